@@ -1,0 +1,174 @@
+"""The tree of errors. Each says in one sentence what is wrong and what to do; `web/errors.py` and
+`cli/` turn them into answers, and nothing else does.
+
+    TollhouseError
+    ├── BadRequest 400 ─ InvalidJSON, InvalidField, TooLarge 413, Unsupported
+    ├── Unauthenticated 401 ─ MissingKey, InvalidKey, RevokedKey, ExpiredKey
+    ├── Forbidden 403
+    ├── NotFound 404 ─ UnknownModel
+    ├── Conflict 409
+    ├── BudgetExceeded 429 (402 in Anthropic's dialect)
+    ├── Unavailable 503 ─ LedgerUnavailable
+    ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid
+    └── InvalidSetting
+"""
+
+from collections.abc import Iterable
+
+
+class TollhouseError(Exception):
+    """Base of all errors that are meant for the caller. `code` is stable; the message is for people."""
+
+    status = 500
+    code = "internal_error"
+    may_retry: bool | None = None
+    """Whether SDKs should try again; None leaves it to the status."""
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+
+class BadRequest(TollhouseError):
+    status = 400
+    code = "invalid_request"
+
+
+class InvalidJSON(BadRequest):
+    code = "invalid_json"
+
+
+class InvalidField(BadRequest):
+    code = "invalid_value"
+
+
+class Unsupported(BadRequest):
+    code = "unsupported"
+
+
+class TooLarge(BadRequest):
+    status = 413
+    code = "request_too_large"
+
+
+class Unauthenticated(TollhouseError):
+    status = 401
+    code = "invalid_api_key"
+
+
+class MissingKey(Unauthenticated):
+    code = "missing_api_key"
+
+
+class InvalidKey(Unauthenticated):
+    pass
+
+
+class RevokedKey(Unauthenticated):
+    code = "revoked_api_key"
+
+
+class ExpiredKey(Unauthenticated):
+    code = "expired_api_key"
+
+
+class Forbidden(TollhouseError):
+    status = 403
+    code = "forbidden"
+
+
+class NotFound(TollhouseError):
+    status = 404
+    code = "not_found"
+
+
+class UnknownModel(NotFound):
+    code = "model_not_found"
+
+    def __init__(self, model: str, nearest: Iterable[str]) -> None:
+        names = ", ".join(repr(name) for name in nearest)
+        hint = f" Did you mean {names}?" if names else " GET /v1/models lists those that are here."
+        super().__init__(f"The model {model[:100]!r} does not exist.{hint}", param="model")
+
+
+class MethodNotAllowed(TollhouseError):
+    status = 405
+    code = "method_not_allowed"
+
+
+class Conflict(TollhouseError):
+    status = 409
+    code = "conflict"
+
+
+class BudgetExceeded(TollhouseError):
+    status = 429
+    code = "insufficient_quota"
+    may_retry = False
+
+
+class Unavailable(TollhouseError):
+    status = 503
+    code = "unavailable"
+
+
+class LedgerUnavailable(Unavailable):
+    code = "ledger_unavailable"
+
+
+class UpstreamError(TollhouseError):
+    """The provider failed. `billable` says whether it may charge for the attempt all the same."""
+
+    status = 502
+    code = "upstream_error"
+    billable = True
+    may_fail_over = False
+
+
+class UpstreamRefused(UpstreamError):
+    """No connection: nothing was sent, so nothing can be billed."""
+
+    code = "upstream_refused"
+    billable = False
+    may_fail_over = True
+
+
+class UpstreamRejected(UpstreamError):
+    """The provider answered with an error status, before it did any work that it bills."""
+
+    code = "upstream_rejected"
+    billable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        body: bytes = b"",
+        content_type: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.may_fail_over = status in (408, 409, 429) or status >= 500
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamGone(UpstreamError):
+    code = "upstream_gone"
+
+
+class UpstreamInvalid(UpstreamError):
+    code = "upstream_invalid"
+
+
+class InvalidSetting(TollhouseError):
+    code = "invalid_setting"

@@ -1,0 +1,74 @@
+"""What the ledger takes and gives: hold orders, holds, entries."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tollhouse.domain.money import Prices
+from tollhouse.domain.principal import Scope
+from tollhouse.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What identifies an upstream attempt, known before it is sent; the same in a hold and its entry."""
+
+    request_id: str
+    number: int
+    key_id: str
+    model: str
+    provider: str
+    upstream_model: str
+    format: str
+    streamed: bool
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOrder:
+    """A request to hold `amount` nano-dollars in every window that applies to `scopes`.
+
+    `bounded` says whether `amount` is a true bound of what the attempt can cost; a hard budget
+    admits nothing else.
+    """
+
+    id: str
+    attempt: Attempt
+    scopes: tuple[Scope, ...]
+    amount: int
+    input_bound: int
+    bounded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An admitted order. Whoever has it settles or voids it, once."""
+
+    id: str
+    order: HoldOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger: an attempt, how it ended, and what it cost.
+
+    `cost` is nano-dollars, None where the price is not known. `status` is the HTTP status that the
+    caller saw, `outcome` how the exchange ended: "ok", or the code of an error.
+    """
+
+    attempt: Attempt
+    status: int
+    outcome: str
+    attempts: int
+    usage: Usage
+    prices: Prices | None
+    cost: int | None
+    latency_us: int
+    first_token_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Ends a hold: with an entry, or, when `entry` is None, as if it had never been."""
+
+    hold_id: str
+    entry: Entry | None = field(default=None)

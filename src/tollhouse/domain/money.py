@@ -1,0 +1,76 @@
+"""Money: whole nano-dollars (10^-9 USD), never a float.
+
+Unit prices are whole nano-dollars per million tokens, so that a price list's "USD per million
+tokens" is kept exactly to nine decimals.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from tollhouse.domain.usage import Usage
+
+NANOS_PER_USD = 1_000_000_000
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Unit prices of one model, in nano-dollars per million tokens."""
+
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+
+    def cost(self, usage: Usage) -> int:
+        """Nano-dollars, rounded up once a call: so a cost never exceeds a bound made the same way."""
+        parts = (
+            usage.input * self.input
+            + usage.cache_read * self.cache_read
+            + usage.cache_write * self.cache_write
+            + usage.output * self.output
+        )
+        return -(-parts // MILLION)
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """The prices of a model, by how long the prompt is: `steps` are (above this many tokens, prices)."""
+
+    base: Prices
+    steps: tuple[tuple[int, Prices], ...] = ()
+
+    def prices_for(self, prompt_tokens: int) -> Prices:
+        """The prices of a prompt of this length; of the whole prompt, as vendors bill long context."""
+        chosen = self.base
+        for above, prices in self.steps:
+            if prompt_tokens > above:
+                chosen = prices
+        return chosen
+
+    def most(self, prompt_tokens: int, output_tokens: int) -> int:
+        """Nano-dollars that a prompt of at most, and an output of at most, so many tokens can cost."""
+        candidates = [self.base, *(p for above, p in self.steps if prompt_tokens > above)]
+        dearest_in = max(max(p.input, p.cache_read, p.cache_write) for p in candidates)
+        dearest_out = max(p.output for p in candidates)
+        return -(-(prompt_tokens * dearest_in + output_tokens * dearest_out) // MILLION)
+
+
+def nanos_from_usd(text: str) -> int:
+    """'0.15' -> 150000000. ValueError for what is not a plain amount of at most nine decimals, from 0 up."""
+    try:
+        amount = Decimal(text.strip()) * NANOS_PER_USD
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not an amount of US dollars") from None
+    if not amount.is_finite() or amount < 0 or amount >= 2**63:
+        raise ValueError(f"{text!r} is not an amount of US dollars from 0 up")
+    if amount != int(amount):
+        raise ValueError(f"{text!r} has more than nine decimals")
+    return int(amount)
+
+
+def usd_from_nanos(nanos: int) -> str:
+    """150000000 -> '0.15': a plain decimal string, exact, without trailing zeros."""
+    sign, nanos = ("-", -nanos) if nanos < 0 else ("", nanos)
+    whole, part = divmod(nanos, NANOS_PER_USD)
+    return f"{sign}{whole}" + (f".{part:09d}".rstrip("0") if part else "")

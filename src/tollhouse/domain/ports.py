@@ -1,0 +1,111 @@
+"""What services need of the outside world. Adapters in `providers/`, `store/` and `kv/` give it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tollhouse.domain.ledger import Hold, HoldOrder, Settlement
+from tollhouse.domain.money import Tariff
+from tollhouse.domain.principal import Scope
+from tollhouse.domain.routes import Host, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One request to a host, as the wire format wrote it. `headers` are the caller's, already chosen by policy."""
+
+    format: str
+    body: bytes
+    headers: Mapping[str, str]
+    streamed: bool
+
+
+class Exchange(Protocol):
+    """An upstream's answer, being read. Whoever opened it closes it; `close` is idempotent."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case names."""
+
+    def read(self) -> bytes:
+        """The next bytes as they come, b"" at the end. Raises UpstreamTimeout, UpstreamGone."""
+
+    def close(self) -> None:
+        """Give the connection back, or end it when the answer was not read to its end."""
+
+
+class Upstreams(Protocol):
+    """All hosts, whatever speaks to them."""
+
+    def open(self, target: Target, outgoing: Outgoing) -> Exchange:
+        """Send, and return once the status is known, whatever it is. Raises UpstreamRefused,
+        UpstreamTimeout, UpstreamGone.
+        """
+
+    def formats(self, host: Host) -> frozenset[str]:
+        """The wire formats that this host speaks."""
+
+    def output_cap_field(self, host: Host) -> str:
+        """Where a chat body for this host says how many tokens may come out."""
+
+    def vendor(self, host: Host) -> str | None:
+        """The price list's name of whoever bills for this host, as far as its preset tells."""
+
+    def list_models(self, host: Host) -> Sequence[str]:
+        """The models that the host itself names: the cheapest authenticated call it has.
+
+        Raises UpstreamError.
+        """
+
+
+class Ledger(Protocol):
+    """Holds and settlements, committed in groups."""
+
+    def hold(self, order: HoldOrder) -> Hold:
+        """Wait until the hold is committed. Raises BudgetExceeded (nothing held) or LedgerUnavailable."""
+
+    def settle(self, settlement: Settlement) -> None:
+        """Take the settlement and return at once; it is written as soon as the database takes it."""
+
+    def has_hard_budget(self, scopes: Sequence[Scope]) -> bool:
+        """Whether a hard budget was on one of the scopes when the database was last read."""
+
+
+class PriceList(Protocol):
+    """Published prices."""
+
+    def find(self, vendor: str, model: str) -> "Listing | None":
+        """What the list knows of the model at this vendor."""
+
+    def models(self, vendor: str) -> Sequence[str]:
+        """The models that the list knows of this vendor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a price list says of a model. Unknown is None."""
+
+    tariff: Tariff
+    context_window: int | None
+
+
+class Vault(Protocol):
+    """Keeps secrets at rest."""
+
+    def seal(self, secret: str) -> str: ...
+
+    def unseal(self, sealed: str) -> str:
+        """Raises InvalidSetting when it was sealed under a secret key that is not at hand."""
+
+
+class JobQueue(Protocol):
+    """Wakes workers. What it loses, the scheduler asks for again."""
+
+    def enqueue(self, kind: str) -> bool:
+        """Say that there is work of this kind. False when the queue cannot be reached."""
+
+    def ping(self) -> bool: ...
+
+
+Job = Callable[[], None]
+"""A background kind: a function over services that works off what is due."""

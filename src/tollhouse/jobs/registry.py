@@ -1,0 +1,40 @@
+"""The kinds of background work there are."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tollhouse import jobs
+
+if TYPE_CHECKING:
+    from tollhouse.services.roll_up import RollUp
+
+
+class Services(Protocol):
+    """What kinds need of the services."""
+
+    @property
+    def roll_up(self) -> "RollUp": ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One kind of work. `every` names the setting of its interval in seconds, None where only a wake-up starts it."""
+
+    name: str
+    every: str | None
+    run: Callable[[Any], None]
+
+
+@cache
+def kinds() -> Mapping[str, JobKind]:
+    """Every kind by its name: the files of this folder that have a KIND."""
+    found: dict[str, JobKind] = {}
+    for file in pkgutil.iter_modules(jobs.__path__, f"{jobs.__name__}."):
+        module = importlib.import_module(file.name)
+        if hasattr(module, "KIND"):
+            found[module.KIND] = JobKind(module.KIND, module.EVERY, module.run)
+    return found

@@ -1,0 +1,116 @@
+"""Logging: one line per event, Logstash's JSON, or readable text on a terminal.
+
+All lines of a process, those of libraries too, leave through one place that masks what looks like a
+secret and keeps each event on one line, whatever users or models wrote. Logging never raises: a line
+that cannot be written is dropped and counted.
+"""
+
+import logging
+import os
+import sys
+import threading
+from logging import DEBUG, ERROR, INFO, WARNING
+from types import TracebackType
+from typing import Any, TextIO
+
+from tollhouse import metrics
+from tollhouse.logs import lines
+from tollhouse.logs.masking import mask
+from tollhouse.settings import Settings
+
+__all__ = ["DEBUG", "ERROR", "INFO", "WARNING", "configure", "event", "set_request_id"]
+
+_LOGGER = logging.getLogger("tollhouse")
+
+OWN_HANDLERS = ("gunicorn.access", "gunicorn.error", "rq.job", "rq.worker")
+"""Loggers to which their libraries give handlers of their own."""
+
+QUIET = ("alembic", "gunicorn.error", "httpx2", "rq", "rq.job", "rq.worker", "sqlalchemy", "urllib3")
+"""Libraries that say more at INFO than an operator wants to read: warnings and errors only."""
+
+
+def event(name: str, /, level: int = INFO, **fields: Any) -> None:
+    """Write the event `name` with `fields`. A field that is an exception brings its stack trace.
+
+    Never give it a key, a prompt or an answer: masking catches what looks like a secret, not what is one.
+    """
+    if _LOGGER.isEnabledFor(level):
+        record = logging.LogRecord("tollhouse", level, "", 0, name, None, None)
+        record.fields = fields
+        _LOGGER.handle(record)
+
+
+def set_request_id(request_id: str | None) -> None:
+    """Put `request_id` into each line that this thread or greenlet writes from now on; None: into none."""
+    lines.request_id.set(request_id)
+
+
+def configure(settings: Settings, process: str) -> None:
+    """Send all logging of this process to standard output, and that of the process "cli" to standard error.
+
+    `process` is its name in each line, such as "web". A "cli" says warnings and errors only, unless another
+    level than INFO is set. Idempotent, and to be called again where a library has since set up loggers.
+    """
+    cli = process == "cli"
+    stream = sys.stderr if cli else sys.stdout
+    readable = settings.log_format == "text" or (settings.log_format == "auto" and _is_terminal(stream))
+    handler = LineHandler(stream, lines.TextLines(process) if readable else lines.JSONLines(process))
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel("WARNING" if cli and settings.log_level == "INFO" else settings.log_level)
+    for name in OWN_HANDLERS:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    # What no line shows need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging.captureWarnings(True)
+    if not cli:
+        sys.excepthook = _uncaught
+        threading.excepthook = _uncaught_in_thread
+
+
+class LineHandler(logging.Handler):
+    """Writes each record to `stream`, past its buffer, so that neither a fork nor a crash harms it."""
+
+    def __init__(self, stream: TextIO | None, form: lines.Form) -> None:
+        super().__init__()
+        self._form = form
+        self._stream = stream
+        self._torn = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._write(mask(self._form.line(record)))
+        except Exception:  # noqa: BLE001 - whatever fails here, the caller has better things to do
+            metrics.LOG_LINES_DROPPED.inc()
+
+    def _write(self, line: bytes) -> None:
+        if self._stream is None:
+            raise BrokenPipeError("standard output was closed when this process began")
+        if self._torn:
+            line = b"\n" + line
+        written = os.write(self._stream.fileno(), line)
+        # A disk that fills up takes part of a line: the next must not be glued to it.
+        self._torn = written < len(line)
+        if self._torn:
+            raise BrokenPipeError("only a part of the line was taken")
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        event("uncaught", level=ERROR, error=error)
+
+
+def _uncaught_in_thread(given: threading.ExceptHookArgs) -> None:
+    if given.exc_value is not None and not isinstance(given.exc_value, SystemExit):
+        event("uncaught", level=ERROR, error=given.exc_value, thread=given.thread and given.thread.name)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False

@@ -1,0 +1,220 @@
+"""Every metric, declared once.
+
+With PROMETHEUS_MULTIPROC_DIR set before this module is imported, the processes of one gateway count into
+files of that folder and `render` adds them up; without it, this process counts for itself. The folder must
+be on memory, such as /dev/shm: the files are mapped, so writing one on a full disk kills the process.
+
+Labels are bounded: models, providers and formats are those of the catalogue, and no key, user or request
+is ever a label.
+"""
+
+import os
+from functools import lru_cache
+from typing import NamedTuple
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    values,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from tollhouse.domain.ledger import Entry
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+REGISTRY = CollectorRegistry()
+
+_SHARED = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+
+class _Process:
+    name: str | None = None
+
+    @classmethod
+    def identity(cls) -> str:
+        return cls.name or str(os.getpid())
+
+
+if _SHARED:
+    values.ValueClass = values.MultiProcessValue(_Process.identity)  # type: ignore[no-untyped-call]
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+CALLS = Counter(
+    "tollhouse_calls",
+    "Calls that were admitted, by the HTTP status that the caller saw.",
+    ["format", "provider", "model", "status"],
+    registry=REGISTRY,
+)
+CALL_SECONDS = Histogram(
+    "tollhouse_call_seconds",
+    "Time from a call's admission to its settlement.",
+    ["format", "provider", "model"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+FIRST_TOKEN_SECONDS = Histogram(
+    "tollhouse_first_token_seconds",
+    "Time from a call's admission to the first of its output.",
+    ["format", "provider", "model"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+TOKENS = Counter(
+    "tollhouse_tokens",
+    "Tokens used; input, cache_read, cache_write and output are disjoint.",
+    ["model", "kind"],
+    registry=REGISTRY,
+)
+COST_NANODOLLARS = Counter(
+    "tollhouse_cost_nanodollars",
+    "Cost of the calls whose price is known, in billionths of a US dollar.",
+    ["model"],
+    registry=REGISTRY,
+)
+UNPRICED_CALLS = Counter(
+    "tollhouse_unpriced_calls", "Calls that were booked without a cost.", ["model"], registry=REGISTRY
+)
+HOLD_REFUSALS = Counter(
+    "tollhouse_hold_refusals",
+    "Calls refused before they were sent, by the code of the error.",
+    ["code"],
+    registry=REGISTRY,
+)
+UPSTREAM_ATTEMPTS = Counter(
+    "tollhouse_upstream_attempts",
+    "Attempts to get an answer of a provider; the outcome is ok or the code of the error.",
+    ["provider", "outcome"],
+    registry=REGISTRY,
+)
+LEDGER_GROUP_SIZE = Histogram(
+    "tollhouse_ledger_group_size",
+    "Holds and settlements of one transaction.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+    registry=REGISTRY,
+)
+LEDGER_COMMIT_SECONDS = Histogram(
+    "tollhouse_ledger_commit_seconds",
+    "Time of one transaction of the ledger, with its retries.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+    registry=REGISTRY,
+)
+LEDGER_QUEUE_DEPTH = Gauge(
+    "tollhouse_ledger_queue_depth",
+    "Holds and settlements that wait to be written.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+LEDGER_RETRIES = Counter(
+    "tollhouse_ledger_retries",
+    "Transactions of the ledger that were tried again after contention.",
+    registry=REGISTRY,
+)
+LEDGER_FAILURES = Counter(
+    "tollhouse_ledger_failures",
+    "Holds and settlements that the database refused for good.",
+    registry=REGISTRY,
+)
+REDIS_UP = Gauge(
+    "tollhouse_redis_up",
+    "Whether Redis answers; 0 when one process of the kind cannot reach it.",
+    ["process"],
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+LOG_LINES_DROPPED = Counter(
+    "tollhouse_log_lines_dropped",
+    "Log lines that could not be written, as on a full disk.",
+    registry=REGISTRY,
+)
+JOBS = Counter(
+    "tollhouse_jobs",
+    "Background jobs performed; the outcome is ok, error or unknown.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
+CATALOGUE_VERSION = Gauge(
+    "tollhouse_catalogue_version",
+    "Version of the catalogue in use; the oldest of all processes of the kind.",
+    ["process"],
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+
+
+class _CallMetrics(NamedTuple):
+    seconds: Histogram
+    first_token: Histogram
+    input: Counter
+    cache_read: Counter
+    cache_write: Counter
+    output: Counter
+    cost: Counter
+
+
+@lru_cache(4096)
+def _of_call(format: str, provider: str, model: str) -> _CallMetrics:
+    return _CallMetrics(
+        seconds=CALL_SECONDS.labels(format, provider, model),
+        first_token=FIRST_TOKEN_SECONDS.labels(format, provider, model),
+        input=TOKENS.labels(model, "input"),
+        cache_read=TOKENS.labels(model, "cache_read"),
+        cache_write=TOKENS.labels(model, "cache_write"),
+        output=TOKENS.labels(model, "output"),
+        cost=COST_NANODOLLARS.labels(model),
+    )
+
+
+@lru_cache(4096)
+def _calls(format: str, provider: str, model: str, status: int) -> Counter:
+    return CALLS.labels(format, provider, model, str(status))
+
+
+def observe_call(entry: Entry) -> None:
+    """Count a settled call once: what it was, what it used, what it cost, how long it took."""
+    attempt, usage = entry.attempt, entry.usage
+    _calls(attempt.format, attempt.provider, attempt.model, entry.status).inc()
+    of = _of_call(attempt.format, attempt.provider, attempt.model)
+    of.seconds.observe(entry.latency_us / 1e6)
+    if entry.first_token_us is not None:
+        of.first_token.observe(entry.first_token_us / 1e6)
+    if usage.input:
+        of.input.inc(usage.input)
+    if usage.cache_read:
+        of.cache_read.inc(usage.cache_read)
+    if usage.cache_write:
+        of.cache_write.inc(usage.cache_write)
+    if usage.output:
+        of.output.inc(usage.output)
+    if entry.cost is None:
+        UNPRICED_CALLS.labels(attempt.model).inc()
+    elif entry.cost:
+        of.cost.inc(entry.cost)
+
+
+def render() -> bytes:
+    """All metrics in Prometheus' text format, of type CONTENT_TYPE."""
+    if not _SHARED:
+        return generate_latest(REGISTRY)
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return generate_latest(together)
+
+
+def count_as(identity: str) -> None:
+    """Count into the file of this name rather than one of this process's id.
+
+    For processes that come and go one after the other, as work-horses do: each would leave files behind.
+    No two that live at the same time may have one name; an underscore in it is not allowed.
+    """
+    _Process.name = identity
+
+
+def forget_process(identity: str) -> None:
+    """Take a dead process out of the gauges of living ones. `identity` is its id, or its name."""
+    if _SHARED:
+        mark_process_dead(identity)  # type: ignore[no-untyped-call]

@@ -1,0 +1,16 @@
+"""Anthropic, and every host that is compatible with it. The base URL has no version, as in its SDK."""
+
+from tollhouse.providers.base import Preset, Quirks
+
+PRESET = Preset(
+    name="anthropic",
+    paths={"messages": "/v1/messages"},
+    # One page, as long as the API allows. https://docs.anthropic.com/en/api/models-list
+    models_path="/v1/models?limit=1000",
+    default_base_url="https://api.anthropic.com",
+    credential_header="x-api-key",
+    headers={"anthropic-version": "2023-06-01"},
+    forwards=frozenset({"anthropic-version", "anthropic-beta"}),
+    redundant_suffix="/v1",
+    quirks={"api.anthropic.com": Quirks(vendor="anthropic")},
+)

@@ -1,0 +1,177 @@
+"""The connections of one process to one host: made to checked addresses, kept for reuse, bounded."""
+
+import re
+import socket
+import ssl
+from collections import deque
+from functools import cache
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import gevent
+import gevent.socket
+import gevent.ssl
+from gevent.lock import BoundedSemaphore
+
+from tollhouse.domain.errors import UpstreamRefused
+from tollhouse.providers.addresses import BaseURL, SocketAddress, resolve
+
+KEEP_SECONDS = 55.0
+"""How long an idle connection is trusted where the host does not say: load balancers end it after 60 s."""
+
+_KEEP_ALIVE = re.compile(r"timeout\s*=\s*(\d{1,6})")
+
+
+class Pool:
+    """Connections to one host, for the thread that made it.
+
+    A socket that it lends comes back once, by `give` or `drop`. No more than `size` are open at once; a
+    borrower waits for one as long as it would for a connection.
+    """
+
+    def __init__(self, url: BaseURL, allow_private: bool, size: int, connect_seconds: float) -> None:
+        self._url = url
+        self._allow_private = allow_private
+        self._connect_seconds = connect_seconds
+        self._size = size
+        self._room = BoundedSemaphore(size)
+        self._idle: deque[tuple[Any, float]] = deque()
+        self._closed = False
+
+    def take(self, *, fresh: bool = False) -> tuple[Any, bool]:
+        """A connected socket, and whether it was used before; never, if `fresh`. Raises UpstreamRefused."""
+        if self._room.acquire(blocking=False):
+            by = 0.0
+        else:
+            by = monotonic() + self._connect_seconds
+            if not self._room.acquire(timeout=self._connect_seconds):
+                raise UpstreamRefused(
+                    f"All {self._size} connections to {self._url.authority} are in use; "
+                    "raise TOLLHOUSE_UPSTREAM_CONNECTIONS if that is too few."
+                )
+        try:
+            if fresh:
+                self._close_idle()
+            while self._idle:
+                connection, until = self._idle.pop()
+                if until > monotonic() and _is_quiet(connection):
+                    return connection, True
+                connection.close()
+            return self._connect(by or monotonic() + self._connect_seconds), False
+        except BaseException:
+            self._room.release()
+            raise
+
+    def give(self, connection: Any, keep_alive: str | None) -> None:
+        """Take a socket back for reuse; `keep_alive` is what the response's header of that name said."""
+        self._room.release()
+        seconds = KEEP_SECONDS
+        if keep_alive and (said := _KEEP_ALIVE.search(keep_alive)):
+            # A second less than the host says: a request that crosses its close would be lost.
+            seconds = min(seconds, int(said[1]) - 1.0)
+        if self._closed or seconds <= 0:
+            connection.close()
+            return
+        now = monotonic()
+        self._idle.append((connection, now + seconds))
+        while self._idle[0][1] < now:
+            self._idle.popleft()[0].close()
+
+    def drop(self, connection: Any) -> None:
+        """End a socket that cannot be used again."""
+        self._room.release()
+        connection.close()
+
+    def close(self) -> None:
+        """End the idle connections, and each lent one when it comes back."""
+        self._closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def _connect(self, by: float) -> Any:
+        """One deadline for the name, the connection and the handshake together."""
+        timer = gevent.Timeout.start_new(max(by - monotonic(), 0.001))
+        try:
+            return self._connect_to_one_of(resolve(self._url.host, self._url.port, self._allow_private), by)
+        except gevent.Timeout as passed:
+            if passed is not timer:
+                raise
+            raise self._too_slow() from None
+        finally:
+            timer.close()
+
+    def _connect_to_one_of(self, addresses: list[SocketAddress], by: float) -> Any:
+        last: OSError | None = None
+        for position, (family, address) in enumerate(addresses):
+            connection = gevent.socket.socket(family, socket.SOCK_STREAM)
+            try:
+                # An address that swallows everything leaves time for those after it.
+                connection.settimeout(max((by - monotonic()) / (len(addresses) - position), 0.001))
+                connection.connect(address)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                if self._url.tls:
+                    connection.settimeout(None)
+                    connection = _tls().wrap_socket(
+                        connection, server_hostname=self._url.host, do_handshake_on_connect=False
+                    )
+                    connection.do_handshake()
+                return connection
+            except OSError as error:
+                connection.close()
+                last = error
+            except BaseException:
+                connection.close()
+                raise
+        raise self._refused(last) from last
+
+    def _refused(self, error: OSError | None) -> UpstreamRefused:
+        where = self._url.authority
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return UpstreamRefused(
+                f"The certificate of {where} is not trusted ({error.verify_message}); "
+                "SSL_CERT_FILE names the authorities that are."
+            )
+        if isinstance(error, ssl.SSLError):
+            return UpstreamRefused(f"No TLS with {where} ({error.reason}); check the provider's base URL.")
+        if isinstance(error, TimeoutError):
+            return self._too_slow()
+        reason = error.strerror if error else "no address"
+        return UpstreamRefused(f"No connection to {where} ({reason}); check that the provider is up.")
+
+    def _too_slow(self) -> UpstreamRefused:
+        return UpstreamRefused(
+            f"No connection to {self._url.authority} within {self._connect_seconds:g} s (connect deadline)."
+        )
+
+
+def _is_quiet(connection: Any) -> bool:
+    """Whether an idle connection is still open and has nothing to say: it would answer no request."""
+    try:
+        # The plain socket inside, which never waits: a TLS one takes no flags, and its bytes tell as much.
+        connection._sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+@cache
+def _tls() -> Any:
+    """Verifies by the system's authorities or those of SSL_CERT_FILE; by certifi's where there are none."""
+    # gevent's own class: `create_default_context` makes one that blocks where nothing is patched. For this
+    # protocol, certificate and host name are checked by default.
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    paths = ssl.get_default_verify_paths()
+    if not paths.cafile and not (paths.capath and any(Path(paths.capath).iterdir())):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context

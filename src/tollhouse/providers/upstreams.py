@@ -1,0 +1,169 @@
+"""All hosts, behind the port `Upstreams`."""
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gevent
+import orjson
+
+from tollhouse.domain.errors import (
+    InvalidField,
+    UpstreamInvalid,
+    UpstreamRefused,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
+from tollhouse.domain.ports import Exchange, Outgoing
+from tollhouse.domain.routes import Host, Target
+from tollhouse.providers.addresses import split_base_url
+from tollhouse.providers.base import Preset
+from tollhouse.providers.connections import Pool
+from tollhouse.providers.deadlines import Deadlines
+from tollhouse.providers.echo.exchange import open_echo
+from tollhouse.providers.endpoint import Endpoint
+from tollhouse.providers.http import HttpExchange, Line, send
+from tollhouse.providers.registry import presets
+from tollhouse.settings import Settings
+
+LIST_MODELS_SECONDS = 5.0
+MOST_LIST_BYTES = 8 << 20
+
+_PoolKey = tuple[str, bool]
+
+
+class HttpUpstreams:
+    """The upstreams of one process, made after its fork. Threads may share it; each has its connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._deadlines = Deadlines.of(settings)
+        self._connections = settings.upstream_connections
+        self._endpoints: dict[str, Endpoint] = {}
+        # A gevent socket works in the hub, that is the thread, that made it.
+        self._pools: WeakKeyDictionary[Any, dict[_PoolKey, Pool]] = WeakKeyDictionary()
+
+    def open(self, target: Target, outgoing: Outgoing) -> Exchange:
+        """Send, and return once the status is known, whatever it is. The exchange is the caller's to close.
+
+        Raises UpstreamRefused, UpstreamTimeout, UpstreamGone, UpstreamInvalid.
+        """
+        host = target.host
+        if _is_echo(host):
+            return open_echo(host, outgoing, self._deadlines)
+        endpoint = self._endpoint(host)
+        return send(self._line(endpoint), endpoint.head(outgoing), outgoing.body)
+
+    def formats(self, host: Host) -> frozenset[str]:
+        """The wire formats that this host speaks; none, where this version does not know its preset."""
+        preset = presets().get(host.preset)
+        return frozenset(preset.paths) if preset else frozenset()
+
+    def output_cap_field(self, host: Host) -> str:
+        """Where a chat body for this host says how many tokens may come out."""
+        return _preset(host).output_cap_field_at(_hostname(host))
+
+    def vendor(self, host: Host) -> str | None:
+        """The price list's name of whoever bills for this host, as far as its preset tells."""
+        return _preset(host).vendor_at(_hostname(host))
+
+    def list_models(self, host: Host) -> Sequence[str]:
+        """The models that the host itself names: the cheapest authenticated call it has. 5 s at most.
+
+        Raises UpstreamError; UpstreamRejected with the host's status when that is not 200.
+        """
+        if _is_echo(host):
+            return ("echo",)
+        timer = gevent.Timeout.start_new(LIST_MODELS_SECONDS)
+        try:
+            endpoint = self._endpoint(host)
+            exchange = send(self._line(endpoint), endpoint.models_head, b"")
+            try:
+                return _model_ids(exchange, host.name)
+            finally:
+                exchange.close()
+        except gevent.Timeout as passed:
+            if passed is not timer:
+                raise
+            raise UpstreamTimeout(
+                f"Provider {host.name} did not list its models within {LIST_MODELS_SECONDS:g} s."
+            ) from None
+        finally:
+            timer.close()
+
+    def close(self) -> None:
+        """End this thread's idle connections; those in use end when they are given back."""
+        for pool in self._pools.pop(gevent.get_hub(), {}).values():
+            pool.close()
+
+    def _endpoint(self, host: Host) -> Endpoint:
+        known = self._endpoints.get(host.id)
+        if known is not None and (known.host is host or known.host == host):
+            return known
+        self._endpoints[host.id] = made = Endpoint(host, _preset(host))
+        if known is not None:
+            self._close_unused(_pool_key(known))
+        return made
+
+    def _line(self, endpoint: Endpoint) -> Line:
+        hub = gevent.get_hub()
+        pools = self._pools.get(hub)
+        if pools is None:
+            pools = self._pools[hub] = {}
+        key = _pool_key(endpoint)
+        pool = pools.get(key)
+        if pool is None:
+            connect = min(self._deadlines.connect, self._deadlines.total)
+            pool = pools[key] = Pool(endpoint.url, endpoint.host.allow_private, self._connections, connect)
+        return Line(endpoint.host.name, pool, self._deadlines)
+
+    def _close_unused(self, key: _PoolKey) -> None:
+        if all(_pool_key(one) != key for one in self._endpoints.values()):
+            pool = self._pools.get(gevent.get_hub(), {}).pop(key, None)
+            if pool is not None:
+                pool.close()
+
+
+def _pool_key(endpoint: Endpoint) -> _PoolKey:
+    return endpoint.host.base_url, endpoint.host.allow_private
+
+
+def _is_echo(host: Host) -> bool:
+    return host.base_url.startswith("echo:")
+
+
+def _hostname(host: Host) -> str:
+    try:
+        return "" if _is_echo(host) else split_base_url(host.base_url).host
+    except InvalidField:
+        return ""
+
+
+def _preset(host: Host) -> Preset:
+    preset = presets().get(host.preset)
+    if preset is None:
+        raise UpstreamRefused(
+            f"Provider {host.name} has the preset {host.preset!r}, which this version does not know."
+        )
+    return preset
+
+
+def _model_ids(exchange: HttpExchange, name: str) -> Sequence[str]:
+    body = bytearray()
+    while chunk := exchange.read():
+        body += chunk
+        if len(body) > MOST_LIST_BYTES:
+            raise UpstreamInvalid(f"Provider {name} lists more models than can be read.")
+    if exchange.status != 200:
+        hint = "refused its key" if exchange.status in (401, 403) else "does not list its models"
+        raise UpstreamRejected(
+            f"Provider {name} {hint} (status {exchange.status}).",
+            status=exchange.status,
+            body=bytes(body),
+            content_type=exchange.headers.get("content-type", ""),
+        )
+    try:
+        return tuple(one["id"] for one in orjson.loads(body)["data"] if isinstance(one["id"], str))
+    except (ValueError, LookupError, TypeError):
+        raise UpstreamInvalid(
+            f"Provider {name} answered with no list of models; check its base URL."
+        ) from None

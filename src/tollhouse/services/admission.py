@@ -1,0 +1,112 @@
+"""Before a call is sent: the most that it can cost is held, or it is refused and nothing is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tollhouse.domain.call import Call, Facts
+from tollhouse.domain.errors import BudgetExceeded, Unsupported
+from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.ledger import Attempt, Hold, HoldOrder
+from tollhouse.domain.ports import Ledger
+from tollhouse.domain.principal import Principal
+from tollhouse.domain.routes import Target
+
+CALL_OVERHEAD = 128
+MESSAGE_OVERHEAD = 16
+TOOLS_OVERHEAD = 1024
+"""Tokens that a host's template adds: to a call, to each message, and to one with tools (Anthropic publishes up to
+530 for its largest tool prompt; twice that)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A held call. `cap` is the output cap to put into the body, None to leave the body alone."""
+
+    hold: Hold
+    cap: int | None
+    input_bound: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most that a call can use and cost at one target; `known` is False where there is no such bound."""
+
+    input: int
+    nanos: int
+    known: bool
+
+
+class Admission:
+    """Holds in the ledger. Only under a hard budget is a cap put into a body."""
+
+    def __init__(self, ledger: Ledger, *, refuse_unpriced: bool) -> None:
+        self._ledger = ledger
+        self._refuse_unpriced = refuse_unpriced
+
+    def admit(self, principal: Principal, call: Call, targets: Sequence[Target]) -> Admitted:
+        """Hold the dearest candidate's bound. Raises BudgetExceeded, LedgerUnavailable, Unsupported."""
+        if self._refuse_unpriced and any(target.tariff is None for target in targets):
+            raise Unsupported(
+                f"The model {call.facts.model!r} has no price, and this gateway refuses such models: "
+                "set its prices in the catalogue.",
+                param="model",
+            )
+        capped = self._ledger.has_hard_budget(principal.scopes)
+        try:
+            return self._hold(principal, call, targets, capped=capped)
+        except BudgetExceeded:
+            # The budget may be younger than what this process knew; with a cap the call may fit.
+            if capped or not self._ledger.has_hard_budget(principal.scopes):
+                raise
+            return self._hold(principal, call, targets, capped=True)
+
+    def _hold(self, principal: Principal, call: Call, targets: Sequence[Target], *, capped: bool) -> Admitted:
+        facts = call.facts
+        cap = None
+        if capped and facts.generates and facts.output_cap is None:
+            cap = min(target.default_output_cap for target in targets)
+        bounds = [bound_of(facts, target, facts.output_cap or cap) for target in targets]
+        target, input_bound = targets[0], max(bound.input for bound in bounds)
+        attempt = Attempt(
+            request_id=call.request_id,
+            number=1,
+            key_id=principal.key_id,
+            model=facts.model,
+            provider=target.host.name,
+            upstream_model=target.upstream_model,
+            format=call.format,
+            streamed=facts.stream,
+            started_at=datetime.now(UTC),
+        )
+        order = HoldOrder(
+            id=new_id("hold"),
+            attempt=attempt,
+            scopes=principal.scopes,
+            amount=max(bound.nanos for bound in bounds),
+            input_bound=input_bound,
+            bounded=all(bound.known for bound in bounds),
+        )
+        return Admitted(self._ledger.hold(order), cap, input_bound)
+
+
+def bound_of(facts: Facts, target: Target, cap: int | None) -> Bound:
+    """The most that the call can use and cost at the target, with at most `cap` tokens out a choice.
+
+    Tokens of text are bounded by its bytes; images and files by the context window alone; and what
+    a provider's own tools add by nothing.
+    """
+    overhead = CALL_OVERHEAD + MESSAGE_OVERHEAD * facts.messages + (TOOLS_OVERHEAD if facts.tools else 0)
+    tokens = facts.size + overhead
+    window = target.context_window
+    if facts.media and window is None:
+        return Bound(tokens, 0, known=False)
+    if window is not None:
+        tokens = window if facts.media else min(tokens, window)
+    output = 0
+    if facts.generates:
+        per_choice = [limit for limit in (cap, target.max_output) if limit is not None]
+        output = min(per_choice) * facts.choices if per_choice else target.default_output_cap * facts.choices
+    known = target.tariff is not None and not facts.provider_tools and (cap is not None or not facts.generates)
+    nanos = target.tariff.most(tokens, output) if target.tariff else 0
+    return Bound(tokens, nanos, known)

@@ -1,0 +1,155 @@
+"""Whether the gateway can serve, and what to do where it cannot."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from tollhouse.domain.errors import TollhouseError
+from tollhouse.domain.ports import JobQueue
+from tollhouse.services.providers import Providers
+from tollhouse.settings import Settings
+from tollhouse.store.changes import current_version
+from tollhouse.store.database import Database
+from tollhouse.store.records import LedgerRecord
+from tollhouse.store.schema import Schema
+from tollhouse.store.secret_key import FILE
+
+LEAST_FREE_BYTES = 200 * 1024 * 1024
+MOST_CLOCK_SKEW = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check. `advice` says what to do when it is not `ok`."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether calls can be served. `down` stops them; `degraded` does not."""
+
+    down: tuple[str, ...]
+    degraded: tuple[str, ...]
+
+    @property
+    def ready(self) -> bool:
+        return not self.down
+
+
+class Health:
+    """Quick checks for `/readyz`, thorough ones for `tollhouse doctor`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        schema: Callable[[], Schema],
+        queue: JobQueue,
+        providers: Providers,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._schema = schema
+        self._queue = queue
+        self._providers = providers
+
+    def readiness(self) -> Readiness:
+        """Reads one row and sends one ping."""
+        down = () if self._database_answers() is None else ("database",)
+        degraded = () if self._queue.ping() else ("redis",)
+        return Readiness(down, degraded)
+
+    def examine(self) -> list[Finding]:
+        """Everything that can be wrong on this machine, each with what to do."""
+        problem = self._database_answers()
+        where = self._database.engine.url.render_as_string(hide_password=True)
+        findings = [
+            self._home(),
+            self._secret_file(),
+            self._disk(),
+            Finding("database", problem is None, where, problem or ""),
+        ]
+        if problem is None:
+            findings += [self._migrations(), self._clock(), *self._provider_findings()]
+        findings.append(
+            Finding(
+                "redis",
+                self._queue.ping(),
+                "background work",
+                "Start `tollhouse up`, or set TOLLHOUSE_REDIS_URL.",
+            )
+        )
+        return findings
+
+    def _database_answers(self) -> str | None:
+        try:
+            with self._database.read() as session:
+                current_version(session)
+        except SQLAlchemyError as error:
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+            return f"{cause}: start the database, or run `tollhouse db upgrade`."
+        return None
+
+    def _home(self) -> Finding:
+        home = self._settings.home
+        ok = home.is_dir() and os.access(home, os.W_OK)
+        return Finding("home", ok, str(home), "Make the folder writable, or set TOLLHOUSE_HOME to another.")
+
+    def _secret_file(self) -> Finding:
+        path = self._settings.home / FILE
+        if self._settings.secret_key or not path.exists():
+            return Finding(
+                "secret key",
+                True,
+                "from TOLLHOUSE_SECRET_KEY" if self._settings.secret_key else "not made yet",
+            )
+        mode = stat.S_IMODE(path.stat().st_mode)
+        return Finding("secret key", mode & 0o077 == 0, f"{path}, mode {mode:04o}", f"Run `chmod 600 {path}`.")
+
+    def _disk(self) -> Finding:
+        home = self._settings.home
+        free = shutil.disk_usage(home if home.exists() else home.anchor).free
+        return Finding(
+            "disk",
+            free >= LEAST_FREE_BYTES,
+            f"{free // 2**20} MiB free",
+            "Make room on the disk of the home.",
+        )
+
+    def _migrations(self) -> Finding:
+        schema = self._schema()
+        current, newest = schema.current(), schema.newest()
+        return Finding("migrations", current == newest, f"at {current} of {newest}", "Run `tollhouse db upgrade`.")
+
+    def _clock(self) -> Finding:
+        with self._database.read() as session:
+            skew = abs((self._database.now(session) - datetime.now(UTC)).total_seconds())
+            last = session.scalar(select(func.max(LedgerRecord.booked_at)))
+        ahead = last is not None and (last - datetime.now(UTC)).total_seconds() > MOST_CLOCK_SKEW
+        ok = skew <= MOST_CLOCK_SKEW and not ahead
+        return Finding("clock", ok, f"{skew:.1f} s from the database's", "Set this machine's clock by NTP.")
+
+    def _provider_findings(self) -> list[Finding]:
+        try:
+            checks = self._providers.check()
+        except TollhouseError as error:
+            return [Finding("providers", False, "cannot be read", error.message)]
+        return [
+            Finding(
+                f"provider {check.name}",
+                check.ok,
+                f"{len(check.models)} models in {check.milliseconds} ms" if check.ok else "does not answer",
+                check.problem or "",
+            )
+            for check in checks
+        ]

@@ -1,0 +1,146 @@
+"""The pipeline: route, admit, send, relay, settle. The file to read first.
+
+open()            route, admit, and send until a target answers
+Reply.__iter__    relay
+Reply.close()     settle
+"""
+
+from collections.abc import Sequence
+
+from tollhouse import metrics
+from tollhouse.domain.call import Call
+from tollhouse.domain.errors import TollhouseError, UpstreamError, UpstreamInvalid, UpstreamRejected
+from tollhouse.domain.ports import Exchange, Ledger, Outgoing, Upstreams
+from tollhouse.domain.principal import Principal
+from tollhouse.domain.routes import Target
+from tollhouse.domain.usage import Usage
+from tollhouse.services.admission import Admission, Admitted
+from tollhouse.services.catalogue import CatalogueReader
+from tollhouse.services.reply import Reply
+from tollhouse.services.routing import candidates
+from tollhouse.services.settlement import FREE, Booking
+from tollhouse.wire import FORMATS, PAIRS, upstream_format
+
+LONGEST_ERROR = 64 * 1024
+"""Bytes of an upstream's error that are read."""
+
+
+class Inference:
+    """Every call of every caller comes through `open`: requests, background work, probes."""
+
+    def __init__(
+        self,
+        catalogue: CatalogueReader,
+        admission: Admission,
+        ledger: Ledger,
+        upstreams: Upstreams,
+        *,
+        max_reply_bytes: int,
+    ) -> None:
+        self._catalogue = catalogue
+        self._admission = admission
+        self._ledger = ledger
+        self._upstreams = upstreams
+        self._max_reply_bytes = max_reply_bytes
+
+    def open(self, principal: Principal, call: Call) -> Reply:
+        """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
+        targets = candidates(self._catalogue.current, principal, call)
+        try:
+            admitted = self._admission.admit(principal, call, targets)
+        except TollhouseError as error:
+            metrics.HOLD_REFUSALS.labels(error.code).inc()
+            raise
+        booking = Booking(self._ledger, admitted, targets[0])
+        try:
+            return self._send(call, targets, admitted, booking)
+        except TollhouseError as error:
+            booking.settle(_usage_of_failure(error, admitted), error.status, error.code)
+            raise
+        except BaseException:
+            booking.settle(Usage(input=admitted.input_bound, estimated=True), 500, "internal_error")
+            raise
+
+    def _send(self, call: Call, targets: Sequence[Target], admitted: Admitted, booking: Booking) -> Reply:
+        for target in targets:
+            booking.sent_to(target)
+            try:
+                reply = self._attempt(call, target, admitted, booking)
+            except UpstreamError as error:
+                metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, error.code).inc()
+                # An attempt that may be billed is booked as it is: another would need a hold of its own.
+                if error.billable or not error.may_fail_over or target is targets[-1]:
+                    raise
+            else:
+                metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, "ok").inc()
+                return reply
+        raise AssertionError("a route without targets")
+
+    def _attempt(self, call: Call, target: Target, admitted: Admitted, booking: Booking) -> Reply:
+        format = upstream_format(call.format, target.formats)
+        if format is None:
+            raise AssertionError("routing lets only those targets pass that can be called")
+        body = format.write(call, target, admitted.cap, self._upstreams.output_cap_field(target.host))
+        exchange = self._upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream))
+        try:
+            content_type = _expect_success(exchange, target, streamed=call.facts.stream)
+            reply = Reply(
+                request_id=call.request_id,
+                dialect=FORMATS[call.format].dialect,
+                content_type=content_type,
+                streamed=call.facts.stream,
+                cap=admitted.cap,
+                exchange=exchange,
+                framing=format.framing(call.facts),
+                meter=format.meter(call.facts, admitted.input_bound),
+                converter=PAIRS[call.format, format.name](call),
+                booking=booking,
+            )
+            reply.start(self._max_reply_bytes)
+        except BaseException:
+            exchange.close()
+            raise
+        return reply
+
+
+def _expect_success(exchange: Exchange, target: Target, *, streamed: bool) -> str:
+    """The content type of an answer that is one. Raises UpstreamRejected, UpstreamInvalid."""
+    content_type = exchange.headers.get("content-type", "")
+    if not 200 <= exchange.status < 300:
+        raise UpstreamRejected(
+            f"The provider {target.host.name} answered with status {exchange.status}.",
+            status=exchange.status,
+            body=_read_error(exchange),
+            content_type=content_type,
+            retry_after=_seconds(exchange.headers.get("retry-after")),
+        )
+    expected = "text/event-stream" if streamed else "application/json"
+    if not content_type.lower().startswith(expected):
+        raise UpstreamInvalid(
+            f"The provider {target.host.name} answered with {content_type[:60]!r} where {expected} was asked for."
+        )
+    return content_type
+
+
+def _read_error(exchange: Exchange) -> bytes:
+    body = b""
+    try:
+        while len(body) <= LONGEST_ERROR and (chunk := exchange.read()):
+            body += chunk
+    except UpstreamError:
+        return b""
+    return body if len(body) <= LONGEST_ERROR else b""
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return max(0.0, float(text)) if text else None
+    except ValueError:
+        return None
+
+
+def _usage_of_failure(error: TollhouseError, admitted: Admitted) -> Usage:
+    """What a failed attempt is charged: nothing where the provider did no work, else its input's bound."""
+    if isinstance(error, UpstreamError) and error.billable:
+        return Usage(input=admitted.input_bound, estimated=True)
+    return FREE

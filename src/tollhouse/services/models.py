@@ -1,0 +1,134 @@
+"""Models: the public names that calls ask for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tollhouse.domain.errors import Conflict, InvalidField, NotFound
+from tollhouse.domain.identifiers import new_id
+from tollhouse.services.naming import check_slug
+from tollhouse.store.changes import announce
+from tollhouse.store.database import Database
+from tollhouse.store.records import ModelRecord, ProviderRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """A model to add. Prices are nano-dollars per million tokens, None to take the published ones."""
+
+    name: str
+    provider: str
+    upstream_model: str | None = None
+    input_price: int | None = None
+    output_price: int | None = None
+    context_window: int | None = None
+    max_output: int | None = None
+    fallbacks: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as it can be shown."""
+
+    id: str
+    name: str
+    provider: str
+    upstream_model: str
+    input_price: int | None
+    output_price: int | None
+    context_window: int | None
+    max_output: int | None
+    fallbacks: tuple[str, ...]
+    created_at: datetime
+
+
+class Models:
+    """Every change is effective in all processes within a second."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, new: NewModel) -> Model:
+        """Raises Conflict when the name is taken, NotFound for the provider, InvalidField for the rest."""
+        check_slug(new.name, "name", 200)
+        with self._database.write() as session:
+            if session.scalar(select(ModelRecord.id).where(ModelRecord.name == new.name)):
+                raise Conflict(f"There is a model {new.name!r} already; choose another name.", param="name")
+            provider = session.scalar(select(ProviderRecord).where(ProviderRecord.name == new.provider))
+            if provider is None:
+                raise NotFound(
+                    f"There is no provider {new.provider!r}; `tollhouse providers list` shows them.",
+                    param="provider",
+                )
+            _check(session, new)
+            row = self._row(session, new, provider)
+            session.add(row)
+            announce(session)
+        return _shown(row, provider.name)
+
+    def register(self, models: Sequence[NewModel]) -> None:
+        """Add those whose names are not taken: what start-up does. Idempotent; names taken are left as they are."""
+        with self._database.write() as session:
+            taken = set(session.scalars(select(ModelRecord.name)))
+            providers = {row.name: row for row in session.scalars(select(ProviderRecord))}
+            fresh = [new for new in models if new.name not in taken]
+            session.add_all(self._row(session, new, providers[new.provider]) for new in fresh)
+            if fresh:
+                announce(session)
+
+    def all(self) -> list[Model]:
+        """All models, by name."""
+        with self._database.read() as session:
+            rows = session.execute(
+                select(ModelRecord, ProviderRecord.name)
+                .join(ProviderRecord, ProviderRecord.id == ModelRecord.provider_id)
+                .order_by(ModelRecord.name)
+            )
+            return [_shown(row, provider) for row, provider in rows]
+
+    def _row(self, session: Session, new: NewModel, provider: ProviderRecord) -> ModelRecord:
+        return ModelRecord(
+            id=new_id("mdl"),
+            name=new.name,
+            provider_id=provider.id,
+            upstream_model=new.upstream_model or new.name,
+            input_price=new.input_price,
+            output_price=new.output_price,
+            context_window=new.context_window,
+            max_output=new.max_output,
+            fallbacks=list(new.fallbacks),
+            created_at=self._database.now(session),
+        )
+
+
+def _check(session: Session, new: NewModel) -> None:
+    if (new.input_price is None) != (new.output_price is None):
+        missing = "output-price" if new.output_price is None else "input-price"
+        raise InvalidField(f"{missing}: give both prices, or neither to take the published ones.", param=missing)
+    for field, value in (("context-window", new.context_window), ("max-output", new.max_output)):
+        if value is not None and not 0 < value < 2**31:
+            raise InvalidField(f"{field}: it must be a number of tokens from 1 up.", param=field)
+    if len(new.upstream_model or "") > 200:
+        raise InvalidField("upstream-model: it is longer than 200 characters.", param="upstream-model")
+    known = set(session.scalars(select(ModelRecord.name)))
+    for name in new.fallbacks:
+        if name not in known or name == new.name:
+            raise InvalidField(f"fallback: there is no other model {name!r}.", param="fallback")
+
+
+def _shown(row: ModelRecord, provider: str) -> Model:
+    return Model(
+        row.id,
+        row.name,
+        provider,
+        row.upstream_model,
+        row.input_price,
+        row.output_price,
+        row.context_window,
+        row.max_output,
+        tuple(row.fallbacks),
+        row.created_at,
+    )

@@ -1,0 +1,168 @@
+"""Providers: hosts that calls go to."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tollhouse.domain.errors import Conflict, NotFound, UpstreamError
+from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.ports import Upstreams, Vault
+from tollhouse.domain.routes import Host
+from tollhouse.services.naming import check_slug
+from tollhouse.store.changes import announce
+from tollhouse.store.database import Database
+from tollhouse.store.records import ProviderRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider as it can be shown: whether it has a credential, never the credential."""
+
+    id: str
+    name: str
+    preset: str
+    base_url: str
+    has_credential: bool
+    allow_private: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCheck:
+    """What asking a provider for its models showed."""
+
+    name: str
+    ok: bool
+    milliseconds: int
+    models: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+class Providers:
+    """Every change is effective in all processes within a second."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        upstreams: Upstreams,
+        check_base_url: Callable[[str, bool], None],
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._upstreams = upstreams
+        self._check_base_url = check_base_url
+
+    def add(
+        self,
+        name: str,
+        preset: str,
+        base_url: str,
+        *,
+        credential: str | None = None,
+        allow_private: bool = False,
+    ) -> Provider:
+        """A new provider. Raises Conflict when the name is taken, InvalidField for a bad URL."""
+        with self._database.write() as session:
+            if _by_name(session, check_slug(name, "name")):
+                raise Conflict(f"There is a provider {name!r} already; choose another name.", param="name")
+            row = self._insert(session, name, preset, base_url, credential, allow_private)
+        return _shown(row)
+
+    def register(
+        self, name: str, preset: str, base_url: str, *, credential: str | None, allow_private: bool
+    ) -> Provider:
+        """Add the provider, or bring the one of this name up to date: what start-up does. Idempotent."""
+        with self._database.write() as session:
+            row = _by_name(session, name)
+            if row is None:
+                row = self._insert(session, name, preset, base_url, credential, allow_private)
+            elif self._differs(row, preset, base_url, credential, allow_private):
+                self._check_base_url(base_url, allow_private)
+                row.preset, row.base_url, row.allow_private = preset, base_url, allow_private
+                row.credential = self._vault.seal(credential) if credential else None
+                announce(session)
+        return _shown(row)
+
+    def all(self) -> list[Provider]:
+        """All providers, by name."""
+        with self._database.read() as session:
+            return [_shown(row) for row in session.scalars(select(ProviderRecord).order_by(ProviderRecord.name))]
+
+    def check(self, name: str | None = None) -> list[ProviderCheck]:
+        """Ask one provider, or all, for their models: whether they answer, and take the credential."""
+        with self._database.read() as session:
+            rows = list(session.scalars(select(ProviderRecord).order_by(ProviderRecord.name)))
+        if name is not None:
+            rows = [row for row in rows if row.name == name]
+            if not rows:
+                raise NotFound(f"There is no provider {name!r}; `tollhouse providers list` shows them.", param="name")
+        return [self._check(host_of(row, self._vault)) for row in rows]
+
+    def _check(self, host: Host) -> ProviderCheck:
+        began = time.monotonic()
+        try:
+            models = tuple(self._upstreams.list_models(host))
+        except UpstreamError as error:
+            return ProviderCheck(host.name, False, int((time.monotonic() - began) * 1000), (), error.message)
+        return ProviderCheck(host.name, True, int((time.monotonic() - began) * 1000), models)
+
+    def _insert(
+        self,
+        session: Session,
+        name: str,
+        preset: str,
+        base_url: str,
+        credential: str | None,
+        allow_private: bool,
+    ) -> ProviderRecord:
+        self._check_base_url(base_url, allow_private)
+        row = ProviderRecord(
+            id=new_id("prv"),
+            name=name,
+            preset=preset,
+            base_url=base_url,
+            credential=self._vault.seal(credential) if credential else None,
+            allow_private=allow_private,
+            created_at=self._database.now(session),
+        )
+        session.add(row)
+        announce(session)
+        return row
+
+    def _differs(
+        self, row: ProviderRecord, preset: str, base_url: str, credential: str | None, allow_private: bool
+    ) -> bool:
+        known = self._vault.unseal(row.credential) if row.credential else None
+        return (row.preset, row.base_url, known, row.allow_private) != (
+            preset,
+            base_url,
+            credential,
+            allow_private,
+        )
+
+
+def host_of(row: ProviderRecord, vault: Vault) -> Host:
+    """The provider as calls need it, credential in the open."""
+    credential = vault.unseal(row.credential) if row.credential else None
+    return Host(row.id, row.name, row.preset, row.base_url, credential, row.allow_private)
+
+
+def _by_name(session: Session, name: str) -> ProviderRecord | None:
+    return session.scalar(select(ProviderRecord).where(ProviderRecord.name == name))
+
+
+def _shown(row: ProviderRecord) -> Provider:
+    return Provider(
+        row.id,
+        row.name,
+        row.preset,
+        row.base_url,
+        row.credential is not None,
+        row.allow_private,
+        row.created_at,
+    )

@@ -1,0 +1,157 @@
+"""A reply: the exchange with an upstream, from the point of no return to its settlement."""
+
+from collections import deque
+
+from tollhouse.domain.errors import (
+    TollhouseError,
+    UpstreamError,
+    UpstreamGone,
+    UpstreamInvalid,
+    UpstreamRejected,
+)
+from tollhouse.domain.ports import Exchange
+from tollhouse.services.settlement import Booking
+from tollhouse.wire.dialects import error_event
+from tollhouse.wire.format import Meter
+from tollhouse.wire.framing import Framing
+from tollhouse.wire.passthrough import Converter
+
+CLIENT_GONE = "client_gone"
+
+
+class Reply:
+    """Iterated, it relays; closed, it settles. Whoever opened it closes it, in every case.
+
+    An object and no generator: a generator's `finally` does not run when the client leaves before
+    the first byte. `close` is idempotent.
+    """
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        dialect: str,
+        content_type: str,
+        streamed: bool,
+        cap: int | None,
+        exchange: Exchange,
+        framing: Framing,
+        meter: Meter,
+        converter: Converter,
+        booking: Booking,
+    ) -> None:
+        self.request_id = request_id
+        self.status = exchange.status
+        self.content_type = content_type
+        self.streamed = streamed
+        self.cap = cap
+        self._dialect = dialect
+        self._exchange = exchange
+        self._framing = framing
+        self._meter = meter
+        self._converter = converter
+        self._booking = booking
+        self._ready: deque[bytes] = deque()
+        self._ended = False
+        self._failure: TollhouseError | None = None
+
+    @property
+    def provider(self) -> str:
+        return self._booking.target.host.name
+
+    @property
+    def model(self) -> str:
+        return self._booking.target.model
+
+    @property
+    def attempts(self) -> int:
+        return self._booking.attempts
+
+    @property
+    def size(self) -> int | None:
+        """Bytes that are left to read, once the whole reply is here; None before that."""
+        return sum(map(len, self._ready)) if self._ended else None
+
+    @property
+    def cost(self) -> int | None:
+        """Nano-dollars, once the whole reply is here; None before that, or without a price."""
+        return self._booking.cost_of(self._meter.usage()) if self._ended else None
+
+    def start(self, longest: int) -> None:
+        """Read up to the point of no return: until here the call may still be tried elsewhere.
+
+        `longest` is in bytes. Raises UpstreamError, after which `usage` is what the upstream may bill.
+        """
+        size = 0
+        while not self._meter.started:
+            chunk = self._exchange.read()
+            size += len(chunk)
+            self._take(chunk)
+            if self._meter.refused:
+                raise UpstreamRejected(f"The provider {self.provider} sent {self._meter.problem}.", status=502)
+            if self._meter.problem:
+                raise UpstreamInvalid(f"The provider {self.provider} sent {self._meter.problem}.")
+            if size > longest:
+                raise UpstreamInvalid(f"The provider {self.provider} sent more than {longest} bytes.")
+            if not chunk and not self._meter.started:
+                raise UpstreamGone(f"The provider {self.provider} ended its answer before it began.")
+        if not self.streamed and not self._ended:
+            raise UpstreamGone(f"The provider {self.provider} ended its answer before it was whole.")
+
+    def __iter__(self) -> "Reply":
+        return self
+
+    def __next__(self) -> bytes:
+        while not self._ready:
+            if self._ended:
+                raise StopIteration
+            try:
+                self._take(self._exchange.read())
+            except UpstreamError as error:
+                self._break(error)
+        return self._ready.popleft()
+
+    def read(self) -> bytes:
+        """All of it, as one document or transcript; closes. Raises the error that broke it off."""
+        try:
+            whole = b"".join(self)
+        finally:
+            self.close()
+        if self._failure:
+            raise self._failure
+        return whole
+
+    def close(self) -> None:
+        """End the exchange and settle: at what the upstream said it used, else at what is known."""
+        self._exchange.close()
+        if self._failure:
+            outcome = self._failure.code
+        elif self._meter.refused:
+            outcome = UpstreamError.code
+        else:
+            outcome = "ok" if self._ended or self._meter.complete else CLIENT_GONE
+        self._booking.settle(self._meter.usage(), self.status, outcome)
+
+    def _take(self, chunk: bytes) -> None:
+        frames = self._framing.feed(chunk) if chunk else self._framing.finish()
+        for frame in frames:
+            self._meter.feed(frame)
+            if out := self._converter.feed(frame):
+                self._ready.append(out)
+        if self._meter.first_token:
+            self._booking.saw_first_token()
+        if not chunk:
+            self._meter.finish()
+            self._ended = True
+            if out := self._converter.finish():
+                self._ready.append(out)
+            if self._meter.started and self._meter.problem:
+                self._break(UpstreamGone(f"The provider {self.provider} sent {self._meter.problem}."))
+
+    def _break(self, error: TollhouseError) -> None:
+        """What has come, has come: the client is told by an event that nothing more will."""
+        self._ended = True
+        if self._meter.complete:
+            return
+        self._failure = error
+        self._ready.append(error_event(error, self._dialect, self.request_id))

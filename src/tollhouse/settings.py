@@ -1,0 +1,239 @@
+"""Every setting, once: its name, type, default and what it is for.
+
+A setting comes from the environment, else from `.env` in the working directory, else from its
+default. `docs/reference/settings.md` and `tollhouse settings` are made from this file.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from tollhouse.domain.errors import InvalidSetting
+
+SECRET_MARK = "********"
+
+
+def _setting(
+    name: str, doc: str, default: Any, read: Callable[[str], Any] = str, *, secret: bool = False
+) -> Any:
+    metadata = {"name": name, "doc": doc, "read": read, "secret": secret}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    read.__doc__ = f"a whole number from {least} to {most}"
+    return read
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        number = float(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    read.__doc__ = f"seconds from {least:g} to {most:g}"
+    return read
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    read.__doc__ = "one of " + ", ".join(words)
+    return read
+
+
+def _folder(text: str) -> Path:
+    """a folder"""
+    return Path(text).expanduser().absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process, read once at its start."""
+
+    home: Path = _setting(
+        "TOLLHOUSE_HOME",
+        "Folder of the data: database, secret key, logs.",
+        lambda: Path.home() / ".tollhouse",
+        _folder,
+    )
+    database_url: str = _setting(
+        "TOLLHOUSE_DATABASE_URL",
+        "SQLAlchemy URL of SQLite or PostgreSQL; empty: SQLite in the home.",
+        "",
+        secret=True,
+    )
+    redis_url: str = _setting(
+        "TOLLHOUSE_REDIS_URL", "Redis or Valkey; empty: an embedded server in the home.", "", secret=True
+    )
+    host: str = _setting("TOLLHOUSE_HOST", "Address to listen on.", "127.0.0.1")
+    port: int = _setting("TOLLHOUSE_PORT", "Port to listen on.", 8000, _whole(1, 65535))
+    secret_key: str = _setting(
+        "TOLLHOUSE_SECRET_KEY",
+        "Key that seals provider keys and checks API keys, 32 characters or more; made in the home at the "
+        "first start, required when the database is not the embedded one.",
+        "",
+        secret=True,
+    )
+    admin_email: str = _setting(
+        "TOLLHOUSE_ADMIN_EMAIL", "E-mail of the first administrator.", "admin@localhost"
+    )
+    admin_password: str = _setting(
+        "TOLLHOUSE_ADMIN_PASSWORD",
+        "Password of the first administrator; empty: made and printed once.",
+        "",
+        secret=True,
+    )
+    web_processes: int = _setting(
+        "TOLLHOUSE_WEB_PROCESSES",
+        "Web processes; one carries thousands of open calls.",
+        lambda: min(4, os.cpu_count() or 1),
+        _whole(1, 64),
+    )
+    workers: int = _setting("TOLLHOUSE_WORKERS", "Processes for background work.", 1, _whole(0, 64))
+    openai_api_key: str = _setting(
+        "OPENAI_API_KEY", "Registers the provider `openai` and its models.", "", secret=True
+    )
+    openai_base_url: str = _setting(
+        "OPENAI_BASE_URL", "Where `openai` is, with its version.", "https://api.openai.com/v1"
+    )
+    anthropic_api_key: str = _setting(
+        "ANTHROPIC_API_KEY", "Registers the provider `anthropic` and its models.", "", secret=True
+    )
+    anthropic_base_url: str = _setting(
+        "ANTHROPIC_BASE_URL", "Where `anthropic` is.", "https://api.anthropic.com"
+    )
+    local_model: str = _setting(
+        "TOLLHOUSE_LOCAL_MODEL", "Whether `up` serves the small local model.", "on", _one_of("on", "off")
+    )
+    log_format: str = _setting(
+        "TOLLHOUSE_LOG_FORMAT",
+        "Logstash JSON lines, readable text, or text on a terminal and JSON elsewhere.",
+        "auto",
+        _one_of("auto", "json", "text"),
+    )
+    log_level: str = _setting(
+        "TOLLHOUSE_LOG_LEVEL",
+        "The least level that is logged.",
+        "INFO",
+        _one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+    )
+    max_body_bytes: int = _setting(
+        "TOLLHOUSE_MAX_BODY_BYTES", "Longest request body.", 32 * 1024 * 1024, _whole(1024, 1 << 32)
+    )
+    max_reply_bytes: int = _setting(
+        "TOLLHOUSE_MAX_REPLY_BYTES",
+        "Longest whole reply of a provider.",
+        64 * 1024 * 1024,
+        _whole(1024, 1 << 32),
+    )
+    connect_seconds: float = _setting(
+        "TOLLHOUSE_CONNECT_SECONDS", "Longest wait for a provider's connection.", 5.0, _seconds(0.05, 60)
+    )
+    first_byte_seconds: float = _setting(
+        "TOLLHOUSE_FIRST_BYTE_SECONDS",
+        "Longest wait for a provider's first byte.",
+        120.0,
+        _seconds(0.05, 3600),
+    )
+    idle_seconds: float = _setting(
+        "TOLLHOUSE_IDLE_SECONDS", "Longest silence in the middle of a reply.", 60.0, _seconds(0.05, 3600)
+    )
+    total_seconds: float = _setting(
+        "TOLLHOUSE_TOTAL_SECONDS", "Longest time for one upstream call.", 900.0, _seconds(0.05, 86400)
+    )
+    stalled_client_seconds: float = _setting(
+        "TOLLHOUSE_STALLED_CLIENT_SECONDS",
+        "How long a client may leave a reply unread, or a request unsent.",
+        30.0,
+        _seconds(0.5, 3600),
+    )
+    upstream_connections: int = _setting(
+        "TOLLHOUSE_UPSTREAM_CONNECTIONS",
+        "Open connections of one process to one host.",
+        4096,
+        _whole(1, 65536),
+    )
+    unknown_price: str = _setting(
+        "TOLLHOUSE_UNKNOWN_PRICE",
+        "What to do with a model without a price: book it without a cost and flag it, or refuse it. A hard "
+        "budget refuses it always.",
+        "flag",
+        _one_of("flag", "refuse"),
+    )
+    roll_up_seconds: float = _setting(
+        "TOLLHOUSE_ROLL_UP_SECONDS", "How often the ledger is added up by day.", 300.0, _seconds(0.2, 86400)
+    )
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether the database is the SQLite file in the home."""
+        return not self.database_url
+
+    @property
+    def embedded_redis(self) -> bool:
+        """Whether `up` starts the Redis-compatible server itself."""
+        return not self.redis_url
+
+
+def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
+    """Read the settings. InvalidSetting names the one that is wrong, and what it takes.
+
+    `dotenv` is the file to read beside the environment, by default `.env` in the working directory.
+    """
+    given = {**_dotenv(dotenv or Path(".env")), **(os.environ if environ is None else environ)}
+    values: dict[str, Any] = {}
+    for one in fields(Settings):
+        name, read = one.metadata["name"], one.metadata["read"]
+        text = given.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            values[one.name] = read(text)
+        except ValueError:
+            shown = "the value given" if one.metadata["secret"] else repr(text[:100])
+            raise InvalidSetting(f"{name} must be {read.__doc__}; {shown} is not.", param=name) from None
+    return Settings(**values)
+
+
+def variable(name: str, dotenv: Path | None = None) -> str | None:
+    """A variable that is no setting, from the same places: how `providers add --api-key-env` reads a key."""
+    return os.environ.get(name) or _dotenv(dotenv or Path(".env")).get(name) or None
+
+
+def describe(settings: Settings) -> list[dict[str, str]]:
+    """Name, value, default and meaning of each setting, secrets masked."""
+    rows = []
+    for one in fields(Settings):
+        value = str(getattr(settings, one.name))
+        default = "" if one.default is MISSING else str(one.default)
+        shown = SECRET_MARK if one.metadata["secret"] and value else value
+        rows.append(
+            {"name": one.metadata["name"], "value": shown, "default": default, "doc": one.metadata["doc"]}
+        )
+    return rows
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    try:
+        if not path.is_file():
+            return {}
+        from dotenv import dotenv_values
+
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{path} cannot be read: {error}") from error

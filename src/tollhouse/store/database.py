@@ -1,0 +1,115 @@
+"""The engine and the two kinds of session: for reading, and for writing."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from tollhouse.domain.errors import InvalidSetting
+from tollhouse.store.columns import dump_json
+
+WRITE_WAIT_SECONDS = 5.0
+
+
+class Database:
+    """One database, SQLite or PostgreSQL. Made after a fork, never before; whoever makes it closes it.
+
+    `cooperative` is for processes whose threads are greenlets: SQLite then never waits for its
+    write lock inside the C library, where it would hold up every other greenlet.
+    """
+
+    def __init__(self, url: str, *, cooperative: bool = False) -> None:
+        self.url = url
+        self.cooperative = cooperative
+        self.engine = self._engine()
+        self.dialect = self.engine.dialect.name
+        self._writing = self.engine.execution_options(begin="IMMEDIATE")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that writes nothing. On SQLite it waits for no writer."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction, committed when the block ends, rolled back when it raises.
+
+        On SQLite it takes the write lock at once: a transaction that reads first and writes later
+        can find that it must start over.
+        """
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def ledger_engine(self) -> Engine:
+        """An engine for the ledger writer's one connection: impatient, because callers wait behind it."""
+        engine = self._engine(
+            pool=NullPool,
+            postgres="-c lock_timeout=250ms -c statement_timeout=1s -c idle_in_transaction_session_timeout=5s",
+        )
+        return engine.execution_options(begin="IMMEDIATE")
+
+    def now(self, session: Session | Connection) -> datetime:
+        """The database's time: on PostgreSQL that of the transaction's start."""
+        if self.dialect == "sqlite":
+            return datetime.now(UTC)
+        moment: datetime = session.execute(select(func.now())).scalar_one()
+        return moment.astimezone(UTC)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _engine(self, *, pool: Any = None, postgres: str = "-c lock_timeout=5s -c statement_timeout=60s") -> Engine:
+        try:
+            url = make_url(self.url)
+            backend = url.get_backend_name()
+        except (ArgumentError, NoSuchModuleError):
+            raise InvalidSetting(
+                "TOLLHOUSE_DATABASE_URL is not a database URL, such as postgresql+psycopg://user@host/name."
+            ) from None
+        if backend == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+            arguments: dict[str, Any] = {"connect_timeout": 2, "options": postgres, "tcp_user_timeout": 2000}
+        elif backend == "sqlite":
+            arguments = {"timeout": 0 if self.cooperative else WRITE_WAIT_SECONDS, "isolation_level": None}
+        else:
+            raise InvalidSetting("TOLLHOUSE_DATABASE_URL must name SQLite or PostgreSQL.")
+        options: dict[str, Any] = {"poolclass": pool} if pool else {"pool_pre_ping": backend == "postgresql"}
+        engine = create_engine(
+            url, connect_args=arguments, json_serializer=dump_json, json_deserializer=orjson.loads, **options
+        )
+        if backend == "sqlite":
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("begin", "DEFERRED")
+    deadline = time.monotonic() + WRITE_WAIT_SECONDS
+    pause = 0.001
+    while True:
+        try:
+            # Past SQLAlchemy's own execute: a lock that is taken is no error to log or wrap, but a wait.
+            connection.connection.driver_connection.execute(f"BEGIN {mode}")  # type: ignore[union-attr]
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(pause)
+            pause = min(pause * 2, 0.016)

@@ -1,0 +1,31 @@
+"""Rows, one noun a file. Importing this package declares every table in `Base.metadata`."""
+
+from tollhouse.store.records.api_key import ApiKeyRecord
+from tollhouse.store.records.base import Base
+from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
+from tollhouse.store.records.change_counter import ChangeCounterRecord
+from tollhouse.store.records.daily_usage import DailyUsageRecord, RolledDayRecord
+from tollhouse.store.records.hold import HoldRecord
+from tollhouse.store.records.lease import LeaseRecord
+from tollhouse.store.records.ledger_entry import LedgerRecord
+from tollhouse.store.records.model import ModelRecord
+from tollhouse.store.records.process_instance import ProcessInstanceRecord
+from tollhouse.store.records.provider import ProviderRecord
+from tollhouse.store.records.user import UserRecord
+
+__all__ = [
+    "ApiKeyRecord",
+    "Base",
+    "BudgetRecord",
+    "BudgetWindowRecord",
+    "ChangeCounterRecord",
+    "DailyUsageRecord",
+    "HoldRecord",
+    "LeaseRecord",
+    "LedgerRecord",
+    "ModelRecord",
+    "ProcessInstanceRecord",
+    "ProviderRecord",
+    "RolledDayRecord",
+    "UserRecord",
+]

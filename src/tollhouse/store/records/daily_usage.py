@@ -1,0 +1,32 @@
+from datetime import date
+
+from sqlalchemy import BigInteger, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tollhouse.store.records.base import Base
+
+
+class DailyUsageRecord(Base):
+    """The ledger, added up by UTC day. Rows of a day appear together with its `RolledDayRecord`."""
+
+    __tablename__ = "daily_usage"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(100), primary_key=True)
+    requests: Mapped[int] = mapped_column(BigInteger)
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_read_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_write_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[int] = mapped_column(BigInteger)
+    unpriced: Mapped[int] = mapped_column(BigInteger)
+
+
+class RolledDayRecord(Base):
+    """A UTC day that is added up for good: what is read from `daily_usage`, not from the ledger."""
+
+    __tablename__ = "rolled_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)

@@ -1,0 +1,36 @@
+from datetime import datetime
+
+from sqlalchemy import BigInteger, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tollhouse.store.columns import Document, Instant
+from tollhouse.store.records.base import Base
+
+
+class HoldRecord(Base):
+    """An open upstream attempt. `taken` is what it took: {budget window id: nano-dollars}.
+
+    `instance_id` owns it; `sent_at`, `checkpoint` and `checkpoint_at` are for whoever settles it
+    when that process is dead.
+    """
+
+    __tablename__ = "holds"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    instance_id: Mapped[str] = mapped_column(String(40), index=True)
+    request_id: Mapped[str] = mapped_column(String(40))
+    attempt: Mapped[int]
+    key_id: Mapped[str] = mapped_column(String(40), index=True)
+    model: Mapped[str] = mapped_column(String(200))
+    provider: Mapped[str] = mapped_column(String(100))
+    upstream_model: Mapped[str] = mapped_column(String(200))
+    format: Mapped[str] = mapped_column(String(20))
+    streamed: Mapped[bool]
+    started_at: Mapped[datetime] = mapped_column(Instant)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    input_bound: Mapped[int]
+    taken: Mapped[dict[str, int]] = mapped_column(Document)
+    held_at: Mapped[datetime] = mapped_column(Instant)
+    sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    checkpoint: Mapped[dict[str, int] | None] = mapped_column(Document)
+    checkpoint_at: Mapped[datetime | None] = mapped_column(Instant)

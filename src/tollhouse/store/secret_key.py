@@ -1,0 +1,57 @@
+"""The server's secret: given by a setting, or made once and kept in the home."""
+
+import os
+import secrets
+from pathlib import Path
+
+from tollhouse.domain.errors import InvalidSetting
+from tollhouse.settings import Settings
+
+SHORTEST = 32
+FILE = "secret.key"
+
+
+def load_secret_key(settings: Settings) -> str:
+    """The secret key; made at the first start, mode 0600. InvalidSetting says what is missing."""
+    if settings.secret_key:
+        if len(settings.secret_key) < SHORTEST:
+            raise InvalidSetting(
+                f"TOLLHOUSE_SECRET_KEY must have {SHORTEST} characters or more.", param="TOLLHOUSE_SECRET_KEY"
+            )
+        return settings.secret_key
+    if not settings.embedded_database:
+        raise InvalidSetting(
+            "TOLLHOUSE_SECRET_KEY must be set when TOLLHOUSE_DATABASE_URL is: all hosts share it, and it unseals "
+            "the provider keys in the database. Make one with `openssl rand -hex 32`.",
+            param="TOLLHOUSE_SECRET_KEY",
+        )
+    path = settings.home / FILE
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path)
+        key = path.read_text().strip()
+    except OSError as error:
+        raise InvalidSetting(
+            f"The secret key {path} cannot be used ({error.strerror}): check the permissions and the space there."
+        ) from error
+    if len(key) < SHORTEST:
+        raise InvalidSetting(f"The secret key in {path} is damaged: put its backup in its place.")
+    return key
+
+
+def _make(path: Path) -> None:
+    """Write a new key, unless there is one. Whole or not at all: two first starts agree on one key."""
+    if path.exists():
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

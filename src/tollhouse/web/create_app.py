@@ -1,0 +1,45 @@
+"""The application."""
+
+import importlib
+import pkgutil
+
+from flask import Blueprint, Flask, Response, g
+
+from tollhouse import logs, settings, wiring
+from tollhouse.web import errors, gate, inference, operations, pages
+
+
+def create_app(given: settings.Settings | None = None) -> Flask:
+    """The WSGI application, with services of its own: call it after a fork. It serves calls at once.
+
+    `app.extensions["tollhouse"]` are the services; whoever ends the process closes them.
+    """
+    chosen = given or settings.load()
+    logs.configure(chosen, "web")
+    app = Flask("tollhouse", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = chosen.max_body_bytes
+    services = wiring.build(chosen, "web")
+    app.extensions["tollhouse"] = services
+    app.before_request(gate.open_request)
+    app.after_request(_name_request)
+    errors.register(app)
+    for blueprint in (operations.blueprint, *_blueprints(inference), *_blueprints(pages)):
+        app.register_blueprint(blueprint)
+    services.serve()
+    return app
+
+
+def _blueprints(package: object) -> list[Blueprint]:
+    """A file of these folders that has a `blueprint` is an endpoint or a page: nothing else registers it."""
+    name, path = package.__name__, package.__path__  # type: ignore[attr-defined]
+    modules = [importlib.import_module(f"{name}.{module.name}") for module in pkgutil.iter_modules(path)]
+    return [module.blueprint for module in modules if hasattr(module, "blueprint")]
+
+
+def _name_request(response: Response) -> Response:
+    request_id = g.get("request_id")
+    if request_id:
+        response.headers["x-request-id"] = request_id
+        if gate.dialect() == "anthropic":
+            response.headers["request-id"] = request_id
+    return response

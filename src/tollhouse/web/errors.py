@@ -1,0 +1,105 @@
+"""The one place that turns an error into a response, in the caller's own dialect."""
+
+from http import HTTPStatus
+
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import MethodNotAllowed as NotThisMethod
+from werkzeug.exceptions import NotFound as NoSuchPath
+
+from tollhouse import logs
+from tollhouse.domain.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    TollhouseError,
+    TooLarge,
+    UpstreamError,
+    UpstreamRejected,
+)
+from tollhouse.web.gate import dialect
+from tollhouse.wire import json_text
+from tollhouse.wire.dialects import error_body, status_of
+
+RELAYED = frozenset({400, 404, 409, 413, 415, 422, 429, 500, 503, 529})
+"""Statuses of a provider whose answer the caller can do something with."""
+
+
+def register(app: Flask) -> None:
+    """Every error of the application ends here."""
+    app.register_error_handler(TollhouseError, _tollhouse_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _defect)
+
+
+def _tollhouse_error(error: TollhouseError) -> Response:
+    if isinstance(error, UpstreamRejected):
+        return _rejected(error)
+    if isinstance(error, UpstreamError):
+        logs.event("upstream_failed", level=logs.WARNING, code=error.code, error=error.message)
+    return respond(error)
+
+
+def _rejected(error: UpstreamRejected) -> Response:
+    logs.event("upstream_rejected", level=logs.WARNING, status=error.status, error=error.message)
+    if error.status not in RELAYED:
+        # The provider's words may quote its credential, and say nothing that the caller can mend.
+        problem = UpstreamError(error.message + " Ask whoever runs this gateway to run `tollhouse providers check`.")
+        problem.may_retry = error.may_fail_over
+        return respond(problem)
+    if error.body and error.content_type.startswith("application/json"):
+        response = Response(error.body, error.status, content_type=error.content_type)
+        return _with_headers(response, error)
+    return respond(error)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        response = respond(TooLarge("The body is larger than this gateway takes: TOLLHOUSE_MAX_BODY_BYTES."))
+        response.headers["connection"] = "close"
+        return response
+    if isinstance(error, NoSuchPath):
+        return respond(NotFound("There is nothing at this path. What there is, /v1/… and /, is in the documentation."))
+    if isinstance(error, NotThisMethod):
+        response = respond(MethodNotAllowed("This path does not take this method."))
+        response.headers["allow"] = ", ".join(sorted(error.valid_methods or ()))
+        return response
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return Response(error.get_body(), status, error.get_headers())
+    problem = BadRequest(error.description or HTTPStatus(status).phrase)
+    problem.status = status
+    return respond(problem)
+
+
+def _defect(error: Exception) -> Response:
+    logs.event("defect", level=logs.ERROR, error=error)
+    return respond(TollhouseError(f"The gateway failed; the log has the reason under {g.get('request_id')}."))
+
+
+def respond(error: TollhouseError) -> Response:
+    """The error as a response."""
+    language = dialect()
+    if language == "problem":
+        body = {
+            "type": "about:blank",
+            "title": HTTPStatus(error.status).phrase,
+            "status": error.status,
+            "detail": error.message,
+            "code": error.code,
+        }
+        response = Response(json_text.write(body), error.status, content_type="application/problem+json")
+    else:
+        body = error_body(error, language, g.get("request_id", ""))
+        response = Response(json_text.write(body), status_of(error, language), content_type="application/json")
+    return _with_headers(response, error)
+
+
+def _with_headers(response: Response, error: TollhouseError) -> Response:
+    if error.retry_after is not None:
+        response.headers["retry-after"] = str(max(1, round(error.retry_after)))
+    if error.may_retry is not None:
+        response.headers["x-should-retry"] = "true" if error.may_retry else "false"
+    if error.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
+    return response

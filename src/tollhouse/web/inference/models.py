@@ -1,0 +1,46 @@
+"""`GET /v1/models` and `GET /v1/models/NAME`, in the shape of the vendor whose SDK asks."""
+
+import difflib
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response
+
+from tollhouse.domain.errors import UnknownModel
+from tollhouse.services.routing import visible_models
+from tollhouse.web.gate import authenticate, dialect, services
+from tollhouse.wire import json_text
+
+blueprint = Blueprint("models", __name__)
+
+
+@blueprint.get("/v1/models")
+def list_models() -> Response:
+    names = visible_models(services().serve().catalogue.current, authenticate())
+    shown = [_shown(name) for name in names]
+    if dialect() == "openai":
+        return _json({"object": "list", "data": shown})
+    ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
+    return _json({"data": shown, "has_more": False, **ends})
+
+
+@blueprint.get("/v1/models/<path:name>")
+def retrieve_model(name: str) -> Response:
+    names = visible_models(services().serve().catalogue.current, authenticate())
+    if name not in names:
+        raise UnknownModel(name, difflib.get_close_matches(name, names, 3, 0.5))
+    return _json(_shown(name))
+
+
+def _shown(name: str) -> dict[str, Any]:
+    catalogue = services().serve().catalogue.current
+    created = catalogue.created[name]
+    if dialect() == "openai":
+        owner = catalogue.routes[name][0].host.name
+        return {"id": name, "object": "model", "created": created, "owned_by": owner}
+    moment = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
+    return {"type": "model", "id": name, "display_name": name, "created_at": moment}
+
+
+def _json(document: dict[str, Any]) -> Response:
+    return Response(json_text.write(document), content_type="application/json")

@@ -1,0 +1,51 @@
+"""What the inference endpoints share: a request in, a reply out."""
+
+from flask import Response, current_app, g, request
+
+from tollhouse.domain.call import Call
+from tollhouse.domain.errors import TooLarge
+from tollhouse.domain.money import usd_from_nanos
+from tollhouse.services.reply import Reply
+from tollhouse.web.gate import authenticate, services
+from tollhouse.wire import FORMATS, json_text
+
+FORWARDED = ("anthropic-version", "anthropic-beta")
+"""The caller's headers that a call carries on; a provider's preset chooses from them."""
+
+
+def infer(format_name: str) -> Response:
+    """Authenticate, read, open, and relay."""
+    principal = authenticate()
+    text = _body()
+    body = json_text.read_object(text)
+    facts = FORMATS[format_name].read(body, len(text))
+    headers = {name: value for name in FORWARDED if (value := request.headers.get(name))}
+    call = Call(g.request_id, format_name, body, facts, headers)
+    return respond(services().serve().inference.open(principal, call))
+
+
+def respond(reply: Reply) -> Response:
+    """A response that relays the reply and, however it ends, closes it."""
+    response = Response(reply, reply.status, content_type=reply.content_type, direct_passthrough=True)
+    response.call_on_close(reply.close)
+    headers = response.headers
+    headers["x-tollhouse-model"] = reply.model
+    headers["x-tollhouse-provider"] = reply.provider
+    headers["x-tollhouse-attempts"] = str(reply.attempts)
+    if reply.cap is not None:
+        headers["x-tollhouse-output-cap"] = str(reply.cap)
+    if reply.streamed:
+        headers["cache-control"] = "no-cache"
+        headers["x-accel-buffering"] = "no"
+        return response
+    headers["content-length"] = str(reply.size)
+    if reply.cost is not None:
+        headers["x-tollhouse-cost-usd"] = usd_from_nanos(reply.cost)
+    return response
+
+
+def _body() -> bytes:
+    longest = current_app.config["MAX_CONTENT_LENGTH"]
+    if request.content_length is not None and request.content_length > longest:
+        raise TooLarge(f"The body has more than {longest} bytes, the most that this gateway takes.")
+    return request.get_data(cache=False)

@@ -1,0 +1,121 @@
+"""OpenAI Chat Completions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tollhouse.domain.call import Call, Facts
+from tollhouse.domain.routes import Target
+from tollhouse.domain.usage import Usage
+from tollhouse.wire import json_text
+from tollhouse.wire.format import Meter
+from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
+from tollhouse.wire.schema import RequestSchema
+from tollhouse.wire.vocabulary import OUTPUT_TEXT, openai_usage
+from tollhouse.wire.whole import WholeMeter
+
+_SCHEMA = RequestSchema("chat")
+_TEXT_PARTS = {"text", "refusal"}
+_CAPS = ("max_completion_tokens", "max_tokens")
+
+
+class ChatFormat:
+    """`POST /v1/chat/completions`, whole and streamed."""
+
+    name = "chat"
+    dialect = "openai"
+
+    def read(self, body: Mapping[str, Any], size: int) -> Facts:
+        _SCHEMA.check(body)
+        caps = [cap for field in _CAPS if (cap := body.get(field)) is not None]
+        tools = body.get("tools") or ()
+        return Facts(
+            model=body["model"],
+            size=size,
+            stream=bool(body.get("stream")),
+            output_cap=min(caps) if caps else None,
+            choices=body.get("n") or 1,
+            messages=len(body["messages"]),
+            tools=len(tools),
+            media=sum(
+                part.get("type") not in _TEXT_PARTS
+                for message in body["messages"]
+                if isinstance(content := message.get("content"), list)
+                for part in content
+            ),
+            provider_tools=bool(body.get("web_search_options"))
+            or any(tool.get("type") not in ("function", "custom") for tool in tools),
+        )
+
+    def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
+        body = {**call.body, "model": target.upstream_model}
+        if cap is not None:
+            body[cap_field] = cap
+        if call.facts.stream:
+            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        return json_text.write(body)
+
+    def framing(self, facts: Facts) -> Framing:
+        return EventFraming() if facts.stream else WholeFraming()
+
+    def meter(self, facts: Facts, input_bound: int) -> Meter:
+        if facts.stream:
+            return ChatStreamMeter(input_bound)
+        return WholeMeter(openai_usage, input_bound, generates=True)
+
+
+def wants_usage(body: Mapping[str, Any]) -> bool:
+    """Whether the caller itself asked for the usage event."""
+    return bool((body.get("stream_options") or {}).get("include_usage"))
+
+
+def is_usage_event(event: bytes) -> bool:
+    """The event that `include_usage` adds at the end of a stream: usage, and no choices."""
+    if b'"usage"' not in event or b'"choices"' not in event:
+        return False
+    document = json_text.read_leniently(event_data(event))
+    return isinstance(document, dict) and document.get("choices") == [] and bool(document.get("usage"))
+
+
+class ChatStreamMeter:
+    """Counts an event with output as one token, as hosts of this format stream, until the usage is told."""
+
+    def __init__(self, input_bound: int) -> None:
+        self.started = self.complete = self.first_token = self.refused = False
+        self.problem: str | None = None
+        self._input_bound = input_bound
+        self._tokens = 0
+        self._usage: Usage | None = None
+
+    def feed(self, frame: bytes) -> None:
+        data = event_data(frame)
+        if not data:
+            return
+        if data.startswith(b"[DONE]"):
+            self.started = self.complete = True
+            return
+        if OUTPUT_TEXT.search(data):
+            self._tokens += 1
+            self.first_token = True
+        if b'"usage"' in data or b'"error"' in data or not self.started:
+            self._read(data)
+
+    def finish(self) -> None:
+        if not self.complete:
+            self.problem = self.problem or "a stream that ended without its last event"
+
+    def usage(self) -> Usage:
+        if self._usage is not None:
+            return self._usage
+        return Usage(input=self._input_bound, output=self._tokens, estimated=True)
+
+    def _read(self, data: bytes) -> None:
+        document = json_text.read_leniently(data)
+        if not isinstance(document, dict):
+            self.problem = "an event that is not JSON"
+            return
+        if document.get("error"):
+            self.problem, self.refused = "an error event", True
+            return
+        self.started = True
+        if isinstance(usage := document.get("usage"), dict):
+            self._usage = openai_usage(usage)

@@ -1,0 +1,35 @@
+"""OpenAI Embeddings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tollhouse.domain.call import Call, Facts
+from tollhouse.domain.routes import Target
+from tollhouse.wire import json_text
+from tollhouse.wire.format import Meter
+from tollhouse.wire.framing import Framing, WholeFraming
+from tollhouse.wire.schema import RequestSchema
+from tollhouse.wire.vocabulary import openai_usage
+from tollhouse.wire.whole import WholeMeter
+
+_SCHEMA = RequestSchema("embeddings")
+
+
+class EmbeddingsFormat:
+    """`POST /v1/embeddings`: always whole, and nothing is generated."""
+
+    name = "embeddings"
+    dialect = "openai"
+
+    def read(self, body: Mapping[str, Any], size: int) -> Facts:
+        _SCHEMA.check(body)
+        return Facts(model=body["model"], size=size, generates=False)
+
+    def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
+        return json_text.write({**call.body, "model": target.upstream_model})
+
+    def framing(self, facts: Facts) -> Framing:
+        return WholeFraming()
+
+    def meter(self, facts: Facts, input_bound: int) -> Meter:
+        return WholeMeter(openai_usage, input_bound, generates=False)

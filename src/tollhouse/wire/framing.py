@@ -1,0 +1,67 @@
+"""How a reply's bytes are cut into frames that can be metered, converted and relayed one by one.
+
+Whatever chunks the network makes of a reply, its frames are the same, and joined they are its bytes.
+"""
+
+import re
+from typing import Protocol
+
+LONGEST_EVENT = 8 * 1024 * 1024
+"""Bytes of one event that are waited for; what is longer is passed on in pieces that nobody meters."""
+
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
+
+
+class Framing(Protocol):
+    """Pushed bytes, gives whole frames."""
+
+    def feed(self, chunk: bytes) -> list[bytes]: ...
+
+    def finish(self) -> list[bytes]:
+        """What is left at the end of the reply."""
+
+
+class EventFraming:
+    """Server-sent events: a frame is an event with the blank line that ends it."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        # Up to three of the old bytes can be part of a blank line that ends in the new ones.
+        searched = max(0, len(self._rest) - 3)
+        text = self._rest + chunk if self._rest else chunk
+        # A carriage return at the end may be half of a line's end: wait for the other half.
+        end = len(text) - 1 if text.endswith(b"\r") else len(text)
+        events = []
+        start = 0
+        for blank in _BLANK_LINE.finditer(text, searched, end):
+            events.append(text[start : blank.end()])
+            start = blank.end()
+        self._rest = text[start:]
+        if len(self._rest) > LONGEST_EVENT:
+            events.append(self._rest)
+            self._rest = b""
+        return events
+
+    def finish(self) -> list[bytes]:
+        rest, self._rest = self._rest, b""
+        return [rest] if rest else []
+
+
+class WholeFraming:
+    """A reply that is one document: its frames are its chunks, as they came."""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        return [chunk]
+
+    def finish(self) -> list[bytes]:
+        return []
+
+
+def event_data(event: bytes) -> bytes:
+    """The data of an event, its lines joined."""
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
+        return event[6:-2]
+    lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
+    return b"\n".join(lines)

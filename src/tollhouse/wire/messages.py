@@ -1,0 +1,129 @@
+"""Anthropic Messages."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tollhouse.domain.call import Call, Facts
+from tollhouse.domain.routes import Target
+from tollhouse.domain.usage import Usage
+from tollhouse.wire import json_text
+from tollhouse.wire.format import Meter
+from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
+from tollhouse.wire.schema import RequestSchema
+from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, OUTPUT_TEXT, anthropic_usage, count
+from tollhouse.wire.whole import WholeMeter
+
+_SCHEMA = RequestSchema("messages")
+_TEXT_BLOCKS = {"text", "thinking", "redacted_thinking", "tool_use"}
+
+
+class MessagesFormat:
+    """`POST /v1/messages`, whole and streamed."""
+
+    name = "messages"
+    dialect = "anthropic"
+
+    def read(self, body: Mapping[str, Any], size: int) -> Facts:
+        _SCHEMA.check(body)
+        tools = body.get("tools") or ()
+        return Facts(
+            model=body["model"],
+            size=size,
+            stream=bool(body.get("stream")),
+            output_cap=body["max_tokens"],
+            messages=len(body["messages"]),
+            tools=len(tools),
+            media=sum(_media(message["content"]) for message in body["messages"]),
+            provider_tools=any(tool.get("type", "custom") != "custom" for tool in tools)
+            or bool(body.get("mcp_servers")),
+        )
+
+    def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
+        body = {**call.body, "model": target.upstream_model}
+        if cap is not None:
+            body["max_tokens"] = cap
+        return json_text.write(body)
+
+    def framing(self, facts: Facts) -> Framing:
+        return EventFraming() if facts.stream else WholeFraming()
+
+    def meter(self, facts: Facts, input_bound: int) -> Meter:
+        if facts.stream:
+            return MessagesStreamMeter(input_bound)
+        return WholeMeter(anthropic_usage, input_bound, generates=True)
+
+
+def _media(content: Any) -> int:
+    """Blocks whose tokens their bytes do not bound, those inside tool results too."""
+    if not isinstance(content, list):
+        return 0
+    found = 0
+    for block in content:
+        if isinstance(block, dict) and block.get("type") == "tool_result":
+            found += _media(block.get("content"))
+        elif not isinstance(block, dict) or block.get("type") not in _TEXT_BLOCKS:
+            found += 1
+    return found
+
+
+class MessagesStreamMeter:
+    """The first event tells the input, the last but one the output; between them the output is estimated."""
+
+    def __init__(self, input_bound: int) -> None:
+        self.started = self.complete = self.first_token = self.refused = False
+        self.problem: str | None = None
+        self._usage = Usage(input=input_bound, estimated=True)
+        self._deltas = 0
+        self._bytes = 0
+
+    def feed(self, frame: bytes) -> None:
+        data = event_data(frame)
+        if not data:
+            return
+        if b'"content_block_delta"' in data:
+            if OUTPUT_TEXT.search(data):
+                self._deltas += 1
+                self._bytes += max(0, len(data) - _DELTA_BYTES)
+                self.first_token = True
+            return
+        document = json_text.read_leniently(data)
+        if not isinstance(document, dict):
+            self.problem = "an event that is not JSON"
+            return
+        kind = document.get("type")
+        if kind == "error":
+            self.problem, self.refused = "an error event", True
+        elif kind == "message_start":
+            self.started = True
+            message = document.get("message")
+            if isinstance(message, dict) and isinstance(usage := message.get("usage"), dict):
+                self._usage = replace(anthropic_usage(usage), output=0, estimated=True)
+        elif kind == "message_delta" and isinstance(usage := document.get("usage"), dict):
+            self._settle(usage)
+        elif kind == "message_stop":
+            self.complete = True
+
+    def finish(self) -> None:
+        if not self.complete:
+            self.problem = self.problem or "a stream that ended without its last event"
+
+    def usage(self) -> Usage:
+        if not self._usage.estimated:
+            return self._usage
+        return replace(self._usage, output=max(self._deltas, self._bytes // BYTES_PER_TOKEN))
+
+    def _settle(self, usage: Mapping[str, Any]) -> None:
+        """The counts of a message_delta are cumulative; those that it leaves out stand as they were."""
+        told = anthropic_usage(usage)
+        before = self._usage
+        self._usage = Usage(
+            input=told.input if "input_tokens" in usage else before.input,
+            cache_read=told.cache_read or before.cache_read,
+            cache_write=told.cache_write or before.cache_write,
+            output=count(usage.get("output_tokens")),
+        )
+
+
+_DELTA_BYTES = 90
+"""About what an event of this kind has around its text."""

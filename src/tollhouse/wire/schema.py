@@ -1,0 +1,42 @@
+"""Open schemas of requests, compiled once: an unknown field is forwarded, a wrong one is named."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from tollhouse.domain.errors import InvalidField
+
+LONGEST_COMPLAINT = 300
+
+
+class RequestSchema:
+    """The check of one format's requests."""
+
+    def __init__(self, name: str) -> None:
+        text = (files("tollhouse.wire") / "schemas" / f"{name}.json").read_bytes()
+        self._validator = jsonschema_rs.validator_for(orjson.loads(text))
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """InvalidField names the first field that is wrong, as `messages[0].role`."""
+        if self._validator.is_valid(body):
+            return
+        error = min(self._validator.iter_errors(body), key=lambda error: len(error.instance_path))
+        path = [*error.instance_path, *_missing(error)]
+        field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")[:200]
+        raise InvalidField(f"{field or 'The body'}: {_complaint(error)}.", param=field or None)
+
+
+def _missing(error: jsonschema_rs.ValidationError) -> list[str]:
+    return [error.message.split('"')[1]] if error.message.endswith("is a required property") else []
+
+
+def _complaint(error: jsonschema_rs.ValidationError) -> str:
+    if _missing(error):
+        return "this field is required"
+    # The message quotes the value, which may be a prompt: only a short one is told.
+    if isinstance(error.instance, (dict, list, str)) and len(str(error.instance)) > 40:
+        return f"the value breaks the rule {error.schema_path[-1]!r} of this field"
+    return error.message[:LONGEST_COMPLAINT]

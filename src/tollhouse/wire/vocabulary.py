@@ -1,0 +1,48 @@
+"""Words that formats share: token counts as vendors report them, and the counts of our own."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tollhouse.domain.usage import Usage
+
+_MOST_TOKENS = 2**31 - 1
+
+
+def count(value: Any) -> int:
+    """A token count as an upstream sent it; nonsense is zero, for a meter never raises."""
+    return min(value, _MOST_TOKENS) if type(value) is int and value > 0 else 0
+
+
+def openai_usage(usage: Mapping[str, Any]) -> Usage:
+    """OpenAI's prompt tokens include the cached ones; ours are disjoint."""
+    details = usage.get("prompt_tokens_details")
+    cached = count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+    prompt = count(usage.get("prompt_tokens"))
+    details = usage.get("completion_tokens_details")
+    reasoning = count(details.get("reasoning_tokens")) if isinstance(details, dict) else 0
+    return Usage(
+        input=max(0, prompt - cached),
+        cache_read=min(cached, prompt),
+        output=count(usage.get("completion_tokens")),
+        reasoning=reasoning,
+    )
+
+
+def anthropic_usage(usage: Mapping[str, Any]) -> Usage:
+    """Anthropic's input tokens exclude the cached ones already."""
+    return Usage(
+        input=count(usage.get("input_tokens")),
+        cache_read=count(usage.get("cache_read_input_tokens")),
+        cache_write=count(usage.get("cache_creation_input_tokens")),
+        output=count(usage.get("output_tokens")),
+    )
+
+
+OUTPUT_TEXT = re.compile(
+    rb'"(?:content|text|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"([^"])'
+)
+"""A piece of output in an event, found without parsing it. Text cannot imitate it: its quotes are escaped."""
+
+BYTES_PER_TOKEN = 4
+"""What an estimate takes a token of output to be, where events do not stand for tokens."""

@@ -1,0 +1,191 @@
+"""Puts everything together: the only module that knows both use cases and adapters."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from tollhouse.kv.embedded import embedded_redis_url
+from tollhouse.kv.queue import RqQueue
+from tollhouse.providers.addresses import check_base_url
+from tollhouse.providers.price_list import PublishedPrices
+from tollhouse.providers.upstreams import HttpUpstreams
+from tollhouse.services.admission import Admission
+from tollhouse.services.authentication import Authentication
+from tollhouse.services.bootstrap import Bootstrap, Prepared
+from tollhouse.services.budgets import Budgets
+from tollhouse.services.catalogue import CatalogueReader
+from tollhouse.services.health import Health
+from tollhouse.services.inference import Inference
+from tollhouse.services.key_mint import KeyMint
+from tollhouse.services.keys import Keys
+from tollhouse.services.leases import Leases
+from tollhouse.services.models import Models
+from tollhouse.services.providers import Providers
+from tollhouse.services.roll_up import RollUp
+from tollhouse.services.usage import UsageReport
+from tollhouse.services.users import Users
+from tollhouse.settings import Settings
+from tollhouse.store.database import Database
+from tollhouse.store.instances import discharge, enlist, new_instance_id
+from tollhouse.store.ledger.writer import LedgerWriter
+from tollhouse.store.schema import Schema
+from tollhouse.store.secret_key import load_secret_key
+from tollhouse.store.vault import FernetVault
+
+Process = Literal["web", "worker", "scheduler", "cli"]
+EMBEDDED_DATABASE = "tollhouse.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What a process has that makes calls: a ledger writer and a catalogue that follow the database."""
+
+    inference: Inference
+    catalogue: CatalogueReader
+    ledger: LedgerWriter
+    instance_id: str
+
+
+class Services:
+    """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
+
+    def __init__(self, settings: Settings, process: Process) -> None:
+        self.settings = settings
+        self.process = process
+        self._serving: Serving | None = None
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(database_url(self.settings), cooperative=self.process == "web")
+
+    @cached_property
+    def schema(self) -> Schema:
+        return Schema(self.database)
+
+    @cached_property
+    def mint(self) -> KeyMint:
+        return KeyMint(self._secret)
+
+    @cached_property
+    def authentication(self) -> Authentication:
+        return Authentication(self.database, self.mint)
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(self.database, self.mint)
+
+    @cached_property
+    def providers(self) -> Providers:
+        return Providers(self.database, self._vault, self._upstreams, check_base_url)
+
+    @cached_property
+    def models(self) -> Models:
+        return Models(self.database)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        return Budgets(self.database)
+
+    @cached_property
+    def usage(self) -> UsageReport:
+        return UsageReport(self.database)
+
+    @cached_property
+    def roll_up(self) -> RollUp:
+        return RollUp(self.database)
+
+    @cached_property
+    def leases(self) -> Leases:
+        return Leases(self.database)
+
+    @cached_property
+    def users(self) -> Users:
+        return Users(self.database)
+
+    @cached_property
+    def queue(self) -> RqQueue:
+        return RqQueue(redis_url(self.settings))
+
+    @cached_property
+    def health(self) -> Health:
+        return Health(self.settings, self.database, lambda: self.schema, self.queue, self.providers)
+
+    @cached_property
+    def bootstrap(self) -> Bootstrap:
+        return Bootstrap(
+            self.settings,
+            upgrade=self.schema.upgrade,
+            users=self.users,
+            keys=self.keys,
+            providers=self.providers,
+            models=self.models,
+            prices=self._prices,
+        )
+
+    def serve(self) -> Serving:
+        """Begin to make calls in this process: enlist it, start its ledger writer and its catalogue."""
+        if self._serving is None:
+            instance_id = new_instance_id()
+            enlist(self.database, instance_id, self.process)
+            catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices)
+            catalogue.on_change(self.authentication.forget)
+            catalogue.refresh()
+            ledger = LedgerWriter(self.database, instance_id, on_version=catalogue.hurry)
+            admission = Admission(ledger, refuse_unpriced=self.settings.unknown_price == "refuse")
+            inference = Inference(
+                catalogue, admission, ledger, self._upstreams, max_reply_bytes=self.settings.max_reply_bytes
+            )
+            ledger.start()
+            catalogue.start()
+            self._serving = Serving(inference, catalogue, ledger, instance_id)
+        return self._serving
+
+    def close(self) -> None:
+        """Write what the ledger still has, and let go of everything."""
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.catalogue.stop()
+            if serving.ledger.stop():
+                discharge(self.database, serving.instance_id)
+        if "database" in self.__dict__:
+            self.database.close()
+
+    @cached_property
+    def _secret(self) -> str:
+        return load_secret_key(self.settings)
+
+    @cached_property
+    def _vault(self) -> FernetVault:
+        return FernetVault(self._secret)
+
+    @cached_property
+    def _upstreams(self) -> HttpUpstreams:
+        return HttpUpstreams(self.settings)
+
+    @cached_property
+    def _prices(self) -> PublishedPrices:
+        return PublishedPrices()
+
+
+def build(settings: Settings, process: Process) -> Services:
+    """The services of a process of this kind."""
+    return Services(settings, process)
+
+
+def prepare(settings: Settings, local_model_url: str | None = None, local_model_key: str | None = None) -> Prepared:
+    """Make the database ready for the processes that `up` starts."""
+    services = build(settings, "cli")
+    try:
+        return services.bootstrap.prepare(local_model_url, local_model_key)
+    finally:
+        services.close()
+
+
+def database_url(settings: Settings) -> str:
+    """The database's URL, by default SQLite in the home."""
+    return settings.database_url or f"sqlite:///{settings.home / EMBEDDED_DATABASE}"
+
+
+def redis_url(settings: Settings) -> str:
+    """Where Redis is, by default the embedded server of the home."""
+    return settings.redis_url or embedded_redis_url(settings.home)

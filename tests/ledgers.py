@@ -1,0 +1,51 @@
+"""What tests of the ledger need: orders, entries, and what the tables say afterwards."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+
+from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.ledger import Attempt, Entry, HoldOrder, Settlement
+from tollhouse.domain.money import Prices
+from tollhouse.domain.principal import Scope
+from tollhouse.domain.usage import Usage
+from tollhouse.services.key_mint import KeyMint
+from tollhouse.services.keys import Keys
+from tollhouse.store.database import Database
+from tollhouse.store.records import BudgetWindowRecord, HoldRecord, LedgerRecord
+
+MINT = KeyMint("a secret for tests that is long enough")
+
+
+def make_key(database: Database) -> str:
+    """A key's id."""
+    return Keys(database, MINT).create("tests").id
+
+
+def order(key_id: str, amount: int, *, bounded: bool = True, scopes: tuple[Scope, ...] | None = None) -> HoldOrder:
+    attempt = Attempt(new_id("req"), 1, key_id, "m", "p", "m", "chat", False, datetime.now(UTC))
+    return HoldOrder(new_id("hold"), attempt, scopes or (("key", key_id),), amount, 10, bounded)
+
+
+def settlement(held: HoldOrder, cost: int) -> Settlement:
+    entry = Entry(held.attempt, 200, "ok", 1, Usage(input=1), Prices(1, 1, 1, 1), cost, 1000, None)
+    return Settlement(held.id, entry)
+
+
+def sums(database: Database) -> tuple[int, int]:
+    """(spent, held) over all budget windows."""
+    with database.read() as session:
+        spent, held = session.execute(
+            select(func.sum(BudgetWindowRecord.spent), func.sum(BudgetWindowRecord.held))
+        ).one()
+    return int(spent or 0), int(held or 0)
+
+
+def booked(database: Database) -> list[LedgerRecord]:
+    with database.read() as session:
+        return list(session.scalars(select(LedgerRecord).order_by(LedgerRecord.id)))
+
+
+def open_holds(database: Database) -> list[HoldRecord]:
+    with database.read() as session:
+        return list(session.scalars(select(HoldRecord)))
