@@ -8,9 +8,16 @@ from redis.retry import Retry
 
 from tollhouse import logs, metrics
 from tollhouse.domain.errors import InvalidSetting
+from tollhouse.kv.embedded import embedded_redis_url
+from tollhouse.settings import Settings
 
 WAIT_SECONDS = 0.25
 """Longest wait for a connection, and for each answer: callers have better things to do than to wait for Redis."""
+
+
+def redis_url(settings: Settings) -> str:
+    """Where Redis is, by default the embedded server of the home."""
+    return settings.redis_url or embedded_redis_url(settings.home)
 
 
 def connect(url: str, *, wait_seconds: float = WAIT_SECONDS) -> Redis:

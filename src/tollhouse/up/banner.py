@@ -1,0 +1,39 @@
+"""What `up` shows when all is running."""
+
+import json
+import shlex
+
+from tollhouse.services.bootstrap import Prepared
+
+_RULE = "-" * 78
+
+
+def banner(address: str, prepared: Prepared) -> str:
+    """The address, the secrets that are new, and a first call that works as pasted."""
+    key = prepared.first_key or "$TOLLHOUSE_KEY"
+    lines = [_RULE, f"Tollhouse runs at {address}", ""]
+    if prepared.first_key:
+        lines.append(f"API key   {prepared.first_key}   (shown this once)")
+    else:
+        lines.append("API key   `tollhouse keys create --name NAME` makes one; put it into TOLLHOUSE_KEY")
+    password = f" / {prepared.admin_password}   (shown this once)" if prepared.admin_password else ""
+    lines += [
+        f"Admin     {prepared.admin_email}{password}",
+        f"Docs      {address}/ and {address}/api/docs",
+        "",
+        "A first call:",
+        "",
+        _curl(address, key, prepared.model),
+        "",
+        "Ctrl-C stops everything.",
+        _RULE,
+    ]
+    return "\n".join(lines)
+
+
+def _curl(address: str, key: str, model: str) -> str:
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Say hello."}]})
+    return (
+        f'curl {address}/v1/chat/completions -H "Authorization: Bearer {key}" '
+        f'-H "Content-Type: application/json" -d {shlex.quote(body)}'
+    )

