@@ -15,9 +15,7 @@ from tollhouse.domain.errors import InvalidSetting
 SECRET_MARK = "********"
 
 
-def _setting(
-    name: str, doc: str, default: Any, read: Callable[[str], Any] = str, *, secret: bool = False
-) -> Any:
+def _setting(name: str, doc: str, default: Any, read: Callable[[str], Any] = str, *, secret: bool = False) -> Any:
     metadata = {"name": name, "doc": doc, "read": read, "secret": secret}
     if callable(default):
         return field(default_factory=default, metadata=metadata, repr=not secret)
@@ -89,9 +87,7 @@ class Settings:
         "",
         secret=True,
     )
-    admin_email: str = _setting(
-        "TOLLHOUSE_ADMIN_EMAIL", "E-mail of the first administrator.", "admin@localhost"
-    )
+    admin_email: str = _setting("TOLLHOUSE_ADMIN_EMAIL", "E-mail of the first administrator.", "admin@localhost")
     admin_password: str = _setting(
         "TOLLHOUSE_ADMIN_PASSWORD",
         "Password of the first administrator; empty: made and printed once.",
@@ -105,18 +101,14 @@ class Settings:
         _whole(1, 64),
     )
     workers: int = _setting("TOLLHOUSE_WORKERS", "Processes for background work.", 1, _whole(0, 64))
-    openai_api_key: str = _setting(
-        "OPENAI_API_KEY", "Registers the provider `openai` and its models.", "", secret=True
-    )
+    openai_api_key: str = _setting("OPENAI_API_KEY", "Registers the provider `openai` and its models.", "", secret=True)
     openai_base_url: str = _setting(
         "OPENAI_BASE_URL", "Where `openai` is, with its version.", "https://api.openai.com/v1"
     )
     anthropic_api_key: str = _setting(
         "ANTHROPIC_API_KEY", "Registers the provider `anthropic` and its models.", "", secret=True
     )
-    anthropic_base_url: str = _setting(
-        "ANTHROPIC_BASE_URL", "Where `anthropic` is.", "https://api.anthropic.com"
-    )
+    anthropic_base_url: str = _setting("ANTHROPIC_BASE_URL", "Where `anthropic` is.", "https://api.anthropic.com")
     local_model: str = _setting(
         "TOLLHOUSE_LOCAL_MODEL", "Whether `up` serves the small local model.", "on", _one_of("on", "off")
     )
@@ -215,6 +207,11 @@ def variable(name: str, dotenv: Path | None = None) -> str | None:
     return os.environ.get(name) or _dotenv(dotenv or Path(".env")).get(name) or None
 
 
+def default_of(name: str) -> str:
+    """The default of the setting of this name, as text."""
+    return str(next(one.default for one in fields(Settings) if one.metadata["name"] == name))
+
+
 def describe(settings: Settings) -> list[dict[str, str]]:
     """Name, value, default and meaning of each setting, secrets masked."""
     rows = []
@@ -222,9 +219,7 @@ def describe(settings: Settings) -> list[dict[str, str]]:
         value = str(getattr(settings, one.name))
         default = "" if one.default is MISSING else str(one.default)
         shown = SECRET_MARK if one.metadata["secret"] and value else value
-        rows.append(
-            {"name": one.metadata["name"], "value": shown, "default": default, "doc": one.metadata["doc"]}
-        )
+        rows.append({"name": one.metadata["name"], "value": shown, "default": default, "doc": one.metadata["doc"]})
     return rows
 
 

@@ -1,49 +1,66 @@
-"""The worker: takes wake-ups from RQ, and does each in a process of its own, the work-horse.
+"""The worker process: RQ only ever sees `perform` and the name of a kind."""
 
-RQ only ever sees `perform` and the name of a kind. Nothing depends on what Redis remembers: a worker that
-loses it waits and comes back, and what a wake-up was lost for is found due by the scheduler.
-"""
-
-import ctypes
-import os
 import signal
-import socket
-import sys
-import threading
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
-from functools import partial
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
-
-from redis import Redis, RedisError
-from rq import Queue, Worker
-from rq.exceptions import DequeueTimeout
-from rq.job import Job
-from rq.serializers import JSONSerializer
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from tollhouse import logs, metrics
-from tollhouse.domain.identifiers import new_id
-from tollhouse.kv.connection import Presence, connect, redis_url
-from tollhouse.kv.wake_up import QUEUE, WakeUp
+from tollhouse.jobs.registry import kinds
+from tollhouse.kv.connection import connect, redis_url
+from tollhouse.kv.wake_up_worker import WakeUpWorker
 from tollhouse.settings import Settings
 
 if TYPE_CHECKING:
-    from tollhouse.jobs.registry import Services
-
-STOP_SECONDS = 20.0
-"""How long a running job may go on after SIGTERM; a kind works for about 15 seconds."""
-REDIS_SECONDS = 5.0
-PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""Seconds between attempts to reach Redis; the last one repeats."""
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+    from tollhouse.wiring import Services
 
 
-class ClosableServices(Protocol):
-    """The services of one process, to be closed by whoever had them built."""
+def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> int:
+    """Work until SIGTERM or SIGINT, then end after the job that runs; a second one ends that too.
 
-    @property
-    def services(self) -> "Services": ...
+    `build` makes the services of a work-horse; it is called in each, and never here.
+    """
+    logs.configure(settings, "worker")
+    worker = WakeUpWorker(connect(redis_url(settings)))
+    _Inheritance.build = staticmethod(build or _builder(settings))
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, worker.request_stop)
+    logs.event("worker_started", worker=worker.name)
+    worker.serve()
+    logs.event("worker_stopped", worker=worker.name)
+    return 0
 
-    def close(self) -> None: ...
+
+def perform(kind: str) -> None:
+    """The one function that RQ ever sees: work off what is due of this kind. Raises what the kind raises."""
+    job = kinds().get(kind)
+    if job is None:
+        metrics.JOBS.labels("any", "refused").inc()
+        logs.event("job_refused", level=logs.WARNING, kind=kind, reason="there is no such kind")
+        return
+    began = time.monotonic()
+    outcome = "error"
+    try:
+        with closing(_Inheritance.build()) as services:
+            job.run(services)
+        outcome = "ok"
+    finally:
+        metrics.JOBS.labels(kind, outcome).inc()
+    logs.event("job_done", kind=kind, milliseconds=int((time.monotonic() - began) * 1000))
+
+
+class _Inheritance:
+    """What a work-horse has of its worker by the fork: RQ hands it no more than a kind."""
+
+    build: "Callable[[], Services]"
+
+
+def _builder(settings: Settings) -> "Callable[[], Services]":
+    def build() -> "Services":
+        # Not before the fork: the worker itself needs none of it, and must not patch or connect anything.
+        from tollhouse import wiring
+
+        return wiring.build(settings, process="worker")
+
+    return build

@@ -11,6 +11,8 @@ class Facts:
 
     `size` is the body's length in bytes, which bounds the tokens of its text: no byte-level
     tokenizer makes more tokens than bytes. `output_cap` is what the caller asked for, per choice.
+    `surcharged` says that the provider may bill more than tokens at list prices: for its own tools, a
+    faster tier, audio, a longer cache.
     """
 
     model: str
@@ -21,7 +23,7 @@ class Facts:
     messages: int = 0
     tools: int = 0
     media: int = 0
-    provider_tools: bool = False
+    surcharged: bool = False
     generates: bool = True
 
 

@@ -74,6 +74,9 @@ class Ledger(Protocol):
 class PriceList(Protocol):
     """Published prices."""
 
+    def vendor_of(self, base_url: str) -> str | None:
+        """The vendor whose host this is, where the list knows it."""
+
     def find(self, vendor: str, model: str) -> "Listing | None":
         """What the list knows of the model at this vendor."""
 

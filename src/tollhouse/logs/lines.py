@@ -33,7 +33,7 @@ class JSONLines:
     def __init__(self, process: str) -> None:
         self._process = process
         self._host = socket.gethostname()
-        self._second = 0
+        self._second = -1
         self._clock = ""
 
     def line(self, record: logging.LogRecord) -> bytes:
@@ -87,7 +87,7 @@ def _content(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     if given is None:
         if record.exc_info and record.exc_info[1]:
             _put_exception(fields, "error", record.exc_info[1])
-        return _shorten(record.getMessage(), LONGEST_TEXT), fields
+        return _shorten(_message(record), LONGEST_TEXT), fields
     for name, value in given.items():
         if isinstance(value, str):
             fields[name] = value if len(value) <= LONGEST_TEXT else _shorten(value, LONGEST_TEXT)
@@ -96,6 +96,13 @@ def _content(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
         else:
             fields[name] = value
     return record.msg, fields
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - a library's message may not fit its arguments, and its __str__ may fail
+        return f"{record.msg} {record.args}"
 
 
 def _put_exception(fields: dict[str, Any], name: str, error: BaseException) -> None:
@@ -118,9 +125,7 @@ def _dump(value: Any) -> bytes:
     except TypeError:
         # Lone surrogates, integers beyond 64 bits, deep nesting: what is wrong is written as text.
         if isinstance(value, dict):
-            return (
-                b"{" + b",".join(_dump(_text(name)) + b":" + _dump(one) for name, one in value.items()) + b"}"
-            )
+            return b"{" + b",".join(_dump(_text(name)) + b":" + _dump(one) for name, one in value.items()) + b"}"
         return orjson.dumps(_text(value).encode("utf-8", "backslashreplace").decode())
 
 

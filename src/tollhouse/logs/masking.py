@@ -10,8 +10,12 @@ MASK = b"***"
 # Each alternative is what stays, in a group, and then what goes. What goes has neither quote nor backslash
 # in it, so JSON stays JSON; and a number behind a name, as in {"password": 1}, is left alone.
 _NAMED = rb"""(?ix)
-    ( %s (?: [_-]? key )? \\* ["'] \s* : \s* b? \\* ["'] (?: (?: bearer | basic ) \s )? ) [^"'\\]+
-    | ( %s (?: [_-]? key )? \s* [:=] \s* (?: (?: bearer | basic ) \s )? ) [^\s"'\\,;&})]+
+    ( %s (?: [_-]? key )? (\\* ["']) \s* : \s* b? \2 (?: (?: bearer | basic ) \s )? ) [^"'\\]+
+    | (
+        %s (?: [_-]? key )? \s* [:=] \s*
+        (?: (?: \\ \\ )* \\ ["'] | ' )?  # in JSON, a quote behind an odd number of backslashes ends no string
+        (?: (?: bearer | basic ) \s )?
+      ) [^\s"'\\,;&})]+
 """
 _SECRETS = {
     b"sk-": rb"((?<![a-zA-Z0-9])sk-(?:th-|ant-|proj-)?)[a-zA-Z0-9_-]{8,}",

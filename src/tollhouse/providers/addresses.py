@@ -96,9 +96,7 @@ def resolve(host: str, port: int, allow_private: bool) -> list[SocketAddress]:
         try:
             answers = gevent.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise UpstreamRefused(
-                f"The name {host} has no address; check the provider's base URL."
-            ) from error
+            raise UpstreamRefused(f"The name {host} has no address; check the provider's base URL.") from error
         found = [(family, address) for family, _, _, _, address in answers]
     if not allow_private:
         found = [one for one in found if not is_private(one[1][0])]

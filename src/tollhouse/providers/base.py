@@ -4,9 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-HOP_HEADER = "x-tollhouse-hop"
-"""Goes out with every call. A gateway that is sent it has been pointed at itself, and refuses."""
-
 
 @dataclass(frozen=True, slots=True)
 class Quirks:

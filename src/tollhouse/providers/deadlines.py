@@ -28,9 +28,7 @@ class Deadlines:
         )
 
     def first_byte_passed(self, name: str) -> UpstreamTimeout:
-        return UpstreamTimeout(
-            f"Provider {name} said nothing for {self.first_byte:g} s (first-byte deadline)."
-        )
+        return UpstreamTimeout(f"Provider {name} said nothing for {self.first_byte:g} s (first-byte deadline).")
 
     def idle_passed(self, name: str) -> UpstreamTimeout:
         return UpstreamTimeout(f"Provider {name} fell silent for {self.idle:g} s mid-reply (idle deadline).")

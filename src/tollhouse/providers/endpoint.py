@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 
 from tollhouse import __version__
+from tollhouse.domain.call import HOP_HEADER
 from tollhouse.domain.errors import InvalidField, UpstreamRefused
 from tollhouse.domain.ports import Outgoing
 from tollhouse.domain.routes import Host
 from tollhouse.providers.addresses import BaseURL, split_base_url
-from tollhouse.providers.base import HOP_HEADER, Preset
+from tollhouse.providers.base import Preset
 
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 

@@ -120,9 +120,7 @@ class HttpExchange:
             self._receive(self._first_byte_by)
         self.status = response.status
         if not response.is_plain:
-            raise UpstreamInvalid(
-                f"Provider {self._line.name} answered {self.status} with a compressed body."
-            )
+            raise UpstreamInvalid(f"Provider {self._line.name} answered {self.status} with a compressed body.")
 
     def read(self) -> bytes:
         """The next bytes as they come, b"" at the end.

@@ -64,7 +64,8 @@ class HttpUpstreams:
 
     def vendor(self, host: Host) -> str | None:
         """The price list's name of whoever bills for this host, as far as its preset tells."""
-        return _preset(host).vendor_at(_hostname(host))
+        preset = presets().get(host.preset)
+        return preset.vendor_at(_hostname(host)) if preset else None
 
     def list_models(self, host: Host) -> Sequence[str]:
         """The models that the host itself names: the cheapest authenticated call it has. 5 s at most.
@@ -141,9 +142,7 @@ def _hostname(host: Host) -> str:
 def _preset(host: Host) -> Preset:
     preset = presets().get(host.preset)
     if preset is None:
-        raise UpstreamRefused(
-            f"Provider {host.name} has the preset {host.preset!r}, which this version does not know."
-        )
+        raise UpstreamRefused(f"Provider {host.name} has the preset {host.preset!r}, which this version does not know.")
     return preset
 
 
@@ -164,6 +163,4 @@ def _model_ids(exchange: HttpExchange, name: str) -> Sequence[str]:
     try:
         return tuple(one["id"] for one in orjson.loads(body)["data"] if isinstance(one["id"], str))
     except (ValueError, LookupError, TypeError):
-        raise UpstreamInvalid(
-            f"Provider {name} answered with no list of models; check its base URL."
-        ) from None
+        raise UpstreamInvalid(f"Provider {name} answered with no list of models; check its base URL.") from None

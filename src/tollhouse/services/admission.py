@@ -107,6 +107,6 @@ def bound_of(facts: Facts, target: Target, cap: int | None) -> Bound:
     if facts.generates:
         per_choice = [limit for limit in (cap, target.max_output) if limit is not None]
         output = min(per_choice) * facts.choices if per_choice else target.default_output_cap * facts.choices
-    known = target.tariff is not None and not facts.provider_tools and (cap is not None or not facts.generates)
+    known = target.tariff is not None and not facts.surcharged and (cap is not None or not facts.generates)
     nanos = target.tariff.most(tokens, output) if target.tariff else 0
     return Bound(tokens, nanos, known)

@@ -5,17 +5,20 @@ environment and this machine offer. Idempotent.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tollhouse.domain.errors import UpstreamError
 from tollhouse.domain.ports import PriceList
 from tollhouse.services.keys import Keys
 from tollhouse.services.models import Models, NewModel
 from tollhouse.services.providers import Providers
 from tollhouse.services.users import Users
-from tollhouse.settings import Settings
+from tollhouse.settings import Settings, default_of
 
+LONGEST_NAME = 200
 LOCAL_MODEL = "smollm2-135m"
 LOCAL_CONTEXT = 2048
 LOCAL_MAX_OUTPUT = 1024
+
+
+_DEFAULTS = {"openai": default_of("OPENAI_BASE_URL"), "anthropic": default_of("ANTHROPIC_BASE_URL")}
 
 
 @dataclass(slots=True)
@@ -75,17 +78,14 @@ class Bootstrap:
         ):
             if not key:
                 continue
-            # Whoever sets the variable runs this machine: an address inside its network is meant.
-            self._providers.register(vendor, vendor, url, credential=key, allow_private=True)
-            names = dict.fromkeys(self._prices.models(vendor))
-            try:
-                (check,) = self._providers.check(vendor)
-                names.update(dict.fromkeys(check.models))
-                if check.problem:
-                    notices.append(check.problem)
-            except UpstreamError as error:
-                notices.append(error.message)
-            self._models.register([NewModel(name, vendor) for name in names if len(name) <= 200])
+            # Whoever sets another URL runs this machine: an address inside its network is meant.
+            own = url != _DEFAULTS[vendor]
+            self._providers.register(vendor, vendor, url, credential=key, allow_private=own)
+            (check,) = self._providers.check(vendor)
+            if check.problem:
+                notices.append(f"{check.problem} Its published models are here all the same.")
+            names = check.models or self._prices.models(vendor)
+            self._models.register([NewModel(name, vendor) for name in names if len(name) <= LONGEST_NAME])
 
     def _register_echo(self) -> None:
         self._providers.register("echo", "echo", "echo:", credential=None, allow_private=True)

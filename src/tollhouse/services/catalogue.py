@@ -109,8 +109,8 @@ class CatalogueReader:
 
     def _listing(self, row: ModelRecord, host: Host) -> Listing | None:
         """What the row says goes before what the price list says."""
-        vendor = self._upstreams.vendor(host)
         if row.input_price is None or row.output_price is None:
+            vendor = self._upstreams.vendor(host) or self._prices.vendor_of(host.base_url)
             return self._prices.find(vendor, row.upstream_model) if vendor else None
         own = Tariff(Prices(row.input_price, row.input_price, row.input_price, row.output_price))
         return Listing(own, None)

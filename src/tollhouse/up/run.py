@@ -1,6 +1,8 @@
 """`tollhouse up`: the steps, in order."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 
 from tollhouse.domain.errors import TollhouseError, Unavailable
@@ -23,17 +25,13 @@ def run(settings: Settings) -> int:
     """Run everything until someone asks to stop. The exit status: 0 then, 1 when something did not come up."""
     terminal = Terminal(sys.stdout)
     try:
-        make_home(settings.home)
-        lock = HomeLock(settings.home)
-        try:
+        with Supervisor(terminal.say) as supervisor, _home(settings):
             check_port(settings.host, settings.port)
-            with Supervisor(terminal.say) as supervisor:
-                _start(settings, supervisor, terminal)
-                supervisor.watch()
-                terminal.say("Stopping: open calls are finished first. Ctrl-C again stops at once.")
-            terminal.say("Everything is stopped.")
-        finally:
-            lock.release()
+            _start(settings, supervisor, terminal)
+            supervisor.watch()
+            terminal.say("Stopping: open calls are finished first. Ctrl-C again stops at once.")
+            supervisor.stop()
+        terminal.say("Everything is stopped.")
     except Interrupted:
         terminal.say("Everything is stopped.")
     except TollhouseError as error:
@@ -41,6 +39,16 @@ def run(settings: Settings) -> int:
     except OSError as error:
         return _failed(explain(error, settings.home))
     return 0
+
+
+@contextmanager
+def _home(settings: Settings) -> Iterator[None]:
+    make_home(settings.home)
+    lock = HomeLock(settings.home)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _start(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Self
 
 from tollhouse.domain.errors import Unavailable
 from tollhouse.up.part import Part
@@ -30,7 +31,7 @@ class Supervisor:
         self._interruptible = False
         self._before: dict[signal.Signals, object] = {}
 
-    def __enter__(self) -> "Supervisor":
+    def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
             if number is signal.SIGHUP and before is signal.SIG_IGN:

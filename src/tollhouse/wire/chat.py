@@ -15,6 +15,7 @@ from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("chat")
 _TEXT_PARTS = {"text", "refusal"}
+_LIST_PRICE_TIERS = (None, "auto", "default", "flex")
 _CAPS = ("max_completion_tokens", "max_tokens")
 
 
@@ -42,7 +43,9 @@ class ChatFormat:
                 if isinstance(content := message.get("content"), list)
                 for part in content
             ),
-            provider_tools=bool(body.get("web_search_options"))
+            surcharged=bool(body.get("web_search_options"))
+            or body.get("service_tier") not in _LIST_PRICE_TIERS
+            or "audio" in (body.get("modalities") or ())
             or any(tool.get("type") not in ("function", "custom") for tool in tools),
         )
 

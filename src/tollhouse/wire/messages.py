@@ -35,7 +35,8 @@ class MessagesFormat:
             messages=len(body["messages"]),
             tools=len(tools),
             media=sum(_media(message["content"]) for message in body["messages"]),
-            provider_tools=any(tool.get("type", "custom") != "custom" for tool in tools)
+            surcharged=_caches_for_an_hour(body)
+            or any(tool.get("type", "custom") != "custom" for tool in tools)
             or bool(body.get("mcp_servers")),
         )
 
@@ -52,6 +53,14 @@ class MessagesFormat:
         if facts.stream:
             return MessagesStreamMeter(input_bound)
         return WholeMeter(anthropic_usage, input_bound, generates=True)
+
+
+def _caches_for_an_hour(body: Mapping[str, Any]) -> bool:
+    """An hour's cache is dearer to write than the five minutes that price lists name."""
+    parts = [body.get("system"), body.get("tools"), *(message["content"] for message in body["messages"])]
+    blocks = [body, *(block for part in parts if isinstance(part, list) for block in part if isinstance(block, dict))]
+    controls = (block.get("cache_control") for block in blocks)
+    return any(isinstance(control, dict) and control.get("ttl") == "1h" for control in controls)
 
 
 def _media(content: Any) -> int:

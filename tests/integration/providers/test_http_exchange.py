@@ -17,6 +17,7 @@ from tests.integration.providers.conftest import (
     read_all,
     target,
 )
+from tollhouse.domain.call import HOP_HEADER
 from tollhouse.domain.errors import (
     InvalidField,
     UpstreamInvalid,
@@ -26,7 +27,6 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.providers import connections
 from tollhouse.providers import upstreams as upstreams_module
-from tollhouse.providers.base import HOP_HEADER
 from tollhouse.providers.upstreams import HttpUpstreams
 
 Upstream = Callable[..., ScriptedUpstream]
@@ -283,6 +283,7 @@ class TestARequest:
         with pytest.raises(UpstreamRefused, match="preset 'gone'"):
             client.open(host, outgoing())
         assert client.formats(host.host) == frozenset()
+        assert client.vendor(host.host) is None
 
     def test_to_a_host_whose_stored_url_is_none_is_not_sent(self, upstreams: Client) -> None:
         with pytest.raises(UpstreamRefused, match="Provider acme cannot be called"):

@@ -1,7 +1,9 @@
 """What a caller is told when something is wrong: in its own dialect, naming the field, costing nothing."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from werkzeug.test import TestResponse
@@ -105,8 +107,6 @@ def test_a_revoked_and_an_expired_key_are_told_apart(gateway: Gateway) -> None:
     gateway.services.keys.revoke(revoked.id)
     assert gateway.post(CHAT, b"{}", key=revoked.key).json["error"]["code"] == "revoked_api_key"
     assert gateway.post(CHAT, b"{}", key=expiring.key).status_code == 400
-    import time
-
     time.sleep(0.25)
     assert gateway.post(CHAT, b"{}", key=expiring.key).json["error"]["code"] == "expired_api_key"
 
@@ -121,7 +121,7 @@ def test_a_key_is_held_to_its_models(gateway: Gateway) -> None:
     assert [model["id"] for model in listed["data"]] == ["other"]
 
 
-def test_a_body_over_the_cap_is_413(tmp_path) -> None:
+def test_a_body_over_the_cap_is_413(tmp_path: Path) -> None:
     gateway = Gateway(settings_for(tmp_path, max_body_bytes=2000))
     assert gateway.chat("x" * 3000).status_code == 413
     assert gateway.chat("x" * 3000).json["error"]["code"] == "request_too_large"

@@ -2,10 +2,11 @@
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway
+from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway, settings_for
 from tests.ledgers import open_holds, sums
 from tollhouse.services.models import NewModel
 
@@ -131,13 +132,14 @@ def test_a_fallback_answers_where_the_first_choice_fails(gateway: Gateway) -> No
     assert (row.model, row.provider, row.attempts, row.cost) == ("failing", "spare", 2, 9000)
 
 
-def test_an_upstream_that_is_silent_is_given_up_and_what_it_may_bill_is_booked(gateway: Gateway) -> None:
-    object.__setattr__(gateway.services.settings, "idle_seconds", 0.3)
+def test_an_upstream_that_is_silent_is_given_up_and_what_it_may_bill_is_booked(tmp_path: Path) -> None:
+    gateway = Gateway(settings_for(tmp_path, idle_seconds=0.3))
     gateway.add_echo("silent", "silent_after=2&words=9")
     response = gateway.chat(model="silent", stream=True)
     assert "upstream_timeout" in response.get_data(as_text=True)
     (row,) = gateway.rows()
     assert (row.outcome, row.estimated) == ("upstream_timeout", True)
+    gateway.close()
 
 
 def test_under_a_hard_budget_an_absent_cap_is_put_in_and_said(gateway: Gateway) -> None:

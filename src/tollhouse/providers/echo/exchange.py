@@ -63,9 +63,7 @@ class EchoExchange:
         return chunk
 
     def close(self) -> None:
-        self._ended = self._ended or UpstreamGone(
-            f"The call to provider {self._name} was closed before its end."
-        )
+        self._ended = self._ended or UpstreamGone(f"The call to provider {self._name} was closed before its end.")
 
     def _told(self) -> Iterator[bytes]:
         """The reply, as far as the options let it come."""

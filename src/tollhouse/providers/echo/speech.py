@@ -40,7 +40,5 @@ def speech(body: Mapping[str, Any], cap: object, options: EchoOptions) -> Speech
 def _text(content: object) -> str:
     if isinstance(content, str):
         return content
-    parts = (
-        [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    )
+    parts = [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
     return " ".join([part for part in parts if isinstance(part, str)])

@@ -1,0 +1,78 @@
+"""Writes the pages of docs/reference/ that are made from the code; a test checks that they are up to date."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+from prometheus_client.metrics import MetricWrapperBase
+
+from tollhouse import metrics
+from tollhouse.settings import Settings
+
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+
+
+def settings_page() -> str:
+    rows = []
+    for one in fields(Settings):
+        default = one.default if isinstance(one.default, (str, int, float)) else "see the text"
+        rows.append(f"| `{one.metadata['name']}` | {f'`{default}`' if default != '' else ''} | {one.metadata['doc']} |")
+    return _page(
+        "Settings",
+        "From the environment, else from `.env` in the working directory, else the default. "
+        "`tollhouse settings` shows those in force.",
+        ["| setting | default | meaning |", "| --- | --- | --- |", *rows],
+    )
+
+
+def metrics_page() -> str:
+    rows = []
+    for one in (value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)):
+        labels = ", ".join(f"`{label}`" for label in one._labelnames)
+        rows.append(f"| `{one._name}` | {one._type} | {labels} | {one._documentation} |")
+    return _page(
+        "Metrics",
+        "At `/metrics`, added up over the processes of one machine. Counters end in `_total`. Labels are bounded: no "
+        "key, user or request is ever one.",
+        ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows],
+    )
+
+
+def commands_page() -> str:
+    from tollhouse.cli import program
+
+    lines = []
+    for path, command in _commands(program, "tollhouse"):
+        context = click.Context(command, info_name=path)
+        lines += [f"## {path}", "", "```", command.get_help(context).strip(), "```", ""]
+    return _page("Command line", "Exit codes: 0 done, 1 the work failed, 2 wrong usage.", lines)
+
+
+def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command, info_name=path)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        if found is not None:
+            yield from _commands(found, f"{path} {name}")
+
+
+def _page(title: str, text: str, lines: list[str]) -> str:
+    return "\n".join([f"# {title}", "", "<!-- Written by scripts/write_reference.py -->", "", text, "", *lines]).rstrip() + "\n"
+
+
+PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "commands.md": commands_page}
+
+
+def main() -> int:
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

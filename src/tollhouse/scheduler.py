@@ -1,0 +1,127 @@
+"""The scheduler process: a timer that wakes workers for the kinds that are due.
+
+Any number may run; a lease in the database lets one of them act. It outlives both the database and Redis.
+"""
+
+import signal
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import TYPE_CHECKING, Protocol
+
+from tollhouse import logs
+from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.ports import JobQueue
+from tollhouse.jobs.registry import kinds
+from tollhouse.settings import Settings
+
+if TYPE_CHECKING:
+    from tollhouse.wiring import Services
+
+TICK_SECONDS = 1.0
+LEASE = "scheduler"
+LEASE_SECONDS = 10.0
+"""How long nobody acts after a scheduler was killed, at most."""
+
+
+class Leases(Protocol):
+    """What the scheduler needs of services/leases.py."""
+
+    def take(self, name: str, owner: str, seconds: float) -> bool: ...
+
+    def release(self, name: str, owner: str) -> None: ...
+
+
+class Scheduler:
+    """Wakes workers for each kind once in its interval, while it has the lease.
+
+    `intervals` are in seconds, by kind; `clock` is monotonic, so a clock that is set moves nothing.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        queue: JobQueue,
+        intervals: Mapping[str, float],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._leases = leases
+        self._queue = queue
+        self._intervals = intervals
+        self._clock = clock
+        self._owner = new_id("sch")
+        self._due_at = dict.fromkeys(intervals, 0.0)
+        self._leads = False
+        self._lost = False
+        self._stopped = False
+
+    def run(self) -> None:
+        """Tick once a second until `stop`, then give the lease up for the next."""
+        while not self._stopped:
+            next_tick = self._clock() + TICK_SECONDS
+            self.tick()
+            self._sleep(next_tick)
+        self._release()
+
+    def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
+        """End `run` within a tenth of a second. A signal handler."""
+        self._stopped = True
+
+    def tick(self) -> None:
+        """Take or renew the lease; with it, wake workers for all that is due. Raises nothing."""
+        if not self._take():
+            return
+        now = self._clock()
+        for kind, due_at in self._due_at.items():
+            if due_at <= now:
+                if not self._queue.enqueue(kind):
+                    return
+                self._due_at[kind] = now + self._intervals[kind]
+
+    def _sleep(self, until: float) -> None:
+        while not self._stopped and (left := until - self._clock()) > 0:
+            time.sleep(min(left, 0.1))
+
+    def _take(self) -> bool:
+        try:
+            leads = self._leases.take(LEASE, self._owner, LEASE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - a timer outlives whatever the database does
+            if not self._lost:
+                logs.event("scheduler_lost_database", level=logs.ERROR, error=error)
+            self._lost = True
+            return False
+        if self._lost:
+            logs.event("scheduler_found_database")
+        self._lost = False
+        if leads != self._leads:
+            logs.event("scheduler_leads" if leads else "scheduler_follows", owner=self._owner)
+        self._leads = leads
+        return leads
+
+    def _release(self) -> None:
+        try:
+            self._leases.release(LEASE, self._owner)
+        except Exception as error:  # noqa: BLE001 - then the lease runs out by itself
+            logs.event("lease_not_released", level=logs.WARNING, error=type(error).__name__)
+
+
+def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> int:
+    """Schedule until SIGTERM or SIGINT, and end at once. `build` makes the services."""
+    logs.configure(settings, "scheduler")
+    services = (build or _builder(settings))()
+    intervals = {kind.name: getattr(settings, kind.every) for kind in kinds().values() if kind.every}
+    scheduler = Scheduler(services.leases, services.queue, intervals)
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, scheduler.stop)
+    logs.event("scheduler_started", kinds=sorted(intervals))
+    scheduler.run()
+    services.close()
+    logs.event("scheduler_stopped")
+    return 0
+
+
+def _builder(settings: Settings) -> "Callable[[], Services]":
+    from tollhouse import wiring
+
+    return lambda: wiring.build(settings, process="scheduler")
