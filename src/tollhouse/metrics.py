@@ -121,8 +121,8 @@ LEDGER_FAILURES = Counter(
 )
 REDIS_UP = Gauge(
     "tollhouse_redis_up",
-    "Whether Redis answers; 0 when one process of the kind cannot reach it.",
-    ["process"],
+    "Whether Redis answers its clients; 0 when it does not answer one process.",
+    ["client"],
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
@@ -133,7 +133,7 @@ LOG_LINES_DROPPED = Counter(
 )
 JOBS = Counter(
     "tollhouse_jobs",
-    "Background jobs performed; the outcome is ok, error or unknown.",
+    "Background jobs; the outcome is ok, error, killed or refused.",
     ["kind", "outcome"],
     registry=REGISTRY,
 )

@@ -72,6 +72,8 @@ def kind_in(data: bytes) -> str | None:
         text = zlib.decompressobj().decompress(data, _LONGEST)
     except zlib.error:
         text = data[:_LONGEST]
+    if len(text) == _LONGEST:
+        return None
     try:
         call = orjson.loads(text)
     except orjson.JSONDecodeError:

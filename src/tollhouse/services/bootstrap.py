@@ -5,9 +5,11 @@ environment and this machine offer. Idempotent.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.ports import PriceList
 from tollhouse.services.keys import Keys
 from tollhouse.services.models import Models, NewModel
+from tollhouse.services.naming import check_slug
 from tollhouse.services.providers import Providers
 from tollhouse.services.users import Users
 from tollhouse.settings import Settings, default_of
@@ -85,7 +87,7 @@ class Bootstrap:
             if check.problem:
                 notices.append(f"{check.problem} Its published models are here all the same.")
             names = check.models or self._prices.models(vendor)
-            self._models.register([NewModel(name, vendor) for name in names if len(name) <= LONGEST_NAME])
+            self._models.register([NewModel(name, vendor) for name in names if _is_name(name)])
 
     def _register_echo(self) -> None:
         self._providers.register("echo", "echo", "echo:", credential=None, allow_private=True)
@@ -116,3 +118,11 @@ class Bootstrap:
                 )
             ]
         )
+
+
+def _is_name(name: str) -> bool:
+    """Whether a model that a host lists can be one here: hosts list what they like."""
+    try:
+        return check_slug(name, "name", LONGEST_NAME) == name
+    except InvalidField:
+        return False

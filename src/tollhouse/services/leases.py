@@ -1,9 +1,8 @@
 """Leases in SQL: how something is done by one process only, without Redis."""
 
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import CursorResult, Result, delete, or_, update
+from sqlalchemy import delete, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tollhouse.store.database import Database
@@ -22,16 +21,20 @@ class Leases:
         with self._database.write() as session:
             now = self._database.now(session)
             until = now + timedelta(seconds=seconds)
-            fresh = dialect.insert(LeaseRecord).values(name=name, owner=owner, until=until).on_conflict_do_nothing()
-            mine = or_(LeaseRecord.owner == owner, LeaseRecord.until < now)
-            renewed = update(LeaseRecord).where(LeaseRecord.name == name, mine).values(owner=owner, until=until)
-            return any(_rows(session.execute(statement)) for statement in (fresh, renewed))
+            # Whether a row comes back tells who has it: a driver need not say how many rows it changed.
+            taken = (
+                dialect.insert(LeaseRecord)
+                .values(name=name, owner=owner, until=until)
+                .on_conflict_do_update(
+                    index_elements=[LeaseRecord.name],
+                    set_={"owner": owner, "until": until},
+                    where=or_(LeaseRecord.owner == owner, LeaseRecord.until < now),
+                )
+                .returning(LeaseRecord.name)
+            )
+            return session.scalar(taken) is not None
 
     def release(self, name: str, owner: str) -> None:
         """Give the lease up, if `owner` has it."""
         with self._database.write() as session:
             session.execute(delete(LeaseRecord).where(LeaseRecord.name == name, LeaseRecord.owner == owner))
-
-
-def _rows(result: Result[Any]) -> int:
-    return result.rowcount if isinstance(result, CursorResult) else 0

@@ -1,7 +1,7 @@
 """Models: the public names that calls ask for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from tollhouse.domain.errors import Conflict, InvalidField, NotFound
 from tollhouse.domain.identifiers import new_id
-from tollhouse.services.naming import check_slug
+from tollhouse.services.naming import check_name, check_slug
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import ModelRecord, ProviderRecord
@@ -53,7 +53,7 @@ class Models:
 
     def add(self, new: NewModel) -> Model:
         """Raises Conflict when the name is taken, NotFound for the provider, InvalidField for the rest."""
-        check_slug(new.name, "name", 200)
+        new = replace(new, name=check_slug(new.name, "name", 200))
         with self._database.write() as session:
             if session.scalar(select(ModelRecord.id).where(ModelRecord.name == new.name)):
                 raise Conflict(f"There is a model {new.name!r} already; choose another name.", param="name")
@@ -74,7 +74,8 @@ class Models:
         with self._database.write() as session:
             taken = set(session.scalars(select(ModelRecord.name)))
             providers = {row.name: row for row in session.scalars(select(ProviderRecord))}
-            fresh = [new for new in models if new.name not in taken]
+            # By name: a host may list a model twice.
+            fresh = list({new.name: new for new in models if new.name not in taken}.values())
             session.add_all(self._row(session, new, providers[new.provider]) for new in fresh)
             if fresh:
                 announce(session)
@@ -111,8 +112,8 @@ def _check(session: Session, new: NewModel) -> None:
     for field, value in (("context-window", new.context_window), ("max-output", new.max_output)):
         if value is not None and not 0 < value < 2**31:
             raise InvalidField(f"{field}: it must be a number of tokens from 1 up.", param=field)
-    if len(new.upstream_model or "") > 200:
-        raise InvalidField("upstream-model: it is longer than 200 characters.", param="upstream-model")
+    if new.upstream_model:
+        check_name(new.upstream_model, "upstream-model", 200)
     known = set(session.scalars(select(ModelRecord.name)))
     for name in new.fallbacks:
         if name not in known or name == new.name:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tollhouse.domain.errors import Conflict, NotFound, UpstreamError
+from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, NotFound, UpstreamError
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ports import Upstreams, Vault
 from tollhouse.domain.routes import Host
@@ -16,6 +16,8 @@ from tollhouse.services.naming import check_slug
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import ProviderRecord
+
+LONGEST_URL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ class Providers:
         allow_private: bool = False,
     ) -> Provider:
         """A new provider. Raises Conflict when the name is taken, InvalidField for a bad URL."""
+        name = check_slug(name, "name")
         with self._database.write() as session:
-            if _by_name(session, check_slug(name, "name")):
+            if _by_name(session, name):
                 raise Conflict(f"There is a provider {name!r} already; choose another name.", param="name")
             row = self._insert(session, name, preset, base_url, credential, allow_private)
         return _shown(row)
@@ -82,7 +85,7 @@ class Providers:
             if row is None:
                 row = self._insert(session, name, preset, base_url, credential, allow_private)
             elif self._differs(row, preset, base_url, credential, allow_private):
-                self._check_base_url(base_url, allow_private)
+                self._check_url(base_url, allow_private)
                 row.preset, row.base_url, row.allow_private = preset, base_url, allow_private
                 row.credential = self._vault.seal(credential) if credential else None
                 announce(session)
@@ -101,15 +104,15 @@ class Providers:
             rows = [row for row in rows if row.name == name]
             if not rows:
                 raise NotFound(f"There is no provider {name!r}; `tollhouse providers list` shows them.", param="name")
-        return [self._check(host_of(row, self._vault)) for row in rows]
+        return [self._check(row) for row in rows]
 
-    def _check(self, host: Host) -> ProviderCheck:
+    def _check(self, row: ProviderRecord) -> ProviderCheck:
         began = time.monotonic()
         try:
-            models = tuple(self._upstreams.list_models(host))
-        except UpstreamError as error:
-            return ProviderCheck(host.name, False, int((time.monotonic() - began) * 1000), (), error.message)
-        return ProviderCheck(host.name, True, int((time.monotonic() - began) * 1000), models)
+            models = tuple(self._upstreams.list_models(host_of(row, self._vault)))
+        except (UpstreamError, InvalidSetting) as error:
+            return ProviderCheck(row.name, False, int((time.monotonic() - began) * 1000), (), error.message)
+        return ProviderCheck(row.name, True, int((time.monotonic() - began) * 1000), models)
 
     def _insert(
         self,
@@ -120,7 +123,7 @@ class Providers:
         credential: str | None,
         allow_private: bool,
     ) -> ProviderRecord:
-        self._check_base_url(base_url, allow_private)
+        self._check_url(base_url, allow_private)
         row = ProviderRecord(
             id=new_id("prv"),
             name=name,
@@ -133,6 +136,11 @@ class Providers:
         session.add(row)
         announce(session)
         return row
+
+    def _check_url(self, base_url: str, allow_private: bool) -> None:
+        if len(base_url) > LONGEST_URL:
+            raise InvalidField(f"base-url: it is longer than {LONGEST_URL} characters.", param="base-url")
+        self._check_base_url(base_url, allow_private)
 
     def _differs(
         self, row: ProviderRecord, preset: str, base_url: str, credential: str | None, allow_private: bool

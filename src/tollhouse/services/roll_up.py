@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tollhouse.services.usage import sums_of_ledger
 from tollhouse.store.database import Database
@@ -17,6 +18,7 @@ class RollUp:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._insert = sqlite.insert if database.dialect == "sqlite" else postgresql.insert
 
     def run(self) -> list[date]:
         """Roll up every day that is due, a transaction each; the days that were added."""
@@ -53,10 +55,11 @@ class RollUp:
                 .group_by(*group)
             ).all()
         with self._database.write() as session:
-            if session.get(RolledDayRecord, day) is not None:
-                return
-            session.add(RolledDayRecord(day=day))
-            if rows:
+            # Whoever is first adds the day up; the other waits here for its commit, and then adds nothing.
+            mine = session.scalar(
+                self._insert(RolledDayRecord).values(day=day).on_conflict_do_nothing().returning(RolledDayRecord.day)
+            )
+            if mine and rows:
                 session.execute(insert(DailyUsageRecord), [dict(zip(names, (day, *row), strict=True)) for row in rows])
 
 

@@ -40,6 +40,7 @@ class Users:
         with self._database.read() as session:
             if session.scalar(select(UserRecord.id).limit(1)):
                 return None
+        email = email.strip().lower()
         made_up = None if password else secrets.token_urlsafe(18)
         digest = PasswordHasher().hash(password or made_up or "")
         with self._database.write() as session:
@@ -48,7 +49,7 @@ class Users:
             session.add(
                 UserRecord(
                     id=new_id("usr"),
-                    email=email.strip().lower(),
+                    email=email,
                     password_hash=digest,
                     role="admin",
                     created_at=self._database.now(session),

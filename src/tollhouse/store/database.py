@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
@@ -110,6 +110,13 @@ def _begin_sqlite(connection: Connection) -> None:
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
             if not busy or time.monotonic() > deadline:
-                raise
+                raise _wrapped(error, mode) from error
             time.sleep(pause)
             pause = min(pause * 2, 0.016)
+        except sqlite3.Error as error:
+            raise _wrapped(error, mode) from error
+
+
+def _wrapped(error: sqlite3.Error, mode: str) -> BaseException:
+    """As SQLAlchemy's own: nobody above knows the driver's errors."""
+    return DBAPIError.instance(f"BEGIN {mode}", None, error, sqlite3.Error)

@@ -30,6 +30,8 @@ def load_secret_key(settings: Settings) -> str:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make(path)
         key = path.read_text().strip()
+    except UnicodeDecodeError:
+        key = ""
     except OSError as error:
         raise InvalidSetting(
             f"The secret key {path} cannot be used ({error.strerror}): check the permissions and the space there."
@@ -43,7 +45,8 @@ def _make(path: Path) -> None:
     """Write a new key, unless there is one. Whole or not at all: two first starts agree on one key."""
     if path.exists():
         return
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    # Not the process id: in a container every start may have the same, and a killed one leaves its draft.
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w") as file:

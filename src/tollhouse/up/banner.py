@@ -11,14 +11,12 @@ _RULE = "-" * 78
 def banner(address: str, prepared: Prepared) -> str:
     """The address, the secrets that are new, and a first call that works as pasted."""
     key = prepared.first_key or "$TOLLHOUSE_KEY"
-    lines = [_RULE, f"Tollhouse runs at {address}", ""]
-    if prepared.first_key:
-        lines.append(f"API key   {prepared.first_key}   (shown this once)")
-    else:
+    lines = [_RULE, f"Tollhouse runs at {address}", "", *secrets(prepared)]
+    if not prepared.first_key:
         lines.append("API key   `tollhouse keys create --name NAME` makes one; put it into TOLLHOUSE_KEY")
-    password = f" / {prepared.admin_password}   (shown this once)" if prepared.admin_password else ""
+    if not prepared.admin_password:
+        lines.append(f"Admin     {prepared.admin_email}")
     lines += [
-        f"Admin     {prepared.admin_email}{password}",
         f"Docs      {address}/ and {address}/api/docs",
         "",
         "A first call:",
@@ -29,6 +27,16 @@ def banner(address: str, prepared: Prepared) -> str:
         _RULE,
     ]
     return "\n".join(lines)
+
+
+def secrets(prepared: Prepared) -> list[str]:
+    """A line for each secret that is new."""
+    lines = []
+    if prepared.first_key:
+        lines.append(f"API key   {prepared.first_key}   (shown this once)")
+    if prepared.admin_password:
+        lines.append(f"Admin     {prepared.admin_email} / {prepared.admin_password}   (shown this once)")
+    return lines
 
 
 def _curl(address: str, key: str, model: str) -> str:

@@ -48,6 +48,8 @@ def make_home(home: Path) -> None:
             file.write(b"\0" * 65536)
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(home)) from error  # the draft's name says nothing to anyone
     finally:
         draft.unlink(missing_ok=True)
     free = shutil.disk_usage(home).free
@@ -99,7 +101,7 @@ def explain(error: OSError, home: Path) -> TollhouseError:
     what = error.strerror or str(error)
     if error.errno in _FULL:
         return Unavailable(f"The disk of {home} is full: make room, or set TOLLHOUSE_HOME to a folder on another disk.")
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
         return InvalidSetting(
             f"{error.filename or home} cannot be written ({what}): make it writable, or set TOLLHOUSE_HOME to another "
             "folder.",

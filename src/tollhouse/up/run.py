@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPException
 from tollhouse.domain.errors import TollhouseError, Unavailable
 from tollhouse.services.bootstrap import LOCAL_MODEL, Prepared
 from tollhouse.settings import Settings
-from tollhouse.up.banner import banner
+from tollhouse.up.banner import banner, secrets
 from tollhouse.up.embedded_redis import redis_part
 from tollhouse.up.local_model import LocalModel, local_model_available
 from tollhouse.up.part import Part
@@ -16,6 +16,7 @@ from tollhouse.up.preflight import HomeLock, check_port, explain, make_home
 from tollhouse.up.supervisor import Interrupted, Supervisor
 from tollhouse.up.terminal import Terminal
 
+COMMAND = (sys.executable, "-m", "tollhouse")
 READY_SECONDS = 30.0
 WEB_GRACE_SECONDS = 30.0
 WORKER_GRACE_SECONDS = 20.0
@@ -25,12 +26,11 @@ def run(settings: Settings) -> int:
     """Run everything until someone asks to stop. The exit status: 0 then, 1 when something did not come up."""
     terminal = Terminal(sys.stdout)
     try:
-        with Supervisor(terminal.say) as supervisor, _home(settings):
+        with Supervisor(terminal.say) as supervisor, _alone(settings, supervisor):
             check_port(settings.host, settings.port)
             _start(settings, supervisor, terminal)
             supervisor.watch()
             terminal.say("Stopping: open calls are finished first. Ctrl-C again stops at once.")
-            supervisor.stop()
         terminal.say("Everything is stopped.")
     except Interrupted:
         terminal.say("Everything is stopped.")
@@ -42,12 +42,14 @@ def run(settings: Settings) -> int:
 
 
 @contextmanager
-def _home(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings, supervisor: Supervisor) -> Iterator[None]:
+    """Have the home to itself until the last part has stopped."""
     make_home(settings.home)
     lock = HomeLock(settings.home)
     try:
         yield
     finally:
+        supervisor.stop()
         lock.release()
 
 
@@ -59,16 +61,26 @@ def _start(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> No
     model = _local_model(settings, supervisor, terminal)
     with terminal.step("database: schema, administrator, providers"), supervisor.interruptible():
         prepared = _prepare(settings, model)
-    with terminal.step("gateway: web, workers, scheduler"):
-        env = _environment(settings, terminal)
-        supervisor.start(
-            _command("scheduler", env),
-            *(_command("worker", env, number, settings.workers) for number in range(1, settings.workers + 1)),
-        )
-        supervisor.start(_web(settings, env))
+    try:
+        with terminal.step("gateway: web, workers, scheduler"):
+            _gateway(settings, supervisor, terminal)
+    except BaseException:
+        # What is shown once must be shown, or nobody ever has it.
+        for line in secrets(prepared):
+            terminal.say(line)
+        raise
     for notice in prepared.notices:
         terminal.say(f"  {notice}")
     terminal.say("\n" + banner(address(settings), prepared) + "\n")
+
+
+def _gateway(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> None:
+    env = _environment(settings, terminal)
+    supervisor.start(
+        _command("scheduler", env),
+        *(_command("worker", env, number, settings.workers) for number in range(1, settings.workers + 1)),
+    )
+    supervisor.start(_web(settings, env))
 
 
 def _local_model(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> LocalModel | None:
@@ -111,7 +123,7 @@ def _environment(settings: Settings, terminal: Terminal) -> dict[str, str]:
 def _command(name: str, env: dict[str, str], number: int = 1, of: int = 1) -> Part:
     return Part(
         name if of == 1 else f"{name} {number}",
-        [sys.executable, "-m", "tollhouse", name],
+        [*COMMAND, name],
         env=env,
         grace_seconds=WORKER_GRACE_SECONDS,
     )
@@ -120,7 +132,7 @@ def _command(name: str, env: dict[str, str], number: int = 1, of: int = 1) -> Pa
 def _web(settings: Settings, env: dict[str, str]) -> Part:
     return Part(
         "web",
-        [sys.executable, "-m", "tollhouse", "web"],
+        [*COMMAND, "web"],
         env=env,
         ready=lambda: _is_ready(settings),
         ready_seconds=READY_SECONDS,

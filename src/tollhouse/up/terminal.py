@@ -1,8 +1,10 @@
 """What `up` says to the person who started it."""
 
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 
@@ -25,6 +27,12 @@ class Terminal:
             self._out.flush()
         except (OSError, ValueError):
             self._gone = True
+            self._forget()
+
+    def _forget(self) -> None:
+        """Put nothing in the place of the reader: parts started from now on, and Python's end, still write there."""
+        with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), self._out.fileno())
 
     @contextmanager
     def step(self, doing: str) -> Iterator[None]:

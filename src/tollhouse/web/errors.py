@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from flask import Flask, Response, g
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as NotThisMethod
 from werkzeug.exceptions import NotFound as NoSuchPath
@@ -29,6 +30,8 @@ def register(app: Flask) -> None:
     """Every error of the application ends here."""
     app.register_error_handler(TollhouseError, _tollhouse_error)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(ParseException, _broken_body)
+    app.register_error_handler(TimeoutError, _stalled_body)
     app.register_error_handler(Exception, _defect)
 
 
@@ -69,6 +72,16 @@ def _http_error(error: HTTPException) -> Response:
         return Response(error.get_body(), status, error.get_headers())
     problem = BadRequest(error.description or HTTPStatus(status).phrase)
     problem.status = status
+    return respond(problem)
+
+
+def _broken_body(error: ParseException) -> Response:
+    return respond(BadRequest(f"The body cannot be read: {error}"[:200]))
+
+
+def _stalled_body(_error: TimeoutError) -> Response:
+    problem = BadRequest("The body did not come in time.")
+    problem.status = 408
     return respond(problem)
 
 

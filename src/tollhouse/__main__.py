@@ -1,0 +1,6 @@
+"""`python -m tollhouse`, which is the command line."""
+
+from tollhouse.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""`tollhouse scheduler`."""
+
+import click
+
+from tollhouse.settings import load
+
+
+@click.command("scheduler")
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Wake the workers for what is due, until asked to stop."""
+    from tollhouse.scheduler import run
+
+    ctx.exit(run(load()))

@@ -1,0 +1,88 @@
+"""`tollhouse usage`."""
+
+import csv
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from tollhouse.cli.administration import administration
+from tollhouse.cli.output import json_option, print_json, print_table, usd
+from tollhouse.cli.parameters import MOMENT
+from tollhouse.domain.periods import zone
+
+if TYPE_CHECKING:
+    from tollhouse.services.usage import UsageSums
+
+GROUPS = ("key", "model", "provider", "day")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
+@click.command("usage")
+@click.option("--by", "group", type=click.Choice(GROUPS), default="model", show_default=True, help="What to add up by.")
+@click.option("--since", type=MOMENT, metavar="ISO", help="From this moment on.")
+@click.option("--until", type=MOMENT, metavar="ISO", help="Up to this moment, which does not count.")
+@click.option(
+    "--timezone", default="UTC", show_default=True, metavar="TZ", help="Of the days, and of moments without an offset."
+)
+@click.option("--csv", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the rows into this file.")
+@json_option
+def command(
+    group: str, since: datetime | None, until: datetime | None, timezone: str, file: Path | None, as_json: bool
+) -> None:
+    """Add up what was used and what it cost."""
+    try:
+        place = zone(timezone)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="--timezone") from None
+    with administration() as services:
+        sums = services.usage.by(group, since=_placed(since, place), until=_placed(until, place), timezone=timezone)
+    rows = [_row(group, name, one) for name, one in sums.items()]
+    if file is not None:
+        _write_csv(file, group, rows)
+    if as_json:
+        print_json(rows)
+    elif file is not None:
+        click.echo(f"{len(rows)} rows are in {file}.")
+    else:
+        print_table(rows, flexible=(group,), empty="No calls in this time.")
+
+
+def _row(group: str, name: str, sums: "UsageSums") -> dict[str, Any]:
+    return {
+        group: name,
+        "requests": sums.requests,
+        "input_tokens": sums.input_tokens + sums.cache_read_tokens + sums.cache_write_tokens,
+        "cached_tokens": sums.cache_read_tokens,
+        "output_tokens": sums.output_tokens,
+        "cost_usd": usd(sums.cost),
+        "unpriced_requests": sums.unpriced,
+    }
+
+
+def _placed(moment: datetime | None, place: ZoneInfo) -> datetime | None:
+    return moment.replace(tzinfo=place) if moment is not None and moment.tzinfo is None else moment
+
+
+def _write_csv(file: Path, group: str, rows: list[dict[str, Any]]) -> None:
+    names = list(rows[0]) if rows else list(_row(group, "", _nothing()))
+    try:
+        with file.open("w", encoding="utf-8", newline="") as out:
+            writer = csv.DictWriter(out, names)
+            writer.writeheader()
+            writer.writerows({**row, group: _as_text(row[group])} for row in rows)
+    except OSError as error:
+        raise click.FileError(str(file), error.strerror) from None
+
+
+def _as_text(name: str) -> str:
+    return f"'{name}" if name.startswith(FORMULA) else name
+
+
+def _nothing() -> "UsageSums":
+    from tollhouse.services.usage import UsageSums
+
+    return UsageSums()

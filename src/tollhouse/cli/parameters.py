@@ -1,0 +1,36 @@
+"""What options may be: amounts of money, moments."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from tollhouse.domain.money import nanos_from_usd
+
+
+class Usd(click.ParamType[int]):
+    """US dollars, as nano-dollars; or US dollars per million tokens, as nano-dollars per million tokens."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return value if isinstance(value, int) else nanos_from_usd(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """An ISO 8601 date or time. What has no offset stays without: whoever asks knows the zone."""
+
+    name = "iso"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2030-12-31 or 2030-12-31T18:00+01:00.", param, ctx)
+
+
+USD = Usd()
+MOMENT = Moment()

@@ -1,0 +1,142 @@
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from tollhouse import scheduler
+from tollhouse.scheduler import LEASE_SECONDS, Scheduler
+
+
+class Leases:
+    """One lease, on a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.owner: str | None = None
+        self.until = 0.0
+        self.away = False
+
+    def take(self, name: str, owner: str, seconds: float) -> bool:
+        if self.away:
+            raise OSError("the database is away")
+        if self.owner not in (None, owner) and self.now < self.until:
+            return False
+        self.owner, self.until = owner, self.now + seconds
+        return True
+
+    def release(self, name: str, owner: str) -> None:
+        if self.away:
+            raise OSError("the database is away")
+        if self.owner == owner:
+            self.owner = None
+
+
+class Queue:
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.away = False
+        self.asked = 0
+
+    def enqueue(self, kind: str) -> bool:
+        self.asked += 1
+        if not self.away:
+            self.woken.append(kind)
+        return not self.away
+
+    def ping(self) -> bool:
+        return not self.away
+
+
+class World:
+    """Schedulers that share one lease, one queue and one clock."""
+
+    def __init__(self) -> None:
+        self.leases = Leases()
+        self.queue = Queue()
+        self.schedulers: list[Scheduler] = []
+
+    def add(self, **intervals: float) -> Scheduler:
+        self.schedulers.append(Scheduler(self.leases, self.queue, intervals, clock=lambda: self.leases.now))
+        return self.schedulers[-1]
+
+    def pass_seconds(self, seconds: int) -> None:
+        for _ in range(seconds):
+            self.leases.now += 1
+            for each in self.schedulers:
+                each.tick()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "tollhouse"]
+
+
+def test_each_kind_is_woken_at_the_start_and_then_once_in_its_interval(world: World) -> None:
+    world.add(often=2, seldom=10)
+    world.pass_seconds(21)
+    assert Counter(world.queue.woken) == {"often": 11, "seldom": 3}
+
+
+def test_of_two_schedulers_one_acts(world: World) -> None:
+    world.add(often=2)
+    world.add(often=2)
+    world.pass_seconds(20)
+    assert len(world.queue.woken) == 10
+
+
+def test_when_the_one_that_acts_is_killed_the_other_takes_over_after_the_lease(world: World) -> None:
+    world.add(often=2)
+    world.add(often=2)
+    world.pass_seconds(10)
+    world.schedulers.pop(0)
+    woken = len(world.queue.woken)
+    world.pass_seconds(int(LEASE_SECONDS) - 1)
+    assert len(world.queue.woken) == woken
+    world.pass_seconds(2)
+    assert len(world.queue.woken) > woken
+
+
+def test_without_redis_a_kind_stays_due_and_the_others_are_not_tried(world: World) -> None:
+    world.add(a=100, b=100)
+    world.queue.away = True
+    world.pass_seconds(5)
+    assert world.queue.asked == 5
+    world.queue.away = False
+    world.pass_seconds(1)
+    assert world.queue.woken == ["a", "b"]
+
+
+def test_without_the_database_nothing_is_woken_and_it_is_said_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    world.add(often=2)
+    world.leases.away = True
+    world.pass_seconds(5)
+    assert world.queue.asked == 0
+    assert messages(caplog) == ["scheduler_lost_database"]
+    world.leases.away = False
+    world.pass_seconds(1)
+    assert world.queue.woken == ["often"]
+    assert messages(caplog)[1:] == ["scheduler_found_database", "scheduler_leads"]
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_it_ends_at_once_and_gives_the_lease_up(world: World, monkeypatch: pytest.MonkeyPatch, away: bool) -> None:
+    monkeypatch.setattr(scheduler, "TICK_SECONDS", 30.0)
+    one = Scheduler(world.leases, world.queue, {"often": 2})
+    thread = threading.Thread(target=one.run)
+    thread.start()
+    while not world.queue.woken:
+        time.sleep(0.01)
+    world.leases.away = away
+    began = time.monotonic()
+    one.stop()
+    thread.join(5)
+    assert time.monotonic() - began < 1
+    assert (world.leases.owner is None) == (not away)
