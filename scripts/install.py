@@ -44,9 +44,7 @@ def main() -> None:
         fail()
     say("Installing the small local model")
     if not run([*sync, "--group", "local-model"]):
-        say(
-            "The small local model cannot be installed, so Tollhouse goes without (.uv/install.log says why)."
-        )
+        say("The small local model cannot be installed, so Tollhouse goes without (.uv/install.log says why).")
     for stamp in [STAMP, DEV_STAMP] if dev else [STAMP]:
         stamp.write_text(str(CHECKOUT), encoding="utf-8")
 
@@ -87,9 +85,7 @@ def run(command: list[str]) -> bool:
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with (
         LOG.open("a", encoding="utf-8") as log,
-        subprocess.Popen(
-            command, cwd=CHECKOUT, env=surroundings(), text=True, errors="replace", **pipes
-        ) as process,
+        subprocess.Popen(command, cwd=CHECKOUT, env=surroundings(), text=True, errors="replace", **pipes) as process,
     ):
         for line in process.stdout or ():
             log.write(line)

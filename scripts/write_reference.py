@@ -62,7 +62,10 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Co
 
 
 def _page(title: str, text: str, lines: list[str]) -> str:
-    return "\n".join([f"# {title}", "", "<!-- Written by scripts/write_reference.py -->", "", text, "", *lines]).rstrip() + "\n"
+    return (
+        "\n".join([f"# {title}", "", "<!-- Written by scripts/write_reference.py -->", "", text, "", *lines]).rstrip()
+        + "\n"
+    )
 
 
 PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "commands.md": commands_page}

@@ -36,7 +36,9 @@ class Gateway:
         self.app: Flask = create_app(settings)
         self.services: Services = self.app.extensions["tollhouse"]
 
-    def post(self, path: str, body: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None) -> TestResponse:
+    def post(
+        self, path: str, body: Any, *, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> TestResponse:
         """Send and read to the end; the call is settled when this returns."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"authorization": f"Bearer {self.key if key is None else key}", **(headers or {})}

@@ -111,5 +111,3 @@ def wait_until(true: Any, seconds: float = 10, what: str = "") -> None:
     while not true():
         assert time.monotonic() < deadline, what or "it did not come true"
         time.sleep(0.05)
-
-

@@ -16,9 +16,7 @@ def modules() -> dict[str, Path]:
 
 def test_no_module_is_too_long(capsys: pytest.CaptureFixture[str]) -> None:
     written_by_hand = {name: path for name, path in modules().items() if "migrations/" not in name}
-    lines = {
-        name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in written_by_hand.items()
-    }
+    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in written_by_hand.items()}
     with capsys.disabled():
         for name, count in lines.items():
             if LONG < count <= TOO_LONG:

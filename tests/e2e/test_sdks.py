@@ -115,7 +115,19 @@ def test_a_revoked_key_ends_within_a_second_everywhere(running: RunningGateway) 
 
 
 def test_a_provider_is_added_without_code_or_restart_within_a_second(running: RunningGateway, openai: OpenAI) -> None:
-    running.command("providers", "add", "another", "--format", "openai", "--base-url", f"{running.url}/v1", "--allow-private", "--api-key-env", "SOME_KEY", SOME_KEY=running.key)
+    running.command(
+        "providers",
+        "add",
+        "another",
+        "--format",
+        "openai",
+        "--base-url",
+        f"{running.url}/v1",
+        "--allow-private",
+        "--api-key-env",
+        "SOME_KEY",
+        SOME_KEY=running.key,
+    )
     running.command("models", "add", "loop", "--provider", "another", "--upstream-model", "echo")
     time.sleep(1)
     for _ in range(4):
@@ -127,8 +139,19 @@ def test_a_spent_budget_is_an_error_that_the_sdks_do_not_retry(running: RunningG
     key = running.json("keys", "create", "--name", "poor")
     running.command("providers", "add", "dear", "--format", "echo", "--base-url", "echo:")
     running.command(
-        "models", "add", "dear", "--provider", "dear", "--upstream-model", "echo", "--input-price", "10",
-        "--output-price", "10", "--context-window", "1000",
+        "models",
+        "add",
+        "dear",
+        "--provider",
+        "dear",
+        "--upstream-model",
+        "echo",
+        "--input-price",
+        "10",
+        "--output-price",
+        "10",
+        "--context-window",
+        "1000",
     )
     running.command("budgets", "set", "--key", key["id"], "--usd", "0.000001", "--period", "day")
     time.sleep(1)

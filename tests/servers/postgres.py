@@ -42,9 +42,7 @@ class PostgresServer:
         name = f"tollhouse_test_{secrets.token_hex(6)}"
         source = make_url(template).database if template else "template0"
         self._execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(source or "")
-            )
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source or ""))
         )
         return self._maintenance.set(database=name).render_as_string(hide_password=False)
 

@@ -52,9 +52,9 @@ def test_a_settled_call_is_counted_with_its_tokens_its_cost_and_its_times() -> N
 
 
 def test_a_call_without_a_price_is_counted_apart_and_costs_nothing() -> None:
-    metrics.observe_call(entry("unpriced", cost=None))
-    assert value("tollhouse_unpriced_calls_total", model="unpriced") == 1
-    assert not value("tollhouse_cost_nanodollars_total", model="unpriced")
+    metrics.observe_call(entry("without-a-price", cost=None))
+    assert value("tollhouse_unpriced_calls_total", model="without-a-price") == 1
+    assert not value("tollhouse_cost_nanodollars_total", model="without-a-price")
 
 
 def test_no_key_is_in_what_is_rendered() -> None:

@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tollhouse.settings import load
+from tollhouse.settings import Settings, load
 
 if TYPE_CHECKING:
     from tollhouse.wiring import Services
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def administration(*, migrate: bool = True) -> Iterator["Services"]:
-    """The services, closed at the end. On a brand-new home the embedded database is made first, unless not `migrate`."""
+    """The services, closed at the end. Where there is no embedded database yet it is made first, unless not `migrate`."""
     settings = load()
     from tollhouse import logs, wiring
 
@@ -44,3 +46,12 @@ def make_database(services: "Services") -> None:
             services.schema.upgrade()
     finally:
         os.close(folder)
+
+
+def make_database_apart(settings: Settings) -> None:
+    """The same in a process of its own, for programs that may import the services only after they have forked."""
+    if not settings.embedded_database or any(settings.home.glob("*.db")):
+        return
+    made = subprocess.run([sys.executable, "-m", "tollhouse", "db", "upgrade"], stdout=subprocess.DEVNULL, check=False)
+    if made.returncode:
+        sys.exit(made.returncode)

@@ -1,5 +1,6 @@
 """The one place where what went wrong becomes a sentence on standard error and an exit code."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ def in_one_sentence() -> Iterator[None]:
 
 
 def _explain(error: OSError) -> str:
+    if error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF):
+        return f"The output cannot be written ({error.strerror}): send it somewhere else."
     from tollhouse.up.preflight import explain
 
     return explain(error, load().home).message

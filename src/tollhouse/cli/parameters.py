@@ -7,6 +7,9 @@ import click
 
 from tollhouse.domain.money import nanos_from_usd
 
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""In each of them a moment of one time zone is one of every other."""
+
 
 class Usd(click.ParamType[int]):
     """US dollars, as nano-dollars; or US dollars per million tokens, as nano-dollars per million tokens."""
@@ -27,9 +30,12 @@ class Moment(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
-            return value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
         except ValueError:
             self.fail(f"{value!r} is not a time such as 2030-12-31 or 2030-12-31T18:00+01:00.", param, ctx)
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            self.fail(f"{value!r} is not in the years {FIRST_YEAR} to {LAST_YEAR}.", param, ctx)
+        return moment
 
 
 USD = Usd()

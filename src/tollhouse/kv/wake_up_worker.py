@@ -74,7 +74,6 @@ class WakeUpWorker(Worker):
                 self._pause(PAUSES[min(misses, len(PAUSES) - 1)])
                 misses += 1
             else:
-                self._presence.seen()
                 misses = 0
         with suppress(RedisError):
             self.register_death()  # type: ignore[no-untyped-call]
@@ -90,18 +89,22 @@ class WakeUpWorker(Worker):
                 self._enlist()
                 self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
             self.heartbeat()
-            found = Queue.dequeue_any(
-                self.queues, POLL_SECONDS, self.connection, job_class=WakeUp, serializer=JSONSerializer
-            )
+            found = self._next()
+            self._presence.seen()
             if found:
                 self.execute_job(*found)
-        except DequeueTimeout:
-            return
         except RedisError:
             raise
         except Exception as error:  # noqa: BLE001 - Redis may hold anything, and RQ trusts it
             logs.event("queue_unreadable", level=logs.ERROR, error=error)
             self._forget_books()
+
+    def _next(self) -> tuple[Job, Queue] | None:
+        with suppress(DequeueTimeout):
+            return Queue.dequeue_any(
+                self.queues, POLL_SECONDS, self.connection, job_class=WakeUp, serializer=JSONSerializer
+            )
+        return None
 
     def _enlist(self) -> None:
         """Be among the workers that RQ's tools show, also after Redis has forgotten everything."""

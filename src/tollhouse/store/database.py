@@ -70,6 +70,7 @@ class Database:
     def _engine(self, *, pool: Any = None, postgres: str = "-c lock_timeout=5s -c statement_timeout=60s") -> Engine:
         try:
             url = make_url(self.url)
+            url.get_dialect()
             backend = url.get_backend_name()
         except (ArgumentError, NoSuchModuleError):
             raise InvalidSetting(

@@ -102,7 +102,8 @@ def _why(error: SQLAlchemyError, database: Database) -> InvalidSetting | Unavail
     where = database.engine.url.render_as_string(hide_password=True)
     if "not a database" in cause or "malformed" in cause:
         return InvalidSetting(
-            f"The database {where} is damaged ({cause}): put a backup in its place, or move the file away to start anew."
+            f"The database {where} is damaged ({cause}): put a backup in its place, "
+            "or move the file away to start anew."
         )
     if "full" in cause:
         return Unavailable(f"The disk of the database {where} is full: make room, then start again.")

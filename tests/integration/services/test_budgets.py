@@ -29,7 +29,13 @@ def key(keys: Keys) -> str:
 
 def test_a_budget_is_shown_with_its_present_window(budgets: Budgets, key: str) -> None:
     made = budgets.set(("key", key), 1000, "total", hard=False)
-    assert (made.scope, made.limit, made.period, made.timezone, made.hard) == (("key", key), 1000, "total", "UTC", False)
+    assert (made.scope, made.limit, made.period, made.timezone, made.hard) == (
+        ("key", key),
+        1000,
+        "total",
+        "UTC",
+        False,
+    )
     assert (made.spent, made.held, made.starts_at) == (0, 0, BEGINNING)
     assert budgets.all() == [made]
 

@@ -76,9 +76,7 @@ def test_a_model_that_no_price_list_knows_has_no_price(reader: CatalogueReader, 
     assert reader.current.routes["home-made"][0].tariff is None
 
 
-def test_a_catalogue_that_did_not_change_is_not_read_again(
-    reader: CatalogueReader, models: Models, host: str
-) -> None:
+def test_a_catalogue_that_did_not_change_is_not_read_again(reader: CatalogueReader, models: Models, host: str) -> None:
     models.add(NewModel("a", host))
     heard: list[int] = []
     reader.on_change(lambda: heard.append(reader.current.version))

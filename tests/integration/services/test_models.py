@@ -47,28 +47,13 @@ def test_a_model_of_an_unknown_provider_is_not_added(models: Models) -> None:
     assert models.all() == []
 
 
-@pytest.mark.parametrize(("given", "missing"), [("input_price", "output-price"), ("output_price", "input-price")])
-def test_prices_are_given_both_or_not_at_all(models: Models, host: str, given: str, missing: str) -> None:
-    prices: dict[str, Any] = {given: 5}
-    with pytest.raises(InvalidField, match="give both prices") as raised:
-        models.add(NewModel("a", host, **prices))
-    assert raised.value.param == missing
-
-
 def test_a_price_of_zero_is_a_price(models: Models, host: str) -> None:
     added = models.add(NewModel("a", host, input_price=0, output_price=0))
     assert (added.input_price, added.output_price) == (0, 0)
 
 
-@pytest.mark.parametrize("fallback", ["gone", "a"])
-def test_a_fallback_is_another_model_that_exists(models: Models, host: str, fallback: str) -> None:
-    with pytest.raises(InvalidField, match=f"no other model '{fallback}'"):
-        models.add(NewModel("a", host, fallbacks=[fallback]))
-
-
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
+def test_prices_come_in_pairs_fallbacks_exist_and_every_refusal_names_its_field(models: Models, host: str) -> None:
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"name": "a b"}, "name"),
         ({"name": "x" * 201}, "name"),
         ({"name": "a\x00b"}, "name"),
@@ -77,15 +62,15 @@ def test_a_fallback_is_another_model_that_exists(models: Models, host: str, fall
         ({"context_window": 0}, "context-window"),
         ({"context_window": 2**31}, "context-window"),
         ({"max_output": -1}, "max-output"),
-    ],
-    ids=repr,
-)
-def test_what_a_model_cannot_be_is_refused_by_field(
-    models: Models, host: str, changes: dict[str, Any], param: str
-) -> None:
-    with pytest.raises(InvalidField) as raised:
-        models.add(replace(NewModel("a", host), **changes))
-    assert raised.value.param == param
+        ({"fallbacks": ["gone"]}, "fallback"),
+        ({"fallbacks": ["a"]}, "fallback"),
+        ({"input_price": 5}, "output-price"),
+        ({"output_price": 5}, "input-price"),
+    ]
+    for changes, param in refused:
+        with pytest.raises(InvalidField) as raised:
+            models.add(replace(NewModel("a", host), **changes))
+        assert raised.value.param == param, changes
     assert models.all() == []
 
 

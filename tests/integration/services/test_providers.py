@@ -55,19 +55,18 @@ def test_a_name_with_space_around_it_is_the_name_without(providers: Providers) -
         providers.add("alpha ", "openai", URL)
 
 
-@pytest.mark.parametrize("name", ["", "a b", "x" * 101, "a\x00b", "ключ"])
-def test_a_provider_needs_a_name_that_programs_can_use(providers: Providers, name: str) -> None:
-    with pytest.raises(InvalidField) as raised:
-        providers.add(name, "openai", URL)
-    assert raised.value.param == "name"
+def test_a_provider_needs_a_name_that_programs_can_use(providers: Providers) -> None:
+    for name in ("", "a b", "x" * 101, "a\x00b", "ключ"):
+        with pytest.raises(InvalidField) as raised:
+            providers.add(name, "openai", URL)
+        assert raised.value.param == "name"
+    assert providers.all() == []
 
 
-@pytest.mark.parametrize(
-    "url", ["", "api.example.com", "ftp://example.com", "https://", "https://me:word@example.com", "https://a b.c"]
-)
-def test_a_bad_base_url_adds_nothing(providers: Providers, url: str) -> None:
-    with pytest.raises(InvalidField):
-        providers.add("alpha", "openai", url)
+def test_a_bad_base_url_adds_nothing(providers: Providers) -> None:
+    for url in ("", "example.com", "ftp://example.com", "https://", "https://me:word@example.com", "https://a b.c"):
+        with pytest.raises(InvalidField):
+            providers.add("alpha", "openai", url)
     assert providers.all() == []
 
 
@@ -77,10 +76,11 @@ def test_a_base_url_that_is_too_long_adds_nothing(providers: Providers) -> None:
     assert providers.all() == []
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/v1", "http://10.1.2.3", "http://[::1]", "http://169.254.169.254"])
-def test_a_private_address_must_be_meant(providers: Providers, url: str) -> None:
-    with pytest.raises(InvalidField, match="allow-private"):
-        providers.add("alpha", "openai", url)
+def test_a_private_address_must_be_meant(providers: Providers) -> None:
+    for url in ("http://127.0.0.1:8080/v1", "http://10.1.2.3", "http://[::1]", "http://169.254.169.254"):
+        with pytest.raises(InvalidField, match="allow-private"):
+            providers.add("alpha", "openai", url)
+    url = "http://127.0.0.1:8080/v1"
     assert providers.add("alpha", "openai", url, allow_private=True).base_url == url
 
 

@@ -77,11 +77,25 @@ def test_a_correction_changes_the_cost_and_is_no_request(usage: UsageReport, boo
     ("zone", "moments"),
     [
         # The night in which clocks go forward: a day of 23 hours, from 23:00 to 22:00 UTC.
-        ("Europe/Berlin", [utc(2026, 3, 28, 22, 59, 59), utc(2026, 3, 28, 23), utc(2026, 3, 29, 21, 59, 59), utc(2026, 3, 29, 22)]),
+        (
+            "Europe/Berlin",
+            [utc(2026, 3, 28, 22, 59, 59), utc(2026, 3, 28, 23), utc(2026, 3, 29, 21, 59, 59), utc(2026, 3, 29, 22)],
+        ),
         # And back: a day of 25 hours.
-        ("Europe/Berlin", [utc(2026, 10, 24, 21, 59, 59), utc(2026, 10, 24, 22), utc(2026, 10, 25, 22, 59, 59), utc(2026, 10, 25, 23)]),
+        (
+            "Europe/Berlin",
+            [
+                utc(2026, 10, 24, 21, 59, 59),
+                utc(2026, 10, 24, 22),
+                utc(2026, 10, 25, 22, 59, 59),
+                utc(2026, 10, 25, 23),
+            ],
+        ),
         # Where the clocks skip midnight, the day begins at one o'clock.
-        ("America/Sao_Paulo", [utc(2018, 11, 4, 2, 59, 59), utc(2018, 11, 4, 3), utc(2018, 11, 5, 1, 59, 59), utc(2018, 11, 5, 2)]),
+        (
+            "America/Sao_Paulo",
+            [utc(2018, 11, 4, 2, 59, 59), utc(2018, 11, 4, 3), utc(2018, 11, 5, 1, 59, 59), utc(2018, 11, 5, 2)],
+        ),
     ],
     ids=["forward", "back", "no midnight"],
 )
@@ -109,18 +123,17 @@ def test_what_cannot_be_grouped_by_is_refused(usage: UsageReport) -> None:
         usage.by("day", timezone="Mars/Olympus")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 def test_rolled_days_and_the_ledger_add_up_to_what_the_ledger_alone_does(
-    database: Database, usage: UsageReport, roll_up: RollUp, seed: int
+    database: Database, usage: UsageReport, roll_up: RollUp
 ) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(7)
     now = datetime.now(UTC)
     moments = [now - timedelta(seconds=chance.uniform(0, 6 * 86400)) for _ in range(150)]
     midnights = [utc(moment.year, moment.month, moment.day) for moment in moments[:10]]
     rows = [_random_row(chance, moment) for moment in (*moments, *midnights)]
     with database.write() as session:
         session.add_all(rows)
-    bounds = [None, *chance.sample(moments, 3), *chance.sample(midnights, 2)]
+    bounds = [None, *chance.sample(moments, 2), *chance.sample(midnights, 2)]
     reports = [
         {"group": group, "since": since, "until": until, "timezone": zone}
         for group in GROUPS

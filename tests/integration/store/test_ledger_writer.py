@@ -234,8 +234,10 @@ def test_a_lock_held_for_too_long_refuses_and_leaves_nothing_held(database: Data
     writer = LedgerWriter(database, "ins_test", wait_seconds=0.5)
     writer.start()
     with database.engine.connect() as connection:
-        lock = "UPDATE change_counter SET version = version" if database.dialect == "sqlite" else (
-            "SELECT * FROM budget_windows FOR UPDATE"
+        lock = (
+            "UPDATE change_counter SET version = version"
+            if database.dialect == "sqlite"
+            else ("SELECT * FROM budget_windows FOR UPDATE")
         )
         connection.execute(text(lock))
         with pytest.raises(LedgerUnavailable):

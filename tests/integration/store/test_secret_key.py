@@ -12,11 +12,11 @@ from tollhouse.domain.errors import InvalidSetting
 from tollhouse.store.secret_key import FILE, SHORTEST, load_secret_key
 
 RACER = """
-import sys, time
+import sys
 from pathlib import Path
-from tests.gateway import settings_for
+from tollhouse.settings import load
 from tollhouse.store.secret_key import load_secret_key
-settings = settings_for(Path(sys.argv[1]))
+settings = load({"TOLLHOUSE_HOME": sys.argv[1]}, Path(sys.argv[1]) / ".env")
 print("ready", flush=True)
 sys.stdin.readline()
 print(load_secret_key(settings))
@@ -90,6 +90,6 @@ def test_a_key_from_a_setting_is_long_enough(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_not_embedded_needs_the_key_from_a_setting(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSetting, match="TOLLHOUSE_SECRET_KEY must be set .*openssl rand"):
+    with pytest.raises(InvalidSetting, match=r"TOLLHOUSE_SECRET_KEY must be set .*openssl rand"):
         load_secret_key(settings_for(tmp_path, database_url="postgresql://db/tollhouse"))
     assert list(tmp_path.iterdir()) == []

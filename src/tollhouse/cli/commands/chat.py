@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 def command(prompt: str | None, model: str | None, base_url: str | None, api_key_env: str, as_json: bool) -> None:
     """Ask a model through the running gateway: PROMPT, or what is piped in, or a conversation on a terminal."""
     prompt = _prompt(prompt)
-    if prompt is None and as_json:
+    if as_json and prompt is None:
         raise click.UsageError("--json needs a prompt: give it as an argument, or pipe it in.")
+    key = key_from(api_key_env)
     url = base_url_of(base_url, load())
-    with contextlib.closing(GatewayClient(url, key_from(api_key_env))) as client:
+    with contextlib.closing(GatewayClient(url, key)) as client:
         model = model or client.default_model()
         if prompt is None:
             _converse(client, model)
@@ -43,10 +44,10 @@ def command(prompt: str | None, model: str | None, base_url: str | None, api_key
 
 def _prompt(given: str | None) -> str | None:
     """The prompt; None for a conversation."""
-    if given is None and sys.stdin is not None and sys.stdin.isatty():
+    if given is None and sys.stdin.isatty():
         return None
     try:
-        prompt = click.get_binary_stream("stdin").read().decode() if given is None or given == "-" else given
+        prompt = sys.stdin.buffer.read().decode() if given is None or given == "-" else given
         prompt.encode()
     except UnicodeError:
         raise InvalidField("prompt: it is not UTF-8 text.", param="prompt") from None

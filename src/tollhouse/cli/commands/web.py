@@ -2,6 +2,7 @@
 
 import click
 
+from tollhouse.cli.administration import make_database_apart
 from tollhouse.settings import load
 
 
@@ -10,4 +11,6 @@ def command() -> None:
     """Serve the gateway's HTTP interface until asked to stop."""
     from tollhouse.web.server import serve
 
-    serve(load())
+    settings = load()
+    make_database_apart(settings)
+    serve(settings)

@@ -2,6 +2,7 @@
 
 import click
 
+from tollhouse.cli.administration import make_database_apart
 from tollhouse.settings import load
 
 
@@ -11,4 +12,6 @@ def command(ctx: click.Context) -> None:
     """Do background work until asked to stop."""
     from tollhouse.worker import run
 
-    ctx.exit(run(load()))
+    settings = load()
+    make_database_apart(settings)
+    ctx.exit(run(settings))
