@@ -4,7 +4,9 @@ A setting comes from the environment, else from `.env` in the working directory,
 default. `docs/reference/settings.md` and `tollhouse settings` are made from this file.
 """
 
+import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -175,6 +177,14 @@ class Settings:
     def embedded_database(self) -> bool:
         """Whether the database is the SQLite file in the home."""
         return not self.database_url
+
+    @property
+    def metrics_folder(self) -> Path:
+        """Where the processes of this home count. On memory: a mapped file on a full disk kills its process."""
+        memory = Path("/dev/shm")  # noqa: S108 - the folder is the user's own, mode 0700
+        base = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+        of_home = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
+        return base / f"tollhouse-{os.getuid()}-{of_home}"
 
     @property
     def embedded_redis(self) -> bool:

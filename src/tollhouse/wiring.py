@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from tollhouse.kv.embedded import embedded_redis_url
-from tollhouse.kv.queue import RqQueue
+from tollhouse.domain.ports import JobQueue
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
@@ -103,7 +102,11 @@ class Services:
         return Users(self.database)
 
     @cached_property
-    def queue(self) -> RqQueue:
+    def queue(self) -> JobQueue:
+        # RQ takes 0.3 s to import, which most commands need not pay.
+        from tollhouse.kv.connection import redis_url
+        from tollhouse.kv.queue import RqQueue
+
         return RqQueue(redis_url(self.settings))
 
     @cached_property
@@ -127,7 +130,7 @@ class Services:
         if self._serving is None:
             instance_id = new_instance_id()
             enlist(self.database, instance_id, self.process)
-            catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices)
+            catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
             catalogue.on_change(self.authentication.forget)
             catalogue.refresh()
             ledger = LedgerWriter(self.database, instance_id, on_version=catalogue.hurry)
@@ -184,8 +187,3 @@ def prepare(settings: Settings, local_model_url: str | None = None, local_model_
 def database_url(settings: Settings) -> str:
     """The database's URL, by default SQLite in the home."""
     return settings.database_url or f"sqlite:///{settings.home / EMBEDDED_DATABASE}"
-
-
-def redis_url(settings: Settings) -> str:
-    """Where Redis is, by default the embedded server of the home."""
-    return settings.redis_url or embedded_redis_url(settings.home)

@@ -131,7 +131,7 @@ def test_a_provider_is_added_without_code_or_restart_within_a_second(running: Ru
     running.command("models", "add", "loop", "--provider", "another", "--upstream-model", "echo")
     time.sleep(1)
     for _ in range(4):
-        with pytest.raises(APIStatusError, match="pointed|lead to the provider|sent by a Tollhouse"):
+        with pytest.raises(APIStatusError, match="sent by a Tollhouse"):
             openai.chat.completions.create(model="loop", messages=HELLO)
 
 

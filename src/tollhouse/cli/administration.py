@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def administration(*, migrate: bool = True) -> Iterator["Services"]:
-    """The services, closed at the end. Where there is no embedded database yet it is made first, unless not `migrate`."""
+    """The services, closed at the end. A missing embedded database is made first, unless not `migrate`."""
     settings = load()
     from tollhouse import logs, wiring
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from tollhouse.cli.text import printable
+from tollhouse.cli.text import harmless, printable
 from tollhouse.domain.errors import InvalidField, InvalidSetting, TollhouseError
 from tollhouse.settings import load
 
@@ -58,7 +58,10 @@ def in_one_sentence() -> Iterator[None]:
     """Turn whatever the block raises into a Failure; click's own errors and a closed pipe pass."""
     try:
         yield
-    except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+    except click.ClickException as error:
+        error.message = harmless(error.message)
+        raise
+    except (click.exceptions.Exit, BrokenPipeError):
         raise
     except (KeyboardInterrupt, click.Abort):
         click.echo(err=True)

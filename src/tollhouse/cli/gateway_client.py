@@ -38,7 +38,10 @@ class GatewayClient:
         local = (urlsplit(base_url).hostname or "") in ("127.0.0.1", "::1", "localhost")
         with _translated(base_url):
             self._client: OpenAI = openai.OpenAI(
-                base_url=base_url, api_key=key, http_client=openai.DefaultHttpxClient(trust_env=not local)
+                base_url=base_url,
+                api_key=key,
+                max_retries=1,
+                http_client=openai.DefaultHttpxClient(trust_env=not local),
             )
 
     def close(self) -> None:

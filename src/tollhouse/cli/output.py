@@ -33,7 +33,10 @@ def print_table(rows: Sequence[Mapping[str, Any]], *, flexible: Collection[str] 
         click.echo(empty)
         return
     names = list(rows[0])
-    lines = [[name.upper() for name in names], *([printable(_cell(row[name])) for name in names] for row in rows)]
+    lines = [
+        [name.upper().replace("_", " ") for name in names],
+        *([printable(_cell(row[name])) for name in names] for row in rows),
+    ]
     widths = [max(columns(line[place]) for line in lines) for place in range(len(names))]
     _shrink(widths, [names.index(name) for name in flexible])
     right = [all(isinstance(row[name], int) and not isinstance(row[name], bool) for row in rows) for name in names]

@@ -1,6 +1,6 @@
 """What services need of the outside world. Adapters in `providers/`, `store/` and `kv/` give it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -108,7 +108,3 @@ class JobQueue(Protocol):
         """Say that there is work of this kind. False when the queue cannot be reached."""
 
     def ping(self) -> bool: ...
-
-
-Job = Callable[[], None]
-"""A background kind: a function over services that works off what is due."""

@@ -10,7 +10,8 @@ from tollhouse.domain.money import Tariff
 class Host:
     """A provider as a call needs it: where it is, what it speaks, and the secret it is called with.
 
-    `preset` names the file in `providers/` that knows its paths and headers.
+    `preset` names the file in `providers/` that knows its paths and headers; `vendor` is whose
+    published prices hold there, where somebody has said so.
     """
 
     id: str
@@ -19,6 +20,7 @@ class Host:
     base_url: str
     credential: str | None = field(default=None, repr=False)
     allow_private: bool = False
+    vendor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Bootstrap:
                 continue
             # Whoever sets another URL runs this machine: an address inside its network is meant.
             own = url != _DEFAULTS[vendor]
-            self._providers.register(vendor, vendor, url, credential=key, allow_private=own)
+            self._providers.register(vendor, vendor, url, credential=key, allow_private=own, vendor=vendor)
             (check,) = self._providers.check(vendor)
             if check.problem:
                 notices.append(f"{check.problem} Its published models are here all the same.")

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs, metrics
 from tollhouse.domain.errors import InvalidSetting
@@ -23,12 +22,13 @@ DEFAULT_OUTPUT_CAP = 4096
 class CatalogueReader:
     """Keeps `current` up to date. `start` polls the change counter; `hurry` polls it now."""
 
-    def __init__(self, database: Database, vault: Vault, upstreams: Upstreams, prices: PriceList) -> None:
+    def __init__(self, database: Database, vault: Vault, upstreams: Upstreams, prices: PriceList, process: str) -> None:
         self.current = Catalogue(-1, {}, {})
         self._database = database
         self._vault = vault
         self._upstreams = upstreams
         self._prices = prices
+        self._process = process
         self._listeners: list[Callable[[], None]] = []
         self._hurry = threading.Event()
         self._stopped = False
@@ -69,7 +69,7 @@ class CatalogueReader:
         for listener in self._listeners:
             listener()
         self.current = Catalogue(version, routes, created)
-        metrics.CATALOGUE_VERSION.labels("web").set(version)
+        metrics.CATALOGUE_VERSION.labels(self._process).set(version)
 
     def _poll(self) -> None:
         lost = False
@@ -79,7 +79,7 @@ class CatalogueReader:
                 if lost:
                     logs.event("catalogue_back", version=self.current.version)
                 lost = False
-            except SQLAlchemyError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the catalogue stays and is read again
                 if not lost:
                     logs.event("catalogue_stale", level=logs.WARNING, error=type(error).__name__)
                 lost = True
@@ -110,7 +110,7 @@ class CatalogueReader:
     def _listing(self, row: ModelRecord, host: Host) -> Listing | None:
         """What the row says goes before what the price list says."""
         if row.input_price is None or row.output_price is None:
-            vendor = self._upstreams.vendor(host) or self._prices.vendor_of(host.base_url)
+            vendor = host.vendor or self._upstreams.vendor(host) or self._prices.vendor_of(host.base_url)
             return self._prices.find(vendor, row.upstream_model) if vendor else None
         own = Tariff(Prices(row.input_price, row.input_price, row.input_price, row.output_price))
         return Listing(own, None)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -60,34 +61,37 @@ class Providers:
         self._check_base_url = check_base_url
 
     def add(
-        self,
-        name: str,
-        preset: str,
-        base_url: str,
-        *,
-        credential: str | None = None,
-        allow_private: bool = False,
+        self, name: str, preset: str, base_url: str, *, credential: str | None = None, allow_private: bool = False
     ) -> Provider:
         """A new provider. Raises Conflict when the name is taken, InvalidField for a bad URL."""
         name = check_slug(name, "name")
         with self._database.write() as session:
             if _by_name(session, name):
                 raise Conflict(f"There is a provider {name!r} already; choose another name.", param="name")
-            row = self._insert(session, name, preset, base_url, credential, allow_private)
+            row = self._insert(session, name, _Terms(preset, base_url, credential, allow_private))
         return _shown(row)
 
     def register(
-        self, name: str, preset: str, base_url: str, *, credential: str | None, allow_private: bool
+        self,
+        name: str,
+        preset: str,
+        base_url: str,
+        *,
+        credential: str | None,
+        allow_private: bool,
+        vendor: str | None = None,
     ) -> Provider:
-        """Add the provider, or bring the one of this name up to date: what start-up does. Idempotent."""
+        """Add the provider, or bring the one of this name up to date: what start-up does. Idempotent.
+
+        `vendor` is whose published prices hold there, wherever it is.
+        """
+        terms = _Terms(preset, base_url, credential, allow_private, vendor)
         with self._database.write() as session:
             row = _by_name(session, name)
             if row is None:
-                row = self._insert(session, name, preset, base_url, credential, allow_private)
-            elif self._differs(row, preset, base_url, credential, allow_private):
-                self._check_url(base_url, allow_private)
-                row.preset, row.base_url, row.allow_private = preset, base_url, allow_private
-                row.credential = self._vault.seal(credential) if credential else None
+                row = self._insert(session, name, terms)
+            elif self._terms_of(row) != terms:
+                self._write(row, terms)
                 announce(session)
         return _shown(row)
 
@@ -114,50 +118,44 @@ class Providers:
             return ProviderCheck(row.name, False, int((time.monotonic() - began) * 1000), (), error.message)
         return ProviderCheck(row.name, True, int((time.monotonic() - began) * 1000), models)
 
-    def _insert(
-        self,
-        session: Session,
-        name: str,
-        preset: str,
-        base_url: str,
-        credential: str | None,
-        allow_private: bool,
-    ) -> ProviderRecord:
-        self._check_url(base_url, allow_private)
-        row = ProviderRecord(
-            id=new_id("prv"),
-            name=name,
-            preset=preset,
-            base_url=base_url,
-            credential=self._vault.seal(credential) if credential else None,
-            allow_private=allow_private,
-            created_at=self._database.now(session),
-        )
+    def _insert(self, session: Session, name: str, terms: "_Terms") -> ProviderRecord:
+        row = ProviderRecord(id=new_id("prv"), name=name, created_at=self._database.now(session))
+        self._write(row, terms)
         session.add(row)
         announce(session)
         return row
 
-    def _check_url(self, base_url: str, allow_private: bool) -> None:
-        if len(base_url) > LONGEST_URL:
-            raise InvalidField(f"base-url: it is longer than {LONGEST_URL} characters.", param="base-url")
-        self._check_base_url(base_url, allow_private)
+    def _write(self, row: ProviderRecord, terms: "_Terms") -> None:
+        if len(terms.base_url) > LONGEST_URL:
+            raise InvalidField(f"base_url: it is longer than {LONGEST_URL} characters.", param="base_url")
+        self._check_base_url(terms.base_url, terms.allow_private)
+        row.preset, row.base_url = terms.preset, terms.base_url
+        row.credential = self._vault.seal(terms.credential) if terms.credential else None
+        row.allow_private, row.vendor = terms.allow_private, terms.vendor
 
-    def _differs(
-        self, row: ProviderRecord, preset: str, base_url: str, credential: str | None, allow_private: bool
-    ) -> bool:
-        known = self._vault.unseal(row.credential) if row.credential else None
-        return (row.preset, row.base_url, known, row.allow_private) != (
-            preset,
-            base_url,
-            credential,
-            allow_private,
-        )
+    def _terms_of(self, row: ProviderRecord) -> "_Terms | None":
+        """What the row says; None where its credential was sealed under another key, and has to be written anew."""
+        try:
+            credential = self._vault.unseal(row.credential) if row.credential else None
+        except InvalidSetting:
+            return None
+        return _Terms(row.preset, row.base_url, credential, row.allow_private, row.vendor)
+
+
+class _Terms(NamedTuple):
+    """All of a provider that can change."""
+
+    preset: str
+    base_url: str
+    credential: str | None
+    allow_private: bool
+    vendor: str | None = None
 
 
 def host_of(row: ProviderRecord, vault: Vault) -> Host:
     """The provider as calls need it, credential in the open."""
     credential = vault.unseal(row.credential) if row.credential else None
-    return Host(row.id, row.name, row.preset, row.base_url, credential, row.allow_private)
+    return Host(row.id, row.name, row.preset, row.base_url, credential, row.allow_private, row.vendor)
 
 
 def _by_name(session: Session, name: str) -> ProviderRecord | None:

@@ -10,10 +10,10 @@ _RULE = "-" * 78
 
 def banner(address: str, prepared: Prepared) -> str:
     """The address, the secrets that are new, and a first call that works as pasted."""
-    key = prepared.first_key or "$TOLLHOUSE_KEY"
+    key = prepared.first_key or "$TOLLHOUSE_API_KEY"
     lines = [_RULE, f"Tollhouse runs at {address}", "", *secrets(prepared)]
     if not prepared.first_key:
-        lines.append("API key   `tollhouse keys create --name NAME` makes one; put it into TOLLHOUSE_KEY")
+        lines.append("API key   `tollhouse keys create --name NAME` makes one; put it into TOLLHOUSE_API_KEY")
     if not prepared.admin_password:
         lines.append(f"Admin     {prepared.admin_email}")
     lines += [

@@ -1,5 +1,6 @@
 """`tollhouse up`: the steps, in order."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from tollhouse.up.terminal import Terminal
 COMMAND = (sys.executable, "-m", "tollhouse")
 READY_SECONDS = 30.0
 WEB_GRACE_SECONDS = 30.0
-WORKER_GRACE_SECONDS = 20.0
+WORKER_GRACE_SECONDS = 25.0
 
 
 def run(settings: Settings) -> int:
@@ -114,6 +115,7 @@ def _environment(settings: Settings, terminal: Terminal) -> dict[str, str]:
         "TOLLHOUSE_HOME": str(settings.home),
         "TOLLHOUSE_HOST": settings.host,
         "TOLLHOUSE_PORT": str(settings.port),
+        "PROMETHEUS_MULTIPROC_DIR": str(settings.metrics_folder),
     }
     if settings.log_format == "auto" and terminal.is_terminal:
         env["TOLLHOUSE_LOG_FORMAT"] = "text"

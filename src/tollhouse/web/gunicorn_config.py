@@ -4,26 +4,21 @@ Read in the arbiter, before any worker: nothing of the application may be import
 patches each worker after its fork and before it loads the application.
 """
 
-import hashlib
 import os
 import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
 from tollhouse.settings import load
+from tollhouse.web.client_socket import BETWEEN_REQUESTS_SECONDS
 
 _settings = load()
-_memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())  # noqa: S108
-_of_home = hashlib.sha256(str(_settings.home).encode()).hexdigest()[:16]
-
-# Mapped files: on a disk that fills up, writing one kills the process.
-_metrics = _memory / f"tollhouse-{os.getuid()}-{_of_home}-web"
-shutil.rmtree(_metrics, ignore_errors=True)
-_metrics.mkdir(mode=0o700, parents=True)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics)
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    # Started by itself, it counts by itself; `up` has one folder for all that it starts.
+    shutil.rmtree(_settings.metrics_folder, ignore_errors=True)
+    _settings.metrics_folder.mkdir(mode=0o700)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_settings.metrics_folder)
 
 wsgi_app = "tollhouse.web.create_app:create_app()"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
@@ -32,12 +27,12 @@ worker_class = "tollhouse.web.gunicorn_worker.Worker"
 logger_class = "tollhouse.web.gunicorn_worker.Logger"
 worker_connections = 10_000
 backlog = 2048
-# gunicorn bounds the head of a request by this time too, from the first byte of the connection on.
-keepalive = int(min(75, _settings.stalled_client_seconds)) or 1
+# Our worker's sockets bound their waits themselves; to gunicorn this only says that connections are kept.
+keepalive = int(BETWEEN_REQUESTS_SECONDS)
 # Streams that are longer than this are cut by a restart. `up` waits for 30 s.
 graceful_timeout = 25
 timeout = 60
-worker_tmp_dir = str(_memory)
+worker_tmp_dir = str(_settings.metrics_folder.parent)
 control_socket_disable = True
 preload_app = False
 # One socket for all workers: with SO_REUSEPORT, calls that wait for a worker that dies are lost.

@@ -1,20 +1,24 @@
 """gunicorn's gevent worker, with clients that cannot hold it: what they leave unread or unsent is bounded."""
 
-import errno
 import logging
 import sys
-import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import gevent
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.ggevent import GeventWorker
 
 from tollhouse.settings import load
+from tollhouse.web.client_socket import ClientSocket
 
 MOST_DRAINED_BYTES = 64 * 1024 * 1024
 MOST_DRAINED_SECONDS = 5.0
 """How much of a body that nobody wants is read, so that its sender gets to read the answer."""
+REST_SECONDS_AT_END = 1.0
+"""A stopping worker takes another request from a client that has just had an answer, and tells it to close;
+a busy client thus never meets a connection that is closing."""
 
 
 class Logger(GunicornLogger):
@@ -37,6 +41,7 @@ class Worker(GeventWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stall_seconds = load().stalled_client_seconds
+        self._clients: set[ClientSocket] = set()
 
     def load_wsgi(self) -> None:
         """The application. What it cannot start without is told in one sentence, and not by a traceback."""
@@ -52,27 +57,50 @@ class Worker(GeventWorker):
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        """One connection. Waiting for the client is bounded, where gunicorn's own worker waits for ever."""
-        client.settimeout(self._stall_seconds)
-        # Past gunicorn's gevent worker, whose own method does no more than take the bound away.
-        super(GeventWorker, self).handle(listener, client, addr)
+        """One connection."""
+        bounded = ClientSocket(client, self._stall_seconds)
+        self._clients.add(bounded)
+        try:
+            # Past gunicorn's gevent worker, whose own method does no more than take every bound away.
+            super(GeventWorker, self).handle(listener, bounded, addr)
+        finally:
+            self._clients.discard(bounded)
 
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+    def timeout_ctx(self) -> AbstractContextManager[None]:
+        """What gunicorn waits for a request in. The socket knows better what it waits for."""
+        return nullcontext()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: ClientSocket, addr: Any) -> Any:
+        """One request, read to its end: the next one begins after its body."""
+        sock.begin_request()
         try:
             answered = super().handle_request(listener_name, req, sock, addr)
-        except TimeoutError:
-            # gunicorn takes any other error of a socket for a defect, and logs it as one.
-            raise ConnectionResetError(errno.ECONNRESET, "the client stalled") from None
-        if not _finish_body(req):
+        except StopIteration:
+            # A connection that is closed before all was read of it is reset, and its last answer lost.
+            _finish_body(req, sock)
+            raise
+        if not answered or not _finish_body(req, sock):
             raise StopIteration
+        sock.end_request()
         return answered
 
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Stop when the open requests are answered. gunicorn would also wait for clients that have none."""
+        super().handle_exit(sig, frame)
+        gevent.spawn(self._end_idle)
 
-def _finish_body(request: Any) -> bool:
+    def _end_idle(self) -> None:
+        while True:
+            for client in [*self._clients]:
+                client.end_unless_busy(REST_SECONDS_AT_END)
+            gevent.sleep(0.1)
+
+
+def _finish_body(request: Any, client: ClientSocket) -> bool:
     """Read what is left of the body; False when that is too much, and the connection has to end."""
-    deadline = time.monotonic() + MOST_DRAINED_SECONDS
+    client.end_body_in(MOST_DRAINED_SECONDS)
     drained = 0
-    while time.monotonic() < deadline and drained < MOST_DRAINED_BYTES:
+    while drained < MOST_DRAINED_BYTES:
         try:
             data = request.body.read(65_536)
         except Exception:  # noqa: BLE001 - a body that is broken or does not come ends its connection

@@ -92,7 +92,7 @@ def start_process(database_url: str) -> Iterator[Callable[..., Process]]:
             database = Database(database_url)
             stack.callback(database.close)
             authentication = Authentication(database, MINT)
-            catalogue = CatalogueReader(database, FernetVault(secret), Hosts(), PublishedPrices())
+            catalogue = CatalogueReader(database, FernetVault(secret), Hosts(), PublishedPrices(), "test")
             process = Process(database, authentication, catalogue)
             catalogue.on_change(authentication.forget)
             catalogue.on_change(lambda: process.changes.append(catalogue.current.version))

@@ -21,7 +21,7 @@ from tollhouse.store.vault import FernetVault
 
 @pytest.fixture
 def reader(database: Database) -> CatalogueReader:
-    return CatalogueReader(database, VAULT, Hosts(), PublishedPrices())
+    return CatalogueReader(database, VAULT, Hosts(), PublishedPrices(), "test")
 
 
 def seen_within(seconds: float, condition: Callable[[], Any]) -> bool:

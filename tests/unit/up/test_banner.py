@@ -23,7 +23,7 @@ def test_the_first_start_shows_the_secrets_and_a_call_that_carries_the_key() -> 
 
 def test_a_later_start_shows_no_secret_and_says_how_to_get_a_key() -> None:
     text = banner(ADDRESS, Prepared("a@b", "echo"))
-    assert "Authorization: Bearer $TOLLHOUSE_KEY" in _call(text)
+    assert "Authorization: Bearer $TOLLHOUSE_API_KEY" in _call(text)
     assert "tollhouse keys create --name NAME" in text
     assert "None" not in text
     assert "shown this once" not in text

@@ -31,7 +31,12 @@ def test_the_address_shown_is_one_that_a_client_here_can_use(host: str, url: str
 
 def test_the_gateways_processes_read_the_settings_that_up_uses() -> None:
     env = _environment(SETTINGS, Terminal(io.StringIO()))
-    assert env == {"TOLLHOUSE_HOME": "/srv/th", "TOLLHOUSE_HOST": "127.0.0.1", "TOLLHOUSE_PORT": "8123"}
+    assert env == {
+        "TOLLHOUSE_HOME": "/srv/th",
+        "TOLLHOUSE_HOST": "127.0.0.1",
+        "TOLLHOUSE_PORT": "8123",
+        "PROMETHEUS_MULTIPROC_DIR": str(SETTINGS.metrics_folder),
+    }
 
 
 def test_logs_are_text_on_a_terminal_unless_a_setting_says_otherwise() -> None:

@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("base_url", sa.String(length=2000), nullable=False),
         sa.Column("credential", sa.String(length=4000), nullable=True),
         sa.Column("allow_private", sa.Boolean(), nullable=False),
+        sa.Column("vendor", sa.String(length=40), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_providers")),
         sa.UniqueConstraint("name", name=op.f("uq_providers_name")),

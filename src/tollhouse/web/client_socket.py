@@ -1,0 +1,149 @@
+"""The socket of a client, on which no wait is without a bound.
+
+gunicorn's gevent worker waits for ever: for a client that reads no more of its reply, and for one that
+sends no more of its body.
+"""
+
+import errno
+import math
+import struct
+import time
+from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
+from typing import Any, Literal
+
+from gevent.socket import socket
+
+BETWEEN_REQUESTS_SECONDS = 75.0
+"""How long a connection may rest. More than the minute after which most proxies end it themselves."""
+LEAST_BYTES_PER_SECOND = 4096
+"""Who is faster than this, in the time that others take, may go on for as long as there is something to send."""
+PIECE = 65_536
+
+
+class ClientStalled(TimeoutError):
+    """The client let a wait run out. Its number is that of a reset, which gunicorn does not take for a defect."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "the client stalled")
+
+
+class Pace:
+    """Bounds the waits of one body or one reply: each of them, and together those of one that dribbles."""
+
+    def __init__(self, stall_seconds: float) -> None:
+        self._stall = stall_seconds
+        self._waited = 0.0
+        self._bytes = 0
+        self._until = math.inf
+
+    def patience(self) -> float:
+        """Seconds that the next wait may last; not above 0 when there was enough of it."""
+        whole = max(2 * self._stall, self._bytes / LEAST_BYTES_PER_SECOND)
+        return min(self._stall, whole - self._waited, self._until - time.monotonic())
+
+    def moved(self, size: int, seconds: float) -> None:
+        self._bytes += size
+        self._waited += seconds
+
+    def end_in(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+
+class ClientSocket(socket):
+    """Takes over an accepted connection. It raises ClientStalled where a wait for the client ran out.
+
+    A head has `stall_seconds` from its first byte, or from the connection's begin. A body and a reply may
+    pause as long, and take twice as long or LEAST_BYTES_PER_SECOND.
+    """
+
+    def __init__(self, accepted: socket, stall_seconds: float) -> None:
+        super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        self._stall = stall_seconds
+        self._doing: Literal["rest", "head", "request"] = "head"
+        self._since = time.monotonic()
+        self._body = self._reply = Pace(stall_seconds)
+
+    def begin_request(self) -> None:
+        """The head is here: what is read from now on is its body."""
+        self._doing = "request"
+        self._body, self._reply = Pace(self._stall), Pace(self._stall)
+
+    def end_request(self) -> None:
+        """The reply is sent and the body read: from here on another request may come."""
+        self._doing = "rest"
+        self._since = time.monotonic()
+
+    def end_body_in(self, seconds: float) -> None:
+        """Wait for the rest of the body no longer than this."""
+        self._body.end_in(seconds)
+
+    def end_unless_busy(self, seconds: float) -> None:
+        """Read no more from a client that has sent no whole head for this long; what it has sent is read."""
+        if self._doing != "request" and time.monotonic() - self._since >= seconds:
+            try:
+                # Past gevent, which would raise in whoever waits here: to that one, the client is to seem gone.
+                self._sock.shutdown(SHUT_RD)
+            except OSError:
+                return  # it is gone
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        if flags:
+            return super().recv(size, flags)  # someone looks at what is there and takes nothing
+        if self._doing == "request":
+            return self._recv_body(size)
+        rests = self._doing == "rest"
+        patience = BETWEEN_REQUESTS_SECONDS if rests else self._stall
+        self._be_patient(self._since + patience - time.monotonic())
+        try:
+            data = super().recv(size)
+        except TimeoutError:
+            if rests:
+                return b""
+            raise ClientStalled from None
+        if rests:
+            self._doing, self._since = "head", time.monotonic()
+        return data
+
+    def _recv_body(self, size: int) -> bytes:
+        self._be_patient(self._body.patience())
+        started = time.monotonic()
+        try:
+            data = super().recv(size)
+        except TimeoutError:
+            self.end_body_in(0)
+            raise ClientStalled from None
+        except ConnectionResetError:
+            return b""  # to whoever reads, a body that ends before its length is cut, and no more than that
+        self._body.moved(len(data), time.monotonic() - started)
+        return data
+
+    def send(self, data: Any, flags: int = 0, timeout: Any = None) -> int:
+        try:
+            sent = self._sock.send(data, flags)
+        except BlockingIOError:
+            if self.timeout == 0.0:
+                raise  # gunicorn answers an error of its own only if that is possible at once
+        else:
+            self._reply.moved(sent, 0)
+            return sent
+        started = time.monotonic()
+        try:
+            self._be_patient(self._reply.patience())
+            sent = super().send(data, flags)
+        except TimeoutError:
+            # A reset: the kernel drops what is left unread too, and the client does not take it for the end.
+            self.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+            raise ClientStalled from None
+        self._reply.moved(sent, time.monotonic() - started)
+        return sent
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        # gevent's own allows one timeout for all of it, which a large reply over a slow line needs many of.
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.send(rest[:PIECE], flags) :]
+
+    def _be_patient(self, seconds: float) -> None:
+        if seconds <= 0:
+            raise ClientStalled
+        self.timeout = seconds

@@ -1,0 +1,192 @@
+"""What a client can do to a connection, over real sockets."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+from tests.integration.web.server.conftest import STALL_SECONDS, StubServer, read_to_end
+from tests.running import wait_until
+
+HEAD = b"GET %s HTTP/1.1\r\nHost: stub\r\n\r\n"
+A_WHILE = STALL_SECONDS + 1.0
+"""Longer than a stall may last, with room for a slow machine."""
+
+
+def small_connection(server: StubServer) -> socket.socket:
+    """A client that takes little before it has to read."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    connection.settimeout(10)
+    connection.connect(("127.0.0.1", server.port))
+    return connection
+
+
+def read_head(connection: socket.socket) -> bytes:
+    """The head of an answer, and what has come of its body."""
+    found = b""
+    while b"\r\n\r\n" not in found:
+        data = connection.recv(65_536)
+        assert data, found
+        found += data
+    return found
+
+
+def read_answer(connection: socket.socket) -> None:
+    """The whole of a short answer."""
+    head, _, body = read_head(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    missing = int(head.rpartition(b"Content-Length: ")[2]) - len(body)
+    while missing:
+        missing -= len(connection.recv(missing))
+
+
+def seconds_until_end(connection: socket.socket, sending: bytes = b"") -> float:
+    """How long the server keeps the connection, while a byte is sent now and then."""
+    started = time.monotonic()
+    connection.settimeout(0.1)
+    while time.monotonic() - started < 8:
+        try:
+            if sending:
+                connection.send(sending)
+            if not connection.recv(65_536):
+                break
+        except TimeoutError:
+            continue
+        except (ConnectionResetError, BrokenPipeError):
+            break
+    return time.monotonic() - started
+
+
+def test_a_client_that_never_reads_is_cut_and_its_reply_closed(server: StubServer) -> None:
+    with small_connection(server) as connection:
+        connection.sendall(HEAD % b"/many")
+        wait_until(lambda: server.events() == ["closed /many"], A_WHILE)
+
+
+def test_a_client_that_reads_slowly_gets_the_whole_of_a_large_reply(server: StubServer) -> None:
+    with small_connection(server) as connection:
+        connection.sendall(HEAD % b"/one")
+        head, _, body = read_head(connection).partition(b"\r\n\r\n")
+        size = int(head.rpartition(b"Content-Length: ")[2])
+        started, received = time.monotonic(), len(body)
+        while received < size:
+            time.sleep(0.004)
+            data = connection.recv(32_768)
+            assert data, f"{received} of {size}"
+            received += len(data)
+        assert time.monotonic() - started > 3 * STALL_SECONDS
+
+
+def test_a_reply_is_closed_when_its_client_goes_away(server: StubServer) -> None:
+    with small_connection(server) as connection:
+        connection.sendall(HEAD % b"/ticks?1000")
+        read_head(connection)
+    wait_until(lambda: server.events() == ["closed /ticks"], 2)
+
+
+def test_a_quiet_stream_is_not_cut(server: StubServer) -> None:
+    answer = server.get(f"/ticks?{int(3 * STALL_SECONDS / 0.1)}")
+    assert answer.endswith(b"0\r\n\r\n")
+    assert answer.count(b"tick") == 15
+
+
+def test_a_half_sent_head_is_cut(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHos")
+        assert seconds_until_end(connection) < A_WHILE
+
+
+def test_a_head_that_dribbles_is_cut(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        assert seconds_until_end(connection, b"a") < A_WHILE
+
+
+def test_a_connection_that_sends_nothing_is_cut(server: StubServer) -> None:
+    with server.connect() as connection:
+        assert seconds_until_end(connection) < A_WHILE
+
+
+def test_a_connection_is_kept_longer_between_requests(server: StubServer) -> None:
+    with server.connect() as connection:
+        for _ in range(3):
+            connection.sendall(HEAD % b"/")
+            read_answer(connection)
+            time.sleep(1.5 * STALL_SECONDS)
+
+
+def test_a_body_that_never_comes_is_cut(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST /read HTTP/1.1\r\nHost: stub\r\nContent-Length: 10\r\n\r\n12345")
+        started = time.monotonic()
+        assert read_to_end(connection).startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - started < A_WHILE
+    assert server.events() == ["stalled /read"]
+
+
+def test_a_body_that_dribbles_is_cut(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST /read HTTP/1.1\r\nHost: stub\r\nContent-Length: 1000000\r\n\r\n")
+        assert seconds_until_end(connection, b"a") < 2 * STALL_SECONDS + 1
+    assert server.events() == ["stalled /read"]
+
+
+def test_a_client_that_goes_away_in_its_body_ends_it(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close with a reset
+        connection.sendall(b"POST /read HTTP/1.1\r\nHost: stub\r\nContent-Length: 10\r\n\r\n12345")
+        time.sleep(0.1)
+    wait_until(lambda: server.events() == ["read 5"], 2)
+
+
+def test_a_body_that_nobody_reads_does_not_spoil_the_connection(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: stub\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000)
+        read_answer(connection)
+        connection.sendall(HEAD % b"/")
+        read_answer(connection)
+
+
+def test_a_refused_body_does_not_swallow_the_answer_of_a_client_that_closes(server: StubServer) -> None:
+    with server.connect() as connection:
+        head = b"POST / HTTP/1.1\r\nHost: stub\r\nConnection: close\r\nContent-Length: 8000000\r\n\r\n"
+        connection.sendall(head + b"x" * 8_000_000)
+        assert read_to_end(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_nobody_is_believed_about_where_a_call_comes_from(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(
+            b"GET /environ?wsgi.url_scheme,REMOTE_ADDR,SCRIPT_NAME HTTP/1.1\r\nHost: stub\r\nConnection: close\r\n"
+            b"X-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\nScript_Name: /environ\r\n\r\n"
+        )
+        body = read_to_end(connection).rpartition(b"\r\n\r\n")[2]
+    assert body == b"wsgi.url_scheme=http\nREMOTE_ADDR=127.0.0.1\nSCRIPT_NAME="
+
+
+def test_a_killed_process_is_replaced(server: StubServer) -> None:
+    killed = server.worker()
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: server.worker() != killed, 4)
+
+
+def test_a_stop_finishes_open_replies_and_waits_for_no_idle_client(start: Callable[..., StubServer]) -> None:
+    server = start()
+    with server.connect() as idle, server.connect() as streaming:
+        idle.sendall(HEAD % b"/")
+        read_answer(idle)
+        streaming.sendall(HEAD % b"/ticks?20")
+        head = read_head(streaming)
+        assert server.stop() < 6
+        assert (head + read_to_end(streaming)).endswith(b"0\r\n\r\n")
+        assert read_to_end(idle) == b""
+    assert sorted(server.events()) == ["closed /ticks", "services closed"]
+    assert server.log() == ""
+
+
+def test_clients_leave_no_trace_in_the_log(server: StubServer) -> None:
+    """Last: it looks back on all that the clients above did."""
+    lines = [line for line in server.log().splitlines() if "SIGKILL" not in line]
+    assert lines == []
