@@ -77,6 +77,9 @@ def _start(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> No
 
 def _gateway(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> None:
     env = _environment(settings, terminal)
+    # What an earlier run counted is no more: counters of processes begin at nothing.
+    shutil.rmtree(settings.metrics_folder, ignore_errors=True)
+    settings.metrics_folder.mkdir(mode=0o700)
     supervisor.start(
         _command("scheduler", env),
         *(_command("worker", env, number, settings.workers) for number in range(1, settings.workers + 1)),

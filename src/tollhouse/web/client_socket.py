@@ -46,7 +46,7 @@ class Pace:
         self._waited += seconds
 
     def end_in(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
+        self._until = min(self._until, time.monotonic() + seconds)
 
 
 class ClientSocket(socket):
@@ -55,6 +55,9 @@ class ClientSocket(socket):
     A head has `stall_seconds` from its first byte, or from the connection's begin. A body and a reply may
     pause as long, and take twice as long or LEAST_BYTES_PER_SECOND.
     """
+
+    _sock: Any
+    """The kernel's socket, past gevent."""
 
     def __init__(self, accepted: socket, stall_seconds: float) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
@@ -119,7 +122,7 @@ class ClientSocket(socket):
 
     def send(self, data: Any, flags: int = 0, timeout: Any = None) -> int:
         try:
-            sent = self._sock.send(data, flags)
+            sent: int = self._sock.send(data, flags)
         except BlockingIOError:
             if self.timeout == 0.0:
                 raise  # gunicorn answers an error of its own only if that is possible at once
@@ -146,4 +149,4 @@ class ClientSocket(socket):
     def _be_patient(self, seconds: float) -> None:
         if seconds <= 0:
             raise ClientStalled
-        self.timeout = seconds
+        self.settimeout(seconds)

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import gevent
@@ -66,23 +66,22 @@ class Worker(GeventWorker):
         finally:
             self._clients.discard(bounded)
 
-    def timeout_ctx(self) -> AbstractContextManager[None]:
+    def timeout_ctx(self) -> Any:
         """What gunicorn waits for a request in. The socket knows better what it waits for."""
         return nullcontext()
 
-    def handle_request(self, listener_name: Any, req: Any, sock: ClientSocket, addr: Any) -> Any:
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """One request, read to its end: the next one begins after its body."""
         sock.begin_request()
         try:
-            answered = super().handle_request(listener_name, req, sock, addr)
+            super().handle_request(listener_name, req, sock, addr)
         except StopIteration:
             # A connection that is closed before all was read of it is reset, and its last answer lost.
             _finish_body(req, sock)
             raise
-        if not answered or not _finish_body(req, sock):
+        if not _finish_body(req, sock):
             raise StopIteration
         sock.end_request()
-        return answered
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop when the open requests are answered. gunicorn would also wait for clients that have none."""

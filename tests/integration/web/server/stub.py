@@ -10,7 +10,7 @@ import gevent
 
 EVENTS = Path(os.environ["EVENTS"])
 CHUNK = b"x" * 65_536
-LARGE = 16 * 1024 * 1024
+LARGE = 8 * 1024 * 1024
 """Bytes. More than the kernel takes on its own."""
 
 
@@ -49,33 +49,26 @@ class Application:
         self.extensions = {"tollhouse": Service()}
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path == "/many":
-            start_response("200 OK", [])
-            return Chunks(path, (CHUNK for _ in range(1024)))
-        if path == "/one":
-            start_response("200 OK", [("Content-Length", str(LARGE))])
-            return Chunks(path, [b"x" * LARGE])
-        if path == "/ticks":
-            start_response("200 OK", [])
-            return Chunks(path, ticks(int(environ["QUERY_STRING"])))
+        path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
+        streams = {
+            "/many": lambda: (CHUNK for _ in range(1024)),
+            "/one": lambda: [b"x" * LARGE],
+            "/ticks": lambda: ticks(int(query)),
+        }
+        if path in streams:
+            start_response("200 OK", [("Content-Length", str(LARGE))] if path == "/one" else [])
+            return Chunks(path, streams[path]())
+        status, body = "200 OK", str(os.getpid())
         if path == "/read":
             try:
-                data = environ["wsgi.input"].read()
+                note(f"read {len(environ['wsgi.input'].read())}")
             except TimeoutError:
                 note("stalled /read")
-                start_response("408 Request Timeout", [("Content-Length", "0")])
-                return []
-            note(f"read {len(data)}")
-            start_response("200 OK", [("Content-Length", "0")])
-            return []
+                status = "408 Request Timeout"
         if path == "/environ":
-            body = "\n".join(f"{name}={environ.get(name)}" for name in environ["QUERY_STRING"].split(",")).encode()
-            start_response("200 OK", [("Content-Length", str(len(body)))])
-            return [body]
-        body = str(os.getpid()).encode()
-        start_response("200 OK", [("Content-Length", str(len(body)))])
-        return [body]
+            body = "\n".join(f"{name}={environ.get(name)}" for name in query.split(","))
+        start_response(status, [("Content-Length", str(len(body)))])
+        return [body.encode()]
 
 
 application = Application()

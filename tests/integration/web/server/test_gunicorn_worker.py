@@ -76,7 +76,7 @@ def test_a_client_that_reads_slowly_gets_the_whole_of_a_large_reply(server: Stub
             data = connection.recv(32_768)
             assert data, f"{received} of {size}"
             received += len(data)
-        assert time.monotonic() - started > 3 * STALL_SECONDS
+        assert time.monotonic() - started > 2 * STALL_SECONDS
 
 
 def test_a_reply_is_closed_when_its_client_goes_away(server: StubServer) -> None:
@@ -111,7 +111,7 @@ def test_a_connection_that_sends_nothing_is_cut(server: StubServer) -> None:
 
 def test_a_connection_is_kept_longer_between_requests(server: StubServer) -> None:
     with server.connect() as connection:
-        for _ in range(3):
+        for _ in range(2):
             connection.sendall(HEAD % b"/")
             read_answer(connection)
             time.sleep(1.5 * STALL_SECONDS)
