@@ -15,6 +15,8 @@
 
 from collections.abc import Iterable
 
+from tollhouse.domain.usage import Usage
+
 
 class TollhouseError(Exception):
     """Base of all errors that are meant for the caller. `code` is stable; the message is for people."""
@@ -119,12 +121,15 @@ class LedgerUnavailable(Unavailable):
 
 
 class UpstreamError(TollhouseError):
-    """The provider failed. `billable` says whether it may charge for the attempt all the same."""
+    """The provider failed. `billable` says whether it may charge for the attempt all the same; `usage` is then
+    what is known of it, None where nothing is.
+    """
 
     status = 502
     code = "upstream_error"
     billable = True
     may_fail_over = False
+    usage: Usage | None = None
 
 
 class UpstreamRefused(UpstreamError):

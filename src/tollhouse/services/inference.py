@@ -140,7 +140,7 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _usage_of_failure(error: TollhouseError, admitted: Admitted) -> Usage:
-    """What a failed attempt is charged: nothing where the provider did no work, else its input's bound."""
+    """What a failed attempt is charged: nothing where the provider did no work, else what is known of it."""
     if isinstance(error, UpstreamError) and error.billable:
-        return Usage(input=admitted.input_bound, estimated=True)
+        return error.usage or Usage(input=admitted.input_bound, estimated=True)
     return FREE

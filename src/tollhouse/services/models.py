@@ -15,6 +15,10 @@ from tollhouse.store.database import Database
 from tollhouse.store.records import ModelRecord, ProviderRecord
 
 
+DEAREST = 10**15
+"""The highest unit price: what the longest prompt costs must still be a 64-bit number of nano-dollars."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewModel:
     """A model to add. Prices are nano-dollars per million tokens, None to take the published ones."""
@@ -109,6 +113,9 @@ def _check(session: Session, new: NewModel) -> None:
     if (new.input_price is None) != (new.output_price is None):
         missing = "output-price" if new.output_price is None else "input-price"
         raise InvalidField(f"{missing}: give both prices, or neither to take the published ones.", param=missing)
+    for field, price in (("input-price", new.input_price), ("output-price", new.output_price)):
+        if price is not None and not 0 <= price <= DEAREST:
+            raise InvalidField(f"{field}: it must be from 0 to 1000000 USD per million tokens.", param=field)
     for field, value in (("context-window", new.context_window), ("max-output", new.max_output)):
         if value is not None and not 0 < value < 2**31:
             raise InvalidField(f"{field}: it must be a number of tokens from 1 up.", param=field)

@@ -80,8 +80,15 @@ class Reply:
     def start(self, longest: int) -> None:
         """Read up to the point of no return: until here the call may still be tried elsewhere.
 
-        `longest` is in bytes. Raises UpstreamError, after which `usage` is what the upstream may bill.
+        `longest` is in bytes. Raises UpstreamError, with the usage up to then.
         """
+        try:
+            self._start(longest)
+        except UpstreamError as error:
+            error.usage = self._meter.usage()
+            raise
+
+    def _start(self, longest: int) -> None:
         size = 0
         while not self._meter.started:
             chunk = self._exchange.read()

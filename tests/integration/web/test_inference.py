@@ -79,6 +79,16 @@ def test_a_stream_that_is_cut_ends_in_an_error_event_and_is_booked_at_what_came(
     assert row.cost == row.input_tokens * 1000 + row.output_tokens * 2000
 
 
+def test_a_whole_reply_that_breaks_off_is_a_502_booked_at_what_came(gateway: Gateway) -> None:
+    gateway.add_echo("cut", "cut_after=1&words=500")
+    response = gateway.chat(model="cut")
+    assert (response.status_code, response.json["error"]["code"]) == (502, "upstream_gone")
+    (row,) = gateway.rows()
+    assert (row.status, row.outcome, row.estimated) == (502, "upstream_gone", True)
+    assert row.input_tokens > 0
+    assert row.output_tokens > 10
+
+
 def test_a_cut_message_stream_ends_in_anthropics_error_event(gateway: Gateway) -> None:
     gateway.add_echo("cut", "cut_after=5&words=50")
     body = {"model": "cut", "max_tokens": 50, "messages": [{"role": "user", "content": "x"}], "stream": True}
