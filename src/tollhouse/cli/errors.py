@@ -59,7 +59,8 @@ def in_one_sentence() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = harmless(error.message)
+        # Final to click, which takes its words from what was typed.
+        error.message = harmless(error.message)  # type: ignore[misc]
         raise
     except (click.exceptions.Exit, BrokenPipeError):
         raise

@@ -5,7 +5,9 @@ patches each worker after its fork and before it loads the application.
 """
 
 import os
+import resource
 import shutil
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -20,12 +22,27 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     _settings.metrics_folder.mkdir(mode=0o700)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_settings.metrics_folder)
 
+
+def _most_connections() -> int:
+    """Raise the limit of open files: a call takes one for its client and one for its upstream.
+
+    A client too many then waits to be accepted, where otherwise each accept would fail with a traceback.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 65_536 if hard == resource.RLIM_INFINITY else min(65_536, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):  # macOS may refuse what it says is allowed
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    return 10_000 if soft == resource.RLIM_INFINITY else max(16, min(10_000, soft // 2 - 64))
+
+
 wsgi_app = "tollhouse.web.create_app:create_app()"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.web_processes
 worker_class = "tollhouse.web.gunicorn_worker.Worker"
 logger_class = "tollhouse.web.gunicorn_worker.Logger"
-worker_connections = 10_000
+worker_connections = _most_connections()
 backlog = 2048
 # Our worker's sockets bound their waits themselves; to gunicorn this only says that connections are kept.
 keepalive = int(BETWEEN_REQUESTS_SECONDS)

@@ -5,15 +5,23 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import ThreadingMixIn
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
-from werkzeug.serving import make_server
 
 from tests.gateway import Gateway
 from tollhouse.cli.commands import chat
 
-KEY = "TOLLHOUSE_API_KEY"
+
+class Server(ThreadingMixIn, WSGIServer):
+    """Closes what it serves also when the client is quicker; Werkzeug's server then does not."""
+
+
+class QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *arguments: Any) -> None:
+        pass
 
 
 @contextmanager
@@ -32,7 +40,7 @@ def serving(server: Any) -> Iterator[str]:
 def served(tollhouse) -> Iterator[tuple[Gateway, str]]:
     """A gateway that runs, and its URL."""
     gateway = Gateway(tollhouse.settings)
-    with serving(make_server("127.0.0.1", 0, gateway.app, threaded=True)) as url:
+    with serving(make_server("127.0.0.1", 0, gateway.app, Server, QuietHandler)) as url:
         yield gateway, url
     gateway.close()
 

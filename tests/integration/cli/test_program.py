@@ -45,6 +45,12 @@ def test_with_json_standard_output_is_json_alone(tmp_path: Path, arguments: Sequ
     json.loads(done.stdout)
 
 
+def test_the_doctor_says_all_in_its_findings_and_nothing_beside_them(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert not all(finding["ok"] for finding in json.loads(done.stdout))
+
+
 def test_failures_and_wrong_usage_leave_standard_output_alone(tmp_path: Path) -> None:
     failed = run(tmp_path, "keys", "revoke", "key_nope", "--json")
     assert (failed.returncode, failed.stdout) == (1, "")

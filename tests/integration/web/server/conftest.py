@@ -19,7 +19,8 @@ STALL_SECONDS = 0.5
 class StubServer:
     """A running gunicorn. Stop it."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, before: str = "", **settings: str) -> None:
+        """`before` is what a shell does first, such as a `ulimit`."""
         self.port = free_port()
         self.home = folder / "home"
         self.home.mkdir()
@@ -39,7 +40,16 @@ class StubServer:
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:tollhouse.web.gunicorn_config"]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*gunicorn, "--pythonpath", str(Path(__file__).parent), "stub:application"],
+                [
+                    "/bin/sh",
+                    "-c",
+                    f'{before}\nexec "$@"',
+                    "sh",
+                    *gunicorn,
+                    "--pythonpath",
+                    str(Path(__file__).parent),
+                    "stub:application",
+                ],
                 env=environment,
                 cwd=folder,
                 stdout=log,
@@ -70,10 +80,10 @@ class StubServer:
     def forget(self) -> None:
         self._events.write_text("")
 
-    def stop(self) -> float:
-        """The seconds that a graceful end took."""
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
+        """The seconds that it took, by default to a graceful end."""
         started = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(how)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
@@ -104,7 +114,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubServer]:
     server = StubServer(tmp_path_factory.mktemp("stub"))
     yield server
-    server.stop()
+    server.stop(signal.SIGINT)
 
 
 @pytest.fixture
@@ -116,13 +126,13 @@ def server(shared_server: StubServer) -> StubServer:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., StubServer]]:
-    """Start a server of one's own, with these settings."""
+    """Start a server of one's own, with these settings, after some line of shell."""
     servers = []
 
-    def start(**settings: str) -> StubServer:
-        servers.append(StubServer(tmp_path, **settings))
+    def start(before: str = "", **settings: str) -> StubServer:
+        servers.append(StubServer(tmp_path, before, **settings))
         return servers[-1]
 
     yield start
     for server in servers:
-        server.stop()
+        server.stop(signal.SIGINT)

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from tests.integration.web.server.conftest import STALL_SECONDS, StubServer, read_to_end
 from tests.running import wait_until
@@ -177,12 +178,31 @@ def test_a_stop_finishes_open_replies_and_waits_for_no_idle_client(start: Callab
     with server.connect() as idle, server.connect() as streaming:
         idle.sendall(HEAD % b"/")
         read_answer(idle)
-        streaming.sendall(HEAD % b"/ticks?20")
+        streaming.sendall(HEAD % b"/ticks?10")
         head = read_head(streaming)
         assert server.stop() < 6
         assert (head + read_to_end(streaming)).endswith(b"0\r\n\r\n")
         assert read_to_end(idle) == b""
     assert sorted(server.events()) == ["closed /ticks", "services closed"]
+    assert server.log() == ""
+
+
+def test_a_low_limit_of_open_files_is_raised(start: Callable[..., StubServer]) -> None:
+    server = start("ulimit -Sn 64")
+    with ExitStack() as clients:
+        for _ in range(100):
+            clients.enter_context(server.connect()).sendall(b"GET / HTTP/1.1\r\nHos")
+        started = time.monotonic()
+        assert server.get("/").startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - started < STALL_SECONDS
+
+
+def test_too_many_clients_wait_their_turn(start: Callable[..., StubServer]) -> None:
+    server = start("ulimit -n 64")
+    with ExitStack() as clients:
+        for _ in range(40):
+            clients.enter_context(server.connect()).sendall(b"GET / HTTP/1.1\r\nHos")
+        assert server.get("/").startswith(b"HTTP/1.1 200")
     assert server.log() == ""
 
 
