@@ -27,7 +27,7 @@ class RunningGateway:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = home.with_name(home.name + ".log")
+        self._log = home.with_name(f"{home.name}-{self.port}.log")
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
         self.environment = {
             **kept,
@@ -83,8 +83,11 @@ class RunningGateway:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 environment = (folder / "environ").read_bytes().split(b"\0")
-                if f"TOLLHOUSE_HOME={self.home}".encode() in environment and int(folder.name) != self.process.pid:
-                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                # Valkey writes its title over its environment; the title has its socket's path.
+                ours = f"TOLLHOUSE_HOME={self.home}".encode() in environment or str(self.home) in command
+                if ours and int(folder.name) != self.process.pid:
+                    found[int(folder.name)] = command
             except OSError:
                 continue
         return found

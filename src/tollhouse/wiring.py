@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tollhouse.domain.ports import JobQueue
 from tollhouse.providers.addresses import check_base_url
@@ -27,9 +27,11 @@ from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.instances import discharge, enlist, new_instance_id
 from tollhouse.store.ledger.writer import LedgerWriter
-from tollhouse.store.schema import Schema
 from tollhouse.store.secret_key import load_secret_key
 from tollhouse.store.vault import FernetVault
+
+if TYPE_CHECKING:
+    from tollhouse.store.schema import Schema
 
 Process = Literal["web", "worker", "scheduler", "cli"]
 EMBEDDED_DATABASE = "tollhouse.db"
@@ -58,7 +60,10 @@ class Services:
         return Database(database_url(self.settings), cooperative=self.process == "web")
 
     @cached_property
-    def schema(self) -> Schema:
+    def schema(self) -> "Schema":
+        # Flask-Migrate takes 0.2 s to import, which only those pay who migrate.
+        from tollhouse.store.schema import Schema
+
         return Schema(self.database)
 
     @cached_property
@@ -117,7 +122,7 @@ class Services:
     def bootstrap(self) -> Bootstrap:
         return Bootstrap(
             self.settings,
-            upgrade=self.schema.upgrade,
+            upgrade=lambda: self.schema.upgrade(),  # noqa: PLW0108 - not yet: it is slow to import
             users=self.users,
             keys=self.keys,
             providers=self.providers,
@@ -150,6 +155,8 @@ class Services:
             serving.catalogue.stop()
             if serving.ledger.stop():
                 discharge(self.database, serving.instance_id)
+        if "queue" in self.__dict__:
+            self.queue.close()
         if "database" in self.__dict__:
             self.database.close()
 

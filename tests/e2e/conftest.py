@@ -13,7 +13,9 @@ from tests.running import RunningGateway
 def running() -> Iterator[RunningGateway]:
     """One gateway for all end-to-end tests that leave it as they found it."""
     with tempfile.TemporaryDirectory(prefix="tollhouse-e2e-", ignore_cleanup_errors=True) as folder:
-        gateway = RunningGateway(Path(folder) / "home", TOLLHOUSE_WEB_PROCESSES="2")
+        gateway = RunningGateway(
+            Path(folder) / "home", TOLLHOUSE_WEB_PROCESSES="2", TOLLHOUSE_STALLED_CLIENT_SECONDS="2"
+        )
         yield gateway
         gateway.stop()
 

@@ -4,13 +4,15 @@ Unit prices are whole nano-dollars per million tokens, so that a price list's "U
 tokens" is kept exactly to nine decimals.
 """
 
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from tollhouse.domain.usage import Usage
 
 NANOS_PER_USD = 1_000_000_000
 MILLION = 1_000_000
+
+_AMOUNT = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,16 @@ class Tariff:
 
 def nanos_from_usd(text: str) -> int:
     """'0.15' -> 150000000. ValueError for what is not a plain amount of at most nine decimals, from 0 up."""
-    try:
-        amount = Decimal(text.strip()) * NANOS_PER_USD
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not an amount of US dollars") from None
-    if not amount.is_finite() or amount < 0 or amount >= 2**63:
+    amount = _AMOUNT.fullmatch(text.strip())
+    if amount is None:
         raise ValueError(f"{text!r} is not an amount of US dollars from 0 up")
-    if amount != int(amount):
+    whole, part = amount[1].lstrip("0") or "0", (amount[2] or "").rstrip("0")
+    if len(part) > 9:
         raise ValueError(f"{text!r} has more than nine decimals")
-    return int(amount)
+    nanos = int(whole) * NANOS_PER_USD + int(part.ljust(9, "0")) if len(whole) <= 10 else 2**63
+    if nanos >= 2**63:
+        raise ValueError(f"{text!r} is more US dollars than can be booked")
+    return nanos
 
 
 def usd_from_nanos(nanos: int) -> str:

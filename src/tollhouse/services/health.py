@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,8 +18,10 @@ from tollhouse.settings import Settings
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
 from tollhouse.store.records import LedgerRecord
-from tollhouse.store.schema import Schema
 from tollhouse.store.secret_key import FILE
+
+if TYPE_CHECKING:
+    from tollhouse.store.schema import Schema
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 MOST_CLOCK_SKEW = 5.0
@@ -53,7 +56,7 @@ class Health:
         self,
         settings: Settings,
         database: Database,
-        schema: Callable[[], Schema],
+        schema: Callable[[], "Schema"],
         queue: JobQueue,
         providers: Providers,
     ) -> None:
@@ -97,6 +100,8 @@ class Health:
                 current_version(session)
         except SQLAlchemyError as error:
             cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+            if "not a database" in cause or "malformed" in cause:
+                return f"{cause}: put a backup in its place, or move the file away to start anew."
             return f"{cause}: start the database, or run `tollhouse db upgrade`."
         return None
 

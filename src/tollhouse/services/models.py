@@ -14,7 +14,6 @@ from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import ModelRecord, ProviderRecord
 
-
 DEAREST = 10**15
 """The highest unit price: what the longest prompt costs must still be a 64-bit number of nano-dollars."""
 

@@ -5,14 +5,20 @@ import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from flask import Flask
-from flask_migrate import Migrate, check, downgrade, migrate, upgrade
+from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from tollhouse.domain.errors import Conflict, InvalidSetting, Unavailable
+from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, Unavailable
 from tollhouse.store.database import Database
 from tollhouse.store.records import Base
 
@@ -27,56 +33,54 @@ class Schema:
 
     def upgrade(self) -> None:
         """Bring the database to this version; nothing to do when it is there."""
-        with self._application():
-            upgrade(directory=str(MIGRATIONS))
+        with self._alembic() as config:
+            command.upgrade(config, "head")
 
     def downgrade(self, revision: str = "-1") -> None:
         """Take migrations back: one, or down to a revision, or to "base"."""
-        with self._application():
-            downgrade(directory=str(MIGRATIONS), revision=revision)
+        with self._alembic() as config:
+            command.downgrade(config, revision)
 
     def revise(self, message: str) -> None:
         """Write the next migration from what the records say: for developers."""
-        with self._application():
-            migrate(directory=str(MIGRATIONS), message=message)
+        with self._alembic() as config:
+            command.revision(config, message, autogenerate=True)
 
     def check(self) -> None:
         """Conflict when the tables are not what the records say."""
-        with self._application():
+        with self._alembic() as config:
             try:
-                check(directory=str(MIGRATIONS))
-            except SystemExit:
+                command.check(config)
+            except CommandError:
                 raise Conflict(
                     "The tables differ from what this version declares: run `tollhouse db upgrade`."
                 ) from None
 
     def current(self) -> str | None:
         """The revision that the database is at; None when it is empty."""
-        from alembic.runtime.migration import MigrationContext
-
-        with self._application(), self._database.engine.connect() as connection:
+        with self._alembic(), self._database.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
     def newest(self) -> str | None:
         """The revision that this version of the program needs."""
-        from alembic.config import Config
-        from alembic.script import ScriptDirectory
-
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        return ScriptDirectory.from_config(config).get_current_head()
+        with self._alembic() as config:
+            return ScriptDirectory.from_config(config).get_current_head()
 
     @contextlib.contextmanager
-    def _application(self) -> Iterator[None]:
+    def _alembic(self) -> Iterator[Config]:
+        """Flask-Migrate's configuration for this database, for as long as the block runs."""
         app = Flask("tollhouse-migrations")
         app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
-        Migrate(app, _database_of(app, self._database.engine), directory=str(MIGRATIONS))
+        migrate = Migrate(app, _database_of(app, self._database.engine), directory=str(MIGRATIONS))
         logging.getLogger("alembic").setLevel(logging.WARNING)
         try:
-            with app.app_context(), contextlib.redirect_stdout(io.StringIO()):
-                yield
-        except SystemExit as error:
-            raise Unavailable(f"The migration stopped with status {error.code}.") from error
+            with app.app_context():
+                config = cast(Config, migrate.get_config(str(MIGRATIONS)))
+                # What Alembic tells a developer at a terminal is nothing for a command's output.
+                config.stdout = io.StringIO()
+                yield config
+        except CommandError as error:
+            raise InvalidField(f"The schema cannot be brought there: {error}.", param="revision") from error
         except SQLAlchemyError as error:
             raise _why(error, self._database) from error
 

@@ -51,6 +51,7 @@ def _alone(settings: Settings, supervisor: Supervisor) -> Iterator[None]:
         yield
     finally:
         supervisor.stop()
+        shutil.rmtree(settings.metrics_folder, ignore_errors=True)  # it is memory
         lock.release()
 
 

@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -16,7 +17,8 @@ from tollhouse.settings import load
 from tollhouse.web.client_socket import BETWEEN_REQUESTS_SECONDS
 
 _settings = load()
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+_counts_alone = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+if _counts_alone:
     # Started by itself, it counts by itself; `up` has one folder for all that it starts.
     shutil.rmtree(_settings.metrics_folder, ignore_errors=True)
     _settings.metrics_folder.mkdir(mode=0o700)
@@ -63,6 +65,26 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 
 
+def on_starting(_arbiter: Arbiter) -> None:
+    """Take the workers of a killed predecessor out of the gauges of living processes."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdigit() and not _lives(int(pid)):
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def child_exit(_arbiter: Arbiter, worker: Any) -> None:
     """Take a dead worker out of the gauges of living processes."""
     from prometheus_client.multiprocess import mark_process_dead
@@ -75,3 +97,8 @@ def worker_exit(_arbiter: Arbiter, worker: Any) -> None:
     application = getattr(worker, "wsgi", None)
     if application is not None:
         application.extensions["tollhouse"].close()
+
+
+def on_exit(_arbiter: Arbiter) -> None:
+    if _counts_alone:
+        shutil.rmtree(_settings.metrics_folder, ignore_errors=True)

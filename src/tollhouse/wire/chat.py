@@ -1,6 +1,7 @@
 """OpenAI Chat Completions."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tollhouse.domain.call import Call, Facts
@@ -14,7 +15,7 @@ from tollhouse.wire.vocabulary import OUTPUT_TEXT, openai_usage
 from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("chat")
-_TEXT_PARTS = {"text", "refusal"}
+_TEXT_PARTS = ("text", "refusal")
 _LIST_PRICE_TIERS = (None, "auto", "default", "flex")
 _CAPS = ("max_completion_tokens", "max_tokens")
 
@@ -33,8 +34,8 @@ class ChatFormat:
             model=body["model"],
             size=size,
             stream=bool(body.get("stream")),
-            output_cap=min(caps) if caps else None,
-            choices=body.get("n") or 1,
+            output_cap=int(min(caps)) if caps else None,
+            choices=int(body.get("n") or 1),
             messages=len(body["messages"]),
             tools=len(tools),
             media=sum(
@@ -86,7 +87,7 @@ class ChatStreamMeter:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
         self._input_bound = input_bound
-        self._tokens = 0
+        self._tokens = 0  # that no usage has told yet
         self._usage: Usage | None = None
 
     def feed(self, frame: bytes) -> None:
@@ -107,9 +108,11 @@ class ChatStreamMeter:
             self.problem = self.problem or "a stream that ended without its last event"
 
     def usage(self) -> Usage:
-        if self._usage is not None:
-            return self._usage
-        return Usage(input=self._input_bound, output=self._tokens, estimated=True)
+        if self._usage is None:
+            return Usage(input=self._input_bound, output=self._tokens, estimated=True)
+        if self._tokens:
+            return replace(self._usage, output=self._usage.output + self._tokens, estimated=True)
+        return self._usage
 
     def _read(self, data: bytes) -> None:
         document = json_text.read_leniently(data)
@@ -120,5 +123,7 @@ class ChatStreamMeter:
             self.problem, self.refused = "an error event", True
             return
         self.started = True
-        if isinstance(usage := document.get("usage"), dict):
-            self._usage = openai_usage(usage)
+        # Some hosts tell the usage so far in every event, and some an empty one, which tells nothing.
+        if isinstance(usage := document.get("usage"), dict) and (told := openai_usage(usage)).prompt:
+            self._usage = told
+            self._tokens = 0

@@ -23,7 +23,9 @@ class EmbeddingsFormat:
 
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         _SCHEMA.check(body)
-        return Facts(model=body["model"], size=size, generates=False)
+        # Some hosts embed images too: objects, whose tokens their bytes do not bound.
+        media = sum(isinstance(part, dict) for part in body["input"])
+        return Facts(model=body["model"], size=size, media=media, generates=False)
 
     def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
         return json_text.write({**call.body, "model": target.upstream_model})

@@ -1,6 +1,7 @@
 """Anthropic Messages."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, OUTPUT_TEXT, anthropic_us
 from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("messages")
-_TEXT_BLOCKS = {"text", "thinking", "redacted_thinking", "tool_use"}
+_TEXT_BLOCKS = ("text", "thinking", "redacted_thinking", "tool_use")
 
 
 class MessagesFormat:
@@ -31,13 +32,15 @@ class MessagesFormat:
             model=body["model"],
             size=size,
             stream=bool(body.get("stream")),
-            output_cap=body["max_tokens"],
+            output_cap=int(body["max_tokens"]),
             messages=len(body["messages"]),
             tools=len(tools),
             media=sum(_media(message["content"]) for message in body["messages"]),
             surcharged=_caches_for_an_hour(body)
             or any(tool.get("type", "custom") != "custom" for tool in tools)
-            or bool(body.get("mcp_servers")),
+            or bool(body.get("mcp_servers"))
+            or body.get("speed") not in (None, "standard")
+            or body.get("inference_geo") not in (None, "global"),
         )
 
     def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
@@ -57,10 +60,18 @@ class MessagesFormat:
 
 def _caches_for_an_hour(body: Mapping[str, Any]) -> bool:
     """An hour's cache is dearer to write than the five minutes that price lists name."""
-    parts = [body.get("system"), body.get("tools"), *(message["content"] for message in body["messages"])]
-    blocks = [body, *(block for part in parts if isinstance(part, list) for block in part if isinstance(block, dict))]
-    controls = (block.get("cache_control") for block in blocks)
+    parts = [[body], body.get("system"), body.get("tools"), *(message["content"] for message in body["messages"])]
+    controls = (block.get("cache_control") for part in parts for block in _blocks(part))
     return any(isinstance(control, dict) and control.get("ttl") == "1h" for control in controls)
+
+
+def _blocks(content: Any) -> Iterator[Mapping[str, Any]]:
+    """Blocks, and those inside them, as tool results and documents have."""
+    for block in content if isinstance(content, list) else ():
+        if isinstance(block, dict):
+            yield block
+            yield from _blocks(block.get("content"))
+            yield from _blocks([block.get("source")])
 
 
 def _media(content: Any) -> int:
@@ -83,6 +94,7 @@ class MessagesStreamMeter:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
         self._usage = Usage(input=input_bound, estimated=True)
+        self._output: int | None = None
         self._deltas = 0
         self._bytes = 0
 
@@ -90,7 +102,7 @@ class MessagesStreamMeter:
         data = event_data(frame)
         if not data:
             return
-        if b'"content_block_delta"' in data:
+        if _DELTA.search(data):
             if OUTPUT_TEXT.search(data):
                 self._deltas += 1
                 self._bytes += max(0, len(data) - _DELTA_BYTES)
@@ -107,9 +119,11 @@ class MessagesStreamMeter:
             self.started = True
             message = document.get("message")
             if isinstance(message, dict) and isinstance(usage := message.get("usage"), dict):
-                self._usage = replace(anthropic_usage(usage), output=0, estimated=True)
+                self._read_input(usage)
         elif kind == "message_delta" and isinstance(usage := document.get("usage"), dict):
-            self._settle(usage)
+            self._read_input(usage)
+            self._usage = replace(self._usage, reasoning=anthropic_usage(usage).reasoning)
+            self._output = count(usage.get("output_tokens"))
         elif kind == "message_stop":
             self.complete = True
 
@@ -118,21 +132,23 @@ class MessagesStreamMeter:
             self.problem = self.problem or "a stream that ended without its last event"
 
     def usage(self) -> Usage:
-        if not self._usage.estimated:
-            return self._usage
-        return replace(self._usage, output=max(self._deltas, self._bytes // BYTES_PER_TOKEN))
+        if self._output is not None:
+            return replace(self._usage, output=self._output)
+        return replace(self._usage, output=max(self._deltas, self._bytes // BYTES_PER_TOKEN), estimated=True)
 
-    def _settle(self, usage: Mapping[str, Any]) -> None:
-        """The counts of a message_delta are cumulative; those that it leaves out stand as they were."""
-        told = anthropic_usage(usage)
-        before = self._usage
-        self._usage = Usage(
-            input=told.input if "input_tokens" in usage else before.input,
-            cache_read=told.cache_read or before.cache_read,
-            cache_write=told.cache_write or before.cache_write,
-            output=count(usage.get("output_tokens")),
-        )
+    def _read_input(self, usage: Mapping[str, Any]) -> None:
+        """The counts are cumulative; those that a later event leaves out, or has as null, stand as they were."""
+        told, before = anthropic_usage(usage), self._usage
+        if told.prompt:
+            self._usage = Usage(
+                input=before.input if usage.get("input_tokens") is None else told.input,
+                cache_read=told.cache_read or before.cache_read,
+                cache_write=told.cache_write or before.cache_write,
+            )
 
+
+_DELTA = re.compile(rb'"type"\s*:\s*"content_block_delta"')
+"""Not the bare word, which a caller may choose as a stop sequence."""
 
 _DELTA_BYTES = 90
 """About what an event of this kind has around its text."""

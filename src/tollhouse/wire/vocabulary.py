@@ -15,17 +15,23 @@ def count(value: Any) -> int:
 
 
 def openai_usage(usage: Mapping[str, Any]) -> Usage:
-    """OpenAI's prompt tokens include the cached ones; ours are disjoint."""
-    details = usage.get("prompt_tokens_details")
-    cached = count(details.get("cached_tokens")) if isinstance(details, dict) else 0
+    """OpenAI's prompt tokens include the cached ones; ours are disjoint.
+
+    Some hosts (xAI, Gemini) leave the thoughts out of the completion's tokens, and none out of the total.
+    """
     prompt = count(usage.get("prompt_tokens"))
-    details = usage.get("completion_tokens_details")
-    reasoning = count(details.get("reasoning_tokens")) if isinstance(details, dict) else 0
+    read = min(prompt, _detail(usage, "prompt_tokens_details", "cached_tokens"))
+    written = min(prompt - read, _detail(usage, "prompt_tokens_details", "cache_write_tokens"))
+    reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
+    completion = count(usage.get("completion_tokens"))
+    if prompt + completion + reasoning == count(usage.get("total_tokens")):
+        completion += reasoning
     return Usage(
-        input=max(0, prompt - cached),
-        cache_read=min(cached, prompt),
-        output=count(usage.get("completion_tokens")),
-        reasoning=reasoning,
+        input=prompt - read - written,
+        cache_read=read,
+        cache_write=written,
+        output=completion,
+        reasoning=min(reasoning, completion),
     )
 
 
@@ -36,11 +42,17 @@ def anthropic_usage(usage: Mapping[str, Any]) -> Usage:
         cache_read=count(usage.get("cache_read_input_tokens")),
         cache_write=count(usage.get("cache_creation_input_tokens")),
         output=count(usage.get("output_tokens")),
+        reasoning=min(count(usage.get("output_tokens")), _detail(usage, "output_tokens_details", "thinking_tokens")),
     )
 
 
+def _detail(usage: Mapping[str, Any], group: str, name: str) -> int:
+    details = usage.get(group)
+    return count(details.get(name)) if isinstance(details, dict) else 0
+
+
 OUTPUT_TEXT = re.compile(
-    rb'"(?:content|text|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"([^"])'
+    rb'"(?:content|text|refusal|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"([^"])'
 )
 """A piece of output in an event, found without parsing it. Text cannot imitate it: its quotes are escaped."""
 

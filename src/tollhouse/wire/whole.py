@@ -35,8 +35,9 @@ class WholeMeter:
         else:
             self.started = self.complete = self.first_token = True
             usage = document.get("usage")
-            if isinstance(usage, dict):
-                self._usage = self._read_usage(usage)
+            # Every call has a prompt: a usage without one is a host's placeholder and tells nothing.
+            if isinstance(usage, dict) and (told := self._read_usage(usage)).prompt:
+                self._usage = told
 
     def usage(self) -> Usage:
         if self._usage is not None:

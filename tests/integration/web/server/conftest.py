@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.running import free_port, wait_until
+from tollhouse.settings import load
 
 STALL_SECONDS = 0.5
 
@@ -69,6 +70,10 @@ class StubServer:
     def worker(self) -> int:
         """Its process id, as a number."""
         return int(self.get("/").rpartition(b"\r\n\r\n")[2])
+
+    @property
+    def metrics_folder(self) -> Path:
+        return load({"TOLLHOUSE_HOME": str(self.home)}, self.home / ".env").metrics_folder
 
     def events(self) -> list[str]:
         return self._events.read_text().splitlines()

@@ -3,9 +3,13 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
 
 from tests.integration.web.server.conftest import STALL_SECONDS, StubServer, read_to_end
 from tests.running import wait_until
@@ -60,10 +64,23 @@ def seconds_until_end(connection: socket.socket, sending: bytes = b"") -> float:
     return time.monotonic() - started
 
 
+def read_without_end(connection: socket.socket) -> None:
+    while connection.recv(65_536):
+        pass
+
+
+def ended_process() -> int:
+    process = subprocess.Popen(["/bin/true"])
+    process.wait()
+    return process.pid
+
+
 def test_a_client_that_never_reads_is_cut_and_its_reply_closed(server: StubServer) -> None:
     with small_connection(server) as connection:
         connection.sendall(HEAD % b"/many")
         wait_until(lambda: server.events() == ["closed /many"], A_WHILE)
+        with pytest.raises(ConnectionResetError):  # it is not to take this for the end
+            read_without_end(connection)
 
 
 def test_a_client_that_reads_slowly_gets_the_whole_of_a_large_reply(server: StubServer) -> None:
@@ -185,6 +202,17 @@ def test_a_stop_finishes_open_replies_and_waits_for_no_idle_client(start: Callab
         assert read_to_end(idle) == b""
     assert sorted(server.events()) == ["closed /ticks", "services closed"]
     assert server.log() == ""
+    assert not server.metrics_folder.exists()
+
+
+def test_the_gauges_of_a_killed_server_end_with_it(start: Callable[..., StubServer], tmp_path: Path) -> None:
+    dead, living, named = (f"gauge_livesum_{of}.db" for of in (ended_process(), os.getpid(), "worker-1"))
+    for name in (dead, living, named):
+        (tmp_path / name).touch()
+    start(PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    assert not (tmp_path / dead).exists()
+    assert (tmp_path / living).exists()
+    assert (tmp_path / named).exists()
 
 
 def test_a_low_limit_of_open_files_is_raised(start: Callable[..., StubServer]) -> None:
