@@ -157,6 +157,8 @@ class Services:
                 discharge(self.database, serving.instance_id)
         if "queue" in self.__dict__:
             self.queue.close()
+        if "_upstreams" in self.__dict__:
+            self._upstreams.close()
         if "database" in self.__dict__:
             self.database.close()
 

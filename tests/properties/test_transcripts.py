@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tollhouse.domain.call import Call, Facts
@@ -53,10 +53,16 @@ def test_a_transcript_has_the_usage_that_its_vendor_meant(name: str) -> None:
     _, meter = relay(name, [(FOLDER / name).read_bytes()])
     assert meter.usage() == Usage(**EXPECTED[name]["usage"])
     assert meter.complete == EXPECTED[name]["complete"]
-    assert (meter.problem is None) == EXPECTED[name]["complete"]
+    assert meter.refused == EXPECTED[name].get("refused", False)
+    assert (meter.problem is None) == (meter.complete and not meter.refused)
+
+
+def test_every_transcript_has_an_expected_usage() -> None:
+    assert {path.name for path in FOLDER.glob("[a-z]*.*")} == {*EXPECTED, "expected.json"}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_any_chunking_of_a_transcript_gives_the_same_bytes_and_the_same_usage(name: str, data: st.DataObject) -> None:
     text = (FOLDER / name).read_bytes()
@@ -98,7 +104,9 @@ def test_any_prefix_of_a_transcript_has_a_usage(name: str) -> None:
         for end in (True, False):
             _, meter = relay(name, [text[:length]], end=end)
             usage = meter.usage()
-            assert usage.estimated or usage == most
+            # A host that tells the usage in every event confirms what there is of it.
+            assert usage.estimated or usage == most or "usage-in-every-event" in name
+            assert usage.reasoning <= usage.output
             assert 0 <= usage.prompt <= max(INPUT_BOUND, most.prompt)
 
 

@@ -52,7 +52,7 @@ class Pace:
 class ClientSocket(socket):
     """Takes over an accepted connection. It raises ClientStalled where a wait for the client ran out.
 
-    A head has `stall_seconds` from its first byte, or from the connection's begin. A body and a reply may
+    A head has `stall_seconds` from its first byte, or from when it connected. A body and a reply may
     pause as long, and take twice as long or LEAST_BYTES_PER_SECOND.
     """
 

@@ -58,9 +58,7 @@ def _rejected(error: UpstreamRejected) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
-        response = respond(TooLarge("The body is larger than this gateway takes: TOLLHOUSE_MAX_BODY_BYTES."))
-        response.headers["connection"] = "close"
-        return response
+        return respond(TooLarge("The body is larger than this gateway takes: TOLLHOUSE_MAX_BODY_BYTES."))
     if isinstance(error, NoSuchPath):
         return respond(NotFound("There is nothing at this path. What there is, /v1/… and /, is in the documentation."))
     if isinstance(error, NotThisMethod):

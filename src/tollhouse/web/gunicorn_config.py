@@ -7,21 +7,29 @@ patches each worker after its fork and before it loads the application.
 import os
 import resource
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
+from tollhouse.domain.errors import InvalidSetting
 from tollhouse.settings import load
 from tollhouse.web.client_socket import BETWEEN_REQUESTS_SECONDS
+from tollhouse.web.server import check_address
 
-_settings = load()
+try:
+    _settings = load()
+except InvalidSetting as error:
+    sys.exit(f"tollhouse web: {error}")
 _counts_alone = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 if _counts_alone:
-    # Started by itself, it counts by itself; `up` has one folder for all that it starts.
-    shutil.rmtree(_settings.metrics_folder, ignore_errors=True)
-    _settings.metrics_folder.mkdir(mode=0o700)
+    # Started by itself, it counts by itself; `up` has one folder for all that it starts. It is emptied only
+    # once the addresses are known to be free: until then it may be that of a server that runs.
+    _settings.metrics_folder.mkdir(mode=0o700, exist_ok=True)
+    if _settings.metrics_folder.lstat().st_uid != os.getuid():
+        sys.exit(f"tollhouse web: {_settings.metrics_folder} belongs to another user: remove it.")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_settings.metrics_folder)
 
 
@@ -65,8 +73,29 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 
 
-def on_starting(_arbiter: Arbiter) -> None:
-    """Take the workers of a killed predecessor out of the gauges of living processes."""
+def on_starting(arbiter: Arbiter) -> None:
+    """Refuse an address that is taken, before gunicorn tries it for 5 s; then forget a killed predecessor."""
+    inherited = "GUNICORN_PID" in os.environ or os.environ.get("LISTEN_PID") == str(os.getpid())
+    try:
+        for address in [] if inherited else arbiter.cfg.address:
+            if isinstance(address, tuple):
+                check_address(*address[:2])
+    except InvalidSetting as error:
+        sys.exit(f"tollhouse web: {error}")
+    if _counts_alone:
+        _forget_counts()
+    else:
+        _forget_dead_gauges()
+
+
+def _forget_counts() -> None:
+    own = str(os.getpid())  # the logger has opened these already
+    for file in _settings.metrics_folder.glob("*.db"):
+        if file.stem.rpartition("_")[2] != own:
+            file.unlink(missing_ok=True)
+
+
+def _forget_dead_gauges() -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
     for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_live*_*.db"):

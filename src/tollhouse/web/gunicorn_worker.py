@@ -1,9 +1,11 @@
 """gunicorn's gevent worker, with clients that cannot hold it: what they leave unread or unsent is bounded."""
 
 import logging
+import multiprocessing
+import os
 import sys
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
 from gunicorn.arbiter import Arbiter
@@ -19,6 +21,9 @@ MOST_DRAINED_SECONDS = 5.0
 REST_SECONDS_AT_END = 1.0
 """A stopping worker takes another request from a client that has just had an answer, and tells it to close;
 a busy client thus never meets a connection that is closing."""
+
+_first_to_fail = multiprocessing.get_context("fork").Lock()
+"""Made in the arbiter and never released: of workers that cannot start, one says why."""
 
 
 class Logger(GunicornLogger):
@@ -52,9 +57,17 @@ class Worker(GeventWorker):
         try:
             super().load_wsgi()
         except (TollhouseError, SQLAlchemyError) as error:
+            if not _first_to_fail.acquire(block=False):
+                self._await_end()
             sentence = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             print(f"tollhouse web: {sentence}", file=sys.stderr, flush=True)  # noqa: T201 - before anyone listens
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    def _await_end(self) -> NoReturn:
+        """The arbiter stops all for the first worker that fails to start; a second one it meets with a traceback."""
+        while self.alive and self.ppid == os.getppid():
+            gevent.sleep(0.1)
+        sys.exit(0)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """One connection."""

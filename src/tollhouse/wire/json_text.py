@@ -12,8 +12,7 @@ DEEPEST = 100
 
 _LONG_DIGITS = re.compile(rb"[0-9]{19}")
 _LONG_INTEGER = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(?<![0-9.eE+-])(-?[0-9]{19,}+)(?![.eE])')
-"""Of valid JSON: a whole string, to step over it, or a long number that is neither part of a fraction nor of a power."""
-
+"""Of valid JSON: a whole string, to step over it, or a long number that is no part of a fraction or power."""
 _LARGEST = 2**64
 
 

@@ -3,7 +3,7 @@
 from flask import Response, current_app, g, request
 
 from tollhouse.domain.call import Call
-from tollhouse.domain.errors import TooLarge
+from tollhouse.domain.errors import BadRequest, TooLarge
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.services.reply import Reply
 from tollhouse.web.gate import authenticate, services
@@ -48,4 +48,7 @@ def _body() -> bytes:
     longest = current_app.config["MAX_CONTENT_LENGTH"]
     if request.content_length is not None and request.content_length > longest:
         raise TooLarge(f"The body has more than {longest} bytes, the most that this gateway takes.")
-    return request.get_data(cache=False)
+    text = request.get_data(cache=False)
+    if request.content_length is not None and len(text) < request.content_length:
+        raise BadRequest("The body ended before the length that was given for it.")
+    return text

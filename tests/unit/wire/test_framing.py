@@ -1,0 +1,53 @@
+"""Frames of server-sent events."""
+
+import pytest
+
+from tollhouse.wire import framing
+from tollhouse.wire.framing import EventFraming, event_data
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_an_event_ends_with_a_blank_line_whatever_ends_a_line(end: bytes) -> None:
+    one, two = b"event: a" + end + b"data: 1" + end + end, b": note" + end + end
+    frames = EventFraming()
+    assert [*frames.feed(one + two + b"data: 2"), *frames.finish()] == [one, two, b"data: 2"]
+
+
+def test_half_a_line_end_is_waited_for() -> None:
+    frames = EventFraming()
+    assert frames.feed(b"data: 1\r\n\r") == []
+    assert frames.feed(b"\ndata: 2") == [b"data: 1\r\n\r\n"]
+
+
+def test_an_event_is_given_as_soon_as_it_is_whole() -> None:
+    frames = EventFraming()
+    assert frames.feed(b"data: 1\n") == []
+    assert frames.feed(b"\n") == [b"data: 1\n\n"]
+    assert frames.finish() == []
+
+
+def test_an_event_that_never_ends_is_passed_on_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(framing, "LONGEST_EVENT", 10)
+    frames = EventFraming()
+    assert frames.feed(b"data: 4567") == []
+    assert frames.feed(b"8") == [b"data: 45678"]
+    assert frames.finish() == []
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        (b"data: {}\n\n", b"{}"),
+        (b"data:{}\n\n", b"{}"),
+        (b"data:  two spaces\r\n\r\n", b" two spaces"),
+        (b"event: x\ndata: a\nid: 7\ndata: b\n\n", b"a\nb"),
+        (b"data: a\rdata: b\r\r", b"a\nb"),
+        (b"data: [DONE]", b"[DONE]"),
+        (b": keep-alive\n\n", b""),
+        (b"database: x\n\n", b""),
+        (b"\n\n", b""),
+        (b"", b""),
+    ],
+)
+def test_the_data_of_an_event_is_its_data_lines_joined(event: bytes, data: bytes) -> None:
+    assert event_data(event) == data
