@@ -161,4 +161,5 @@ class Reply:
         if self._meter.complete:
             return
         self._failure = error
-        self._ready.append(error_event(error, self._dialect, self.request_id))
+        if not self._meter.refused:
+            self._ready.append(error_event(error, self._dialect, self.request_id))

@@ -79,6 +79,16 @@ def test_a_stream_that_is_cut_ends_in_an_error_event_and_is_booked_at_what_came(
     assert row.cost == row.input_tokens * 1000 + row.output_tokens * 2000
 
 
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_providers_own_error_event_is_the_only_one(gateway: Gateway, path: str) -> None:
+    gateway.add_echo("failing", "error_after=2&words=50")
+    body = {"model": "failing", "max_tokens": 50, "messages": [{"role": "user", "content": "x"}], "stream": True}
+    events = gateway.post(path, body).get_data(as_text=True).strip().split("\n\n")
+    assert [event for event in events if '"error"' in event] == events[-1:]
+    (row,) = gateway.rows()
+    assert (row.outcome, row.estimated) == ("upstream_gone", True)
+
+
 def test_a_whole_reply_that_breaks_off_is_a_502_booked_at_what_came(gateway: Gateway) -> None:
     gateway.add_echo("cut", "cut_after=1&words=500")
     response = gateway.chat(model="cut")

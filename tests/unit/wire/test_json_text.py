@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tollhouse.domain.errors import InvalidJSON
@@ -65,12 +65,15 @@ def test_an_integer_of_64_bits_is_kept_exactly(number: int) -> None:
     assert write(body) == b'{"a":[%d]}' % number
 
 
-@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, -(2**64) + 1, 10**29, -(10**29), 10**5000])
-@pytest.mark.parametrize("around", [b'{"a":%d}', b'{"a" : [1, %d ]}', b'{"s":"\\"","a":%d,"t":"12345678901234567890"}'])
-def test_an_integer_beyond_64_bits_is_refused(around: bytes, number: int) -> None:
-    text = around.replace(b"%d", b"1" + b"0" * 5000 if number == 10**5000 else str(number).encode())
+@pytest.mark.parametrize(
+    "number",
+    ["18446744073709551616", "-9223372036854775809", "-18446744073709551615", "1" + "0" * 29, "-1" + "0" * 299],
+    ids=["2**64", "-2**63-1", "-2**64+1", "30 digits", "minus 300 digits"],
+)
+@pytest.mark.parametrize("around", ['{"a":%s}', '{"a" : [1, %s ]}', '{"s":"\\"","a":%s,"t":"12345678901234567890"}'])
+def test_an_integer_beyond_64_bits_is_refused(around: str, number: str) -> None:
     with pytest.raises(InvalidJSON, match=r"^The number -?[0-9]{19,40} in the body does not fit in 64 bits\.$"):
-        read_object(text)
+        read_object((around % number).encode())
 
 
 @pytest.mark.parametrize(
@@ -165,6 +168,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
+@settings(max_examples=30)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), VALUES))
 def test_what_is_written_reads_back_in_the_same_order(body: dict[str, Any]) -> None:
     again = read_object(write(body))
@@ -173,8 +177,25 @@ def test_what_is_written_reads_back_in_the_same_order(body: dict[str, Any]) -> N
 
 
 JSONISH = st.sampled_from(
-    [b'{"a":', b"}", b"[", b"]", b",", b'"', b"\\", b"\\ud83d", b"\\ude00", b"1e5", b"-", b"9" * 19, b"9" * 21, b".", b'"k":', b"null", b"\xc3", b" "]
-)  # fmt: skip
+    [
+        b'{"a":',
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b'"',
+        b"\\",
+        b"\\ud83d",
+        b"\\ude00",
+        b"1e5",
+        b"-",
+        b".",
+        b'"k":',
+        b"null",
+        b"\xc3",
+    ]
+    + [b"9" * digits for digits in (19, 20, 21)]
+)
 
 
 @given(
