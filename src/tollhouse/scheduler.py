@@ -115,8 +115,10 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> in
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, scheduler.stop)
     logs.event("scheduler_started", kinds=sorted(intervals))
-    scheduler.run()
-    services.close()
+    try:
+        scheduler.run()
+    finally:
+        services.close()
     logs.event("scheduler_stopped")
     return 0
 

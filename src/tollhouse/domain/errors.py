@@ -140,8 +140,15 @@ class UpstreamRefused(UpstreamError):
     may_fail_over = True
 
 
+RELAYED = frozenset({400, 404, 409, 413, 415, 422, 429, 500, 503, 529})
+"""Statuses of a provider whose answer the caller can do something with; of others the caller sees 502."""
+
+
 class UpstreamRejected(UpstreamError):
-    """The provider answered with an error status, before it did any work that it bills."""
+    """The provider answered with an error status, before it did any work that it bills.
+
+    `status` is what the caller sees, `upstream_status` what the provider said.
+    """
 
     code = "upstream_rejected"
     billable = False
@@ -156,7 +163,8 @@ class UpstreamRejected(UpstreamError):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message, retry_after=retry_after)
-        self.status = status
+        self.upstream_status = status
+        self.status = status if status in RELAYED else 502
         self.body = body
         self.content_type = content_type
         self.may_fail_over = status in (408, 409, 429) or status >= 500

@@ -37,7 +37,6 @@ class Target:
     context_window: int | None = None
     max_output: int | None = None
     default_output_cap: int = 4096
-    min_output_cap: int = 16
     formats: frozenset[str] = frozenset()
 
 

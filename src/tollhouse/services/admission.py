@@ -12,6 +12,7 @@ from tollhouse.domain.ports import Ledger
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
 
+MOST_TOKENS = 2**31 - 1
 CALL_OVERHEAD = 128
 MESSAGE_OVERHEAD = 16
 TOOLS_OVERHEAD = 1024
@@ -21,10 +22,13 @@ TOOLS_OVERHEAD = 1024
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A held call. `cap` is the output cap to put into the body, None to leave the body alone."""
+    """A held call. `cap` is the output cap to write into the body, None to leave the body alone; `cap_differs` says
+    whether it is another than the caller's.
+    """
 
     hold: Hold
     cap: int | None
+    cap_differs: bool
     input_bound: int
 
 
@@ -63,10 +67,8 @@ class Admission:
 
     def _hold(self, principal: Principal, call: Call, targets: Sequence[Target], *, capped: bool) -> Admitted:
         facts = call.facts
-        cap = None
-        if capped and facts.generates and facts.output_cap is None:
-            cap = min(target.default_output_cap for target in targets)
-        bounds = [bound_of(facts, target, facts.output_cap or cap) for target in targets]
+        cap = _cap(facts, targets) if capped and facts.generates else None
+        bounds = [bound_of(facts, target, cap or facts.output_cap) for target in targets]
         target, input_bound = targets[0], max(bound.input for bound in bounds)
         attempt = Attempt(
             request_id=call.request_id,
@@ -85,9 +87,17 @@ class Admission:
             scopes=principal.scopes,
             amount=max(bound.nanos for bound in bounds),
             input_bound=input_bound,
-            bounded=all(bound.known for bound in bounds),
+            # A caller's own cap may be one that the host does not know: only what is written is a bound.
+            bounded=all(bound.known for bound in bounds) and (capped or not facts.generates),
         )
-        return Admitted(self._ledger.hold(order), cap, input_bound)
+        return Admitted(self._ledger.hold(order), cap, cap != facts.output_cap, input_bound)
+
+
+def _cap(facts: Facts, targets: Sequence[Target]) -> int:
+    """The caller's output cap, else the default; no more than every target can say anyway."""
+    return min(
+        min(facts.output_cap or target.default_output_cap, target.max_output or MOST_TOKENS) for target in targets
+    )
 
 
 def bound_of(facts: Facts, target: Target, cap: int | None) -> Bound:

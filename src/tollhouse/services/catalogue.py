@@ -57,6 +57,8 @@ class CatalogueReader:
                 return
             providers = {row.id: row for row in session.scalars(select(ProviderRecord))}
             models = list(session.scalars(select(ModelRecord)))
+        # At once: a key that was revoked must end whatever becomes of the rest.
+        self._tell()
         hosts = {id: host for id, row in providers.items() if (host := self._host(row)) is not None}
         targets = {row.name: self._target(row, hosts[row.provider_id]) for row in models if row.provider_id in hosts}
         routes = {
@@ -65,11 +67,14 @@ class CatalogueReader:
             if row.name in targets
         }
         created = {row.name: int(row.created_at.timestamp()) for row in models}
-        # Listeners first: whoever sees the new version must not act on what was cached under the old.
-        for listener in self._listeners:
-            listener()
+        # And once more: whoever sees the new version must not act on what was cached under the old.
+        self._tell()
         self.current = Catalogue(version, routes, created)
         metrics.CATALOGUE_VERSION.labels(self._process).set(version)
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def _poll(self) -> None:
         lost = False
@@ -112,5 +117,9 @@ class CatalogueReader:
         if row.input_price is None or row.output_price is None:
             vendor = host.vendor or self._upstreams.vendor(host) or self._prices.vendor_of(host.base_url)
             return self._prices.find(vendor, row.upstream_model) if vendor else None
-        own = Tariff(Prices(row.input_price, row.input_price, row.input_price, row.output_price))
+        write = row.input_price
+        if "messages" in self._upstreams.formats(host):
+            # Anthropic's rule for its own models, and the dearer side to be wrong on.
+            write = -(-row.input_price * 5 // 4)
+        own = Tariff(Prices(row.input_price, row.input_price, write, row.output_price))
         return Listing(own, None)

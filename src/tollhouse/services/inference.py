@@ -23,6 +23,8 @@ from tollhouse.wire import FORMATS, PAIRS, upstream_format
 
 LONGEST_ERROR = 64 * 1024
 """Bytes of an upstream's error that are read."""
+LONGEST_WAIT = 3600.0
+"""Seconds of a provider's `retry-after` that are passed on at most."""
 
 
 class Inference:
@@ -89,7 +91,7 @@ class Inference:
                 dialect=FORMATS[call.format].dialect,
                 content_type=content_type,
                 streamed=call.facts.stream,
-                cap=admitted.cap,
+                cap=admitted.cap if admitted.cap_differs else None,
                 exchange=exchange,
                 framing=format.framing(call.facts),
                 meter=format.meter(call.facts, admitted.input_bound),
@@ -133,10 +135,12 @@ def _read_error(exchange: Exchange) -> bytes:
 
 
 def _seconds(text: str | None) -> float | None:
+    """A provider's wish, as far as it can be granted."""
     try:
-        return max(0.0, float(text)) if text else None
+        seconds = float(text or "")
     except ValueError:
         return None
+    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None
 
 
 def _usage_of_failure(error: TollhouseError, admitted: Admitted) -> Usage:

@@ -90,17 +90,20 @@ class Reply:
 
     def _start(self, longest: int) -> None:
         size = 0
-        while not self._meter.started:
+        while True:
             chunk = self._exchange.read()
             size += len(chunk)
             self._take(chunk)
+            if self._meter.started:
+                # What else this chunk brought is judged as it would be had it come later.
+                break
             if self._meter.refused:
                 raise UpstreamRejected(f"The provider {self.provider} sent {self._meter.problem}.", status=502)
             if self._meter.problem:
                 raise UpstreamInvalid(f"The provider {self.provider} sent {self._meter.problem}.")
             if size > longest:
                 raise UpstreamInvalid(f"The provider {self.provider} sent more than {longest} bytes.")
-            if not chunk and not self._meter.started:
+            if not chunk:
                 raise UpstreamGone(f"The provider {self.provider} ended its answer before it began.")
         if not self.streamed and not self._ended:
             raise UpstreamGone(f"The provider {self.provider} ended its answer before it was whole.")
@@ -130,14 +133,17 @@ class Reply:
 
     def close(self) -> None:
         """End the exchange and settle: at what the upstream said it used, else at what is known."""
-        self._exchange.close()
+        try:
+            self._exchange.close()
+        finally:
+            self._booking.settle(self._meter.usage(), self.status, self._outcome())
+
+    def _outcome(self) -> str:
+        if self._meter.refused:
+            return UpstreamError.code
         if self._failure:
-            outcome = self._failure.code
-        elif self._meter.refused:
-            outcome = UpstreamError.code
-        else:
-            outcome = "ok" if self._ended or self._meter.complete else CLIENT_GONE
-        self._booking.settle(self._meter.usage(), self.status, outcome)
+            return self._failure.code
+        return "ok" if self._ended or self._meter.complete else CLIENT_GONE
 
     def _take(self, chunk: bytes) -> None:
         frames = self._framing.feed(chunk) if chunk else self._framing.finish()

@@ -4,26 +4,26 @@ from http import HTTPStatus
 
 from flask import Flask, Response, g
 from gunicorn.http.errors import ParseException
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as NotThisMethod
 from werkzeug.exceptions import NotFound as NoSuchPath
 
 from tollhouse import logs
 from tollhouse.domain.errors import (
+    RELAYED,
     BadRequest,
     MethodNotAllowed,
     NotFound,
     TollhouseError,
     TooLarge,
+    Unavailable,
     UpstreamError,
     UpstreamRejected,
 )
 from tollhouse.web.gate import dialect
 from tollhouse.wire import json_text
 from tollhouse.wire.dialects import error_body, status_of
-
-RELAYED = frozenset({400, 404, 409, 413, 415, 422, 429, 500, 503, 529})
-"""Statuses of a provider whose answer the caller can do something with."""
 
 
 def register(app: Flask) -> None:
@@ -32,6 +32,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ParseException, _broken_body)
     app.register_error_handler(TimeoutError, _stalled_body)
+    app.register_error_handler(SQLAlchemyError, _database_away)
     app.register_error_handler(Exception, _defect)
 
 
@@ -44,8 +45,8 @@ def _tollhouse_error(error: TollhouseError) -> Response:
 
 
 def _rejected(error: UpstreamRejected) -> Response:
-    logs.event("upstream_rejected", level=logs.WARNING, status=error.status, error=error.message)
-    if error.status not in RELAYED:
+    logs.event("upstream_rejected", level=logs.WARNING, status=error.upstream_status, error=error.message)
+    if error.upstream_status not in RELAYED:
         # The provider's words may quote its credential, and say nothing that the caller can mend.
         problem = UpstreamError(error.message + " Ask whoever runs this gateway to run `tollhouse providers check`.")
         problem.may_retry = error.may_fail_over
@@ -81,6 +82,11 @@ def _stalled_body(_error: TimeoutError) -> Response:
     problem = BadRequest("The body did not come in time.")
     problem.status = 408
     return respond(problem)
+
+
+def _database_away(error: SQLAlchemyError) -> Response:
+    logs.event("database_away", level=logs.ERROR, error=type(error).__name__)
+    return respond(Unavailable("The database does not answer. Try again.", retry_after=1))
 
 
 def _defect(error: Exception) -> Response:

@@ -11,7 +11,7 @@ from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.principal import Principal
 from tollhouse.wiring import Services
 
-ANTHROPIC_PATHS = "/v1/messages"
+ANTHROPIC_PATH = "/v1/messages"
 VENDOR_PATHS = "/v1/"
 
 
@@ -31,7 +31,8 @@ def dialect() -> str:
     path = request.path
     if not path.startswith(VENDOR_PATHS):
         return "problem"
-    return "anthropic" if path.startswith(ANTHROPIC_PATHS) or "anthropic-version" in request.headers else "openai"
+    anthropic = path == ANTHROPIC_PATH or path.startswith(f"{ANTHROPIC_PATH}/")
+    return "anthropic" if anthropic or "anthropic-version" in request.headers else "openai"
 
 
 def authenticate() -> Principal:

@@ -34,7 +34,7 @@ class ChatFormat:
             model=body["model"],
             size=size,
             stream=bool(body.get("stream")),
-            output_cap=int(min(caps)) if caps else None,
+            output_cap=int(max(caps)) if caps else None,
             choices=int(body.get("n") or 1),
             messages=len(body["messages"]),
             tools=len(tools),
@@ -47,12 +47,16 @@ class ChatFormat:
             surcharged=bool(body.get("web_search_options"))
             or body.get("service_tier") not in _LIST_PRICE_TIERS
             or "audio" in (body.get("modalities") or ())
+            or any(_has_audio(message) for message in body["messages"])
             or any(tool.get("type") not in ("function", "custom") for tool in tools),
         )
 
     def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
         body = {**call.body, "model": target.upstream_model}
         if cap is not None:
+            # One cap, under the name that the host knows: of two, it might obey the higher one.
+            for field in _CAPS:
+                body.pop(field, None)
             body[cap_field] = cap
         if call.facts.stream:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
@@ -65,6 +69,12 @@ class ChatFormat:
         if facts.stream:
             return ChatStreamMeter(input_bound)
         return WholeMeter(openai_usage, input_bound, generates=True)
+
+
+def _has_audio(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
+    parts = content if isinstance(content, list) else ()
+    return bool(message.get("audio")) or any(part.get("type") == "input_audio" for part in parts)
 
 
 def wants_usage(body: Mapping[str, Any]) -> bool:

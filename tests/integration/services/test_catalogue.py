@@ -85,7 +85,7 @@ def test_a_catalogue_that_did_not_change_is_not_read_again(reader: CatalogueRead
     reader.refresh()
     assert reader.current is snapshot
     # Whoever listens hears of it before the new version is there to be seen.
-    assert heard == [-1]
+    assert set(heard) == {-1}
 
 
 def test_a_change_by_another_process_is_seen_within_a_second(

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.ledgers import booked, make_key, open_holds, order, settlement, sums
+from tollhouse import metrics
 from tollhouse.domain.errors import BudgetExceeded, LedgerUnavailable
 from tollhouse.domain.ledger import HoldOrder, Settlement
 from tollhouse.services.budgets import Budgets
@@ -252,6 +253,56 @@ def test_a_lock_held_for_too_long_refuses_and_leaves_nothing_held(database: Data
     assert sums(database) == (0, 2)
 
 
+def test_a_database_that_is_read_only_for_a_while_loses_no_settlement(database: Database, ledger: LedgerWriter) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("a failover is PostgreSQL's")
+    key = make_key(database)
+    Budgets(database).set(("key", key), 1000, "day")
+    held = order(key, 300)
+    ledger.hold(held)
+    name = database.engine.url.database
+    with database.engine.connect() as connection:
+        connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+        connection.commit()
+        connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
+        ledger.settle(settlement(held, 120))
+        time.sleep(0.5)
+        assert not ledger.available
+        connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off'))
+        connection.commit()
+    database.engine.dispose()
+    deadline = time.monotonic() + 5
+    while not ledger.available and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert ledger.stop()
+    assert sums(database) == (120, 0)
+    assert len(booked(database)) == 1
+
+
+def test_many_keys_and_two_processes_lock_windows_in_one_order(database: Database) -> None:
+    keys = [make_key(database) for _ in range(6)]
+    for key in keys:
+        Budgets(database).set(("key", key), 10**9, "day")
+    other = Database(database.url)
+    writers = [LedgerWriter(database, "ins_a"), LedgerWriter(other, "ins_b")]
+    for writer in writers:
+        writer.start()
+    before = metrics.LEDGER_RETRIES._value.get()
+
+    def call(n: int) -> None:
+        wanted = order(keys[n * 7 % 6], 10)
+        writers[n % 2].hold(wanted)
+        writers[n % 2].settle(settlement(wanted, 3))
+
+    with ThreadPoolExecutor(24) as threads:
+        list(threads.map(call, range(600)))
+    assert all(writer.stop() for writer in writers)
+    other.close()
+    assert sums(database) == (1800, 0)
+    if database.dialect == "postgresql":
+        assert metrics.LEDGER_RETRIES._value.get() == before, "a deadlock or a lock that was waited for too long"
+
+
 def test_one_settlement_that_the_database_refuses_takes_no_other_with_it(
     database: Database, ledger: LedgerWriter
 ) -> None:
@@ -264,3 +315,4 @@ def test_one_settlement_that_the_database_refuses_takes_no_other_with_it(
     ledger.settle(settlement(good, 5))
     assert ledger.stop()
     assert [row.cost for row in booked(database)] == [5]
+    assert open_holds(database) == []

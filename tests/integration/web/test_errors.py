@@ -150,6 +150,20 @@ def test_paths_and_methods_that_are_not_there_are_told_in_the_right_shape(gatewa
     assert problem.json["status"] == 404
 
 
+def test_without_the_database_a_key_that_is_not_known_yet_is_503_and_not_500(gateway: Gateway) -> None:
+    key = gateway.services.keys.create("new").key
+    with gateway.services.database.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE api_keys RENAME TO away")
+    response = gateway.post(CHAT, {"model": "echo", "messages": USER}, key=key)
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+
+
+def test_a_providers_absurd_wish_to_wait_is_not_a_defect(gateway: Gateway) -> None:
+    gateway.add_echo("busy", "status=429&retry_after=86400")
+    response = gateway.chat(model="busy")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "3600")
+
+
 def test_a_defect_of_ours_is_a_500_that_tells_nothing(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("the secret is 42")

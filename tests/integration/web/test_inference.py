@@ -8,6 +8,8 @@ import pytest
 
 from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway, settings_for
 from tests.ledgers import open_holds, sums
+from tollhouse.domain.ports import Exchange, Outgoing
+from tollhouse.domain.routes import Target
 from tollhouse.services.models import NewModel
 
 
@@ -86,7 +88,7 @@ def test_a_providers_own_error_event_is_the_only_one(gateway: Gateway, path: str
     events = gateway.post(path, body).get_data(as_text=True).strip().split("\n\n")
     assert [event for event in events if '"error"' in event] == events[-1:]
     (row,) = gateway.rows()
-    assert (row.outcome, row.estimated) == ("upstream_gone", True)
+    assert (row.outcome, row.estimated) == ("upstream_error", True)
 
 
 def test_a_whole_reply_that_breaks_off_is_a_502_booked_at_what_came(gateway: Gateway) -> None:
@@ -137,7 +139,7 @@ def test_a_providers_refusal_costs_nothing(gateway: Gateway, status: int, seen: 
     assert response.status_code == seen
     assert "error" in response.json
     (row,) = gateway.rows()
-    assert (row.status, row.cost, row.outcome) == (status, 0, "upstream_rejected")
+    assert (row.status, row.cost, row.outcome) == (seen, 0, "upstream_rejected")
     assert open_holds(gateway.services.database) == []
 
 
@@ -173,6 +175,49 @@ def test_under_a_hard_budget_an_absent_cap_is_put_in_and_said(gateway: Gateway) 
     explicit = gateway.chat(model="priced", max_tokens=7)
     assert "x-tollhouse-output-cap" not in explicit.headers
     assert explicit.json["usage"]["completion_tokens"] == 7
+
+
+def test_two_caps_do_not_get_a_call_past_a_hard_budget(gateway: Gateway) -> None:
+    gateway.add_echo("priced", "words=500")
+    gateway.services.budgets.set(("key", gateway.key_id()), 2_000_000, "day")
+    gateway.chat(model="priced", max_tokens=1, max_completion_tokens=400)
+    gateway.chat(model="priced", max_completion_tokens=1, max_tokens=400)
+    gateway.rows(2)
+    assert sum(sums(gateway.services.database)) <= 2_000_000
+
+
+def test_a_models_own_limit_is_written_where_it_bounds_what_is_held(gateway: Gateway) -> None:
+    gateway.add_echo("short", "words=500", max_output=10)
+    gateway.services.budgets.set(("key", gateway.key_id()), 10**9, "day")
+    response = gateway.chat(model="short", max_tokens=300)
+    assert response.headers["x-tollhouse-output-cap"] == "10"
+    assert response.json["usage"]["completion_tokens"] == 10
+
+
+def test_a_stream_is_booked_alike_however_its_chunks_arrive(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway.add_echo("failing", "error_after=5&words=50")
+    gateway.chat(model="failing", stream=True)
+    upstreams = gateway.services._upstreams
+    opened = upstreams.open
+
+    def at_once(target: Target, outgoing: Outgoing) -> Exchange:
+        exchange = opened(target, outgoing)
+        rest = iter([b"".join(iter(exchange.read, b"")), b""])
+        monkeypatch.setattr(exchange, "read", lambda: next(rest), raising=False)
+        return exchange
+
+    monkeypatch.setattr(upstreams, "open", at_once)
+    gateway.chat(model="failing", stream=True)
+    apart, together = gateway.rows(2)
+    assert (apart.status, apart.outcome, apart.cost) == (together.status, together.outcome, together.cost)
+    assert apart.output_tokens == together.output_tokens > 0
+
+
+def test_audio_has_no_bound_at_list_prices(gateway: Gateway) -> None:
+    gateway.services.budgets.set(("key", gateway.key_id()), 10**9, "day")
+    audio = [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]
+    response = gateway.post(CHAT, {"model": "echo", "messages": [{"role": "user", "content": audio}]})
+    assert response.json["error"]["code"] == "insufficient_quota"
 
 
 def test_a_spent_budget_refuses_in_a_way_that_no_sdk_tries_again(gateway: Gateway) -> None:

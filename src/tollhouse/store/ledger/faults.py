@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 _CONTENTION = {"40P01", "40001", "55P03"}  # deadlock, serialization failure, lock not available
 
@@ -15,6 +15,11 @@ def is_contention(error: Exception) -> bool:
     return getattr(origin, "sqlstate", None) in _CONTENTION
 
 
-def is_outage(error: Exception) -> bool:
-    """The database is away, full or hung: nothing of the group can be blamed for it."""
-    return isinstance(error, (OperationalError, InterfaceError, sqlite3.OperationalError)) and not is_contention(error)
+def is_refusal(error: Exception) -> bool:
+    """The database takes one of the values of the group never, however often it is asked.
+
+    All else is taken for an outage: away, full, hung, read-only, in the middle of a migration.
+    """
+    return isinstance(error, (IntegrityError, DataError, OverflowError, TypeError, ValueError)) or (
+        type(error) is StatementError
+    )

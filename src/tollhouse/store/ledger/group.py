@@ -86,8 +86,8 @@ def _make_missing(connection: Connection, book: BudgetBook, wanted: Mapping[str,
 def _decide(
     connection: Connection, orders: Sequence[HoldOrder], wanted: Mapping[str, list[Window]], changes: _Changes
 ) -> Refusals:
-    hard = sorted({window.id for windows in wanted.values() for window in windows if window.budget.hard})
-    used = statements.lock_windows(connection, hard) if hard else {}
+    touched = changes.keys() | {window.id for windows in wanted.values() for window in windows}
+    used = statements.lock_windows(connection, sorted(touched)) if touched else {}
     for window_id in used:
         used[window_id] += sum(changes.get(window_id, (0, 0)))
     refusals: Refusals = {}

@@ -17,7 +17,7 @@ from tollhouse.domain.ledger import Hold, HoldOrder, Settlement
 from tollhouse.domain.principal import Scope
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.budget_book import BudgetBook
-from tollhouse.store.ledger.faults import is_contention, is_outage
+from tollhouse.store.ledger.faults import is_contention, is_refusal
 from tollhouse.store.ledger.group import commit_group
 
 GROUP_LIMIT = 512
@@ -89,8 +89,8 @@ class LedgerWriter:
 
     @property
     def available(self) -> bool:
-        """Whether the last transaction went through."""
-        return not self._away
+        """Whether the last transaction went through, and another can."""
+        return not self._away and self._thread.is_alive()
 
     @property
     def unwritten(self) -> int:
@@ -105,7 +105,7 @@ class LedgerWriter:
             orders = _take(self._orders)
             settlements = _take(self._settlements)
             if orders or settlements or self._away:
-                self._commit(orders, settlements)
+                self._commit_guarded(orders, settlements)
             if self._orders or self._settlements:
                 self._wake.set()
             if self._away:
@@ -118,6 +118,14 @@ class LedgerWriter:
             else:
                 pause = 0.05
         self._disconnect()
+
+    def _commit_guarded(self, orders: list["_Waiting"], settlements: list[Settlement]) -> None:
+        """Commit; a defect in what is around the transaction must not end the only thread that books."""
+        try:
+            self._commit(orders, settlements)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next group is served
+            metrics.LEDGER_FAILURES.inc()
+            logs.event("ledger_defect", level=logs.ERROR, error=error)
 
     def _commit(self, orders: list["_Waiting"], settlements: list[Settlement]) -> None:
         began = time.monotonic()
@@ -151,13 +159,14 @@ class LedgerWriter:
 
     def _failed(self, error: Exception, orders: list["_Waiting"], settlements: list[Settlement]) -> None:
         self._disconnect()
-        outage = is_outage(error) or is_contention(error)
-        if outage:
+        if not is_refusal(error):
             self._settlements.extendleft(reversed(settlements))
             for waiting in orders:
                 # The commit may have gone through unacknowledged: void by id what may be held.
                 self._settlements.append(Settlement(waiting.order.id))
                 waiting.finish(_unavailable())
+            if is_contention(error):
+                return
             if not self._away:
                 logs.event("ledger_away", level=logs.ERROR, error=type(error).__name__, waiting=len(settlements))
             self._away = True
@@ -177,6 +186,8 @@ class LedgerWriter:
             )
             for waiting in orders:
                 waiting.finish(_unavailable())
+            # What cannot be booked is in the log; what it held must not stay held.
+            self._settlements.extend(Settlement(settlement.hold_id) for settlement in settlements if settlement.entry)
 
     def _back(self) -> None:
         if self._away:

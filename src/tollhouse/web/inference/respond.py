@@ -1,6 +1,7 @@
 """What the inference endpoints share: a request in, a reply out."""
 
 from flask import Response, current_app, g, request
+from werkzeug.datastructures import Headers
 
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import BadRequest, TooLarge
@@ -26,9 +27,17 @@ def infer(format_name: str) -> Response:
 
 def respond(reply: Reply) -> Response:
     """A response that relays the reply and, however it ends, closes it."""
-    response = Response(reply, reply.status, content_type=reply.content_type, direct_passthrough=True)
-    response.call_on_close(reply.close)
-    headers = response.headers
+    try:
+        response = Response(reply, reply.status, content_type=reply.content_type)
+        response.call_on_close(reply.close)
+        _describe(reply, response.headers)
+    except BaseException:
+        reply.close()
+        raise
+    return response
+
+
+def _describe(reply: Reply, headers: Headers) -> None:
     headers["x-tollhouse-model"] = reply.model
     headers["x-tollhouse-provider"] = reply.provider
     headers["x-tollhouse-attempts"] = str(reply.attempts)
@@ -37,11 +46,10 @@ def respond(reply: Reply) -> Response:
     if reply.streamed:
         headers["cache-control"] = "no-cache"
         headers["x-accel-buffering"] = "no"
-        return response
+        return
     headers["content-length"] = str(reply.size)
     if reply.cost is not None:
         headers["x-tollhouse-cost-usd"] = usd_from_nanos(reply.cost)
-    return response
 
 
 def _body() -> bytes:

@@ -64,6 +64,18 @@ def seconds_until_end(connection: socket.socket, sending: bytes = b"") -> float:
     return time.monotonic() - started
 
 
+def bytes_until_cut(connection: socket.socket) -> int:
+    """How much the server lets a client send that wants to send 1 GiB."""
+    sent, piece = 0, b"x" * 65_536
+    while sent < 1_073_741_824:
+        try:
+            connection.sendall(piece)
+        except (ConnectionResetError, BrokenPipeError):
+            break
+        sent += len(piece)
+    return sent
+
+
 def read_without_end(connection: socket.socket) -> None:
     while connection.recv(65_536):
         pass
@@ -172,6 +184,35 @@ def test_a_refused_body_does_not_swallow_the_answer_of_a_client_that_closes(serv
         head = b"POST / HTTP/1.1\r\nHost: stub\r\nConnection: close\r\nContent-Length: 8000000\r\n\r\n"
         connection.sendall(head + b"x" * 8_000_000)
         assert read_to_end(connection).startswith(b"HTTP/1.1 200")
+
+
+BROKEN_CHUNK = (
+    b"POST %s HTTP/1.1\r\nHost: stub\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n" + HEAD % b"/"
+)
+
+
+def test_a_broken_chunk_is_refused_and_ends_its_connection(start: Callable[..., StubServer]) -> None:
+    server = start()  # gunicorn logs a warning
+    with server.connect() as connection:
+        connection.sendall(BROKEN_CHUNK % b"/read")
+        answer = read_to_end(connection)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1") == 1
+    assert "Traceback" not in server.log()
+
+
+def test_nothing_after_a_broken_chunk_that_nobody_reads_is_taken_for_a_request(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(BROKEN_CHUNK % b"/")
+        assert read_to_end(connection).count(b"HTTP/1.1") == 1
+
+
+def test_a_huge_body_that_nobody_reads_is_cut_and_its_answer_arrives(server: StubServer) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: stub\r\nContent-Length: 1073741824\r\n\r\n")
+        read_answer(connection)
+        sent = bytes_until_cut(connection)
+    assert sent < 128 * 1024 * 1024
 
 
 def test_nobody_is_believed_about_where_a_call_comes_from(server: StubServer) -> None:
