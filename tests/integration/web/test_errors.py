@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,19 @@ def test_a_body_over_the_cap_is_413(tmp_path: Path) -> None:
     body = {"model": "echo", "max_tokens": 5, "messages": [{"role": "user", "content": "x" * 3000}]}
     assert gateway.post(MESSAGES, body).json["error"]["type"] == "request_too_large"
     assert gateway.chat("x" * 1000).status_code == 200
+    gateway.close()
+
+
+def test_a_body_without_a_length_is_held_to_the_cap_and_not_cut_there(tmp_path: Path) -> None:
+    gateway = Gateway(settings_for(tmp_path, max_body_bytes=2000))
+    body = json.dumps({"model": "echo", "messages": USER}).encode().ljust(3000)
+    response = gateway.app.test_client().post(
+        CHAT,
+        input_stream=BytesIO(body),
+        headers={"x-api-key": gateway.key},
+        environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
+    )
+    assert response.status_code == 413
     gateway.close()
 
 
