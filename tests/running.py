@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from anthropic import Anthropic
+from openai import OpenAI
+
 COMMAND = (sys.executable, "-m", "tollhouse")
 
 
@@ -26,6 +29,7 @@ class RunningGateway:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.port = free_port()
+        self._clients: list[OpenAI | Anthropic] = []
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home.with_name(f"{home.name}-{self.port}.log")
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
@@ -77,6 +81,18 @@ class RunningGateway:
                 return found
             assert time.monotonic() < deadline, rows
 
+    def openai(self, key: str | None = None, **options: Any) -> OpenAI:
+        """The official client; closed when the gateway is stopped."""
+        client = OpenAI(base_url=f"{self.url}/v1", api_key=key or self.key, **{"max_retries": 0, **options})
+        self._clients.append(client)
+        return client
+
+    def anthropic(self, key: str | None = None, **options: Any) -> Anthropic:
+        """The official client; closed when the gateway is stopped."""
+        client = Anthropic(base_url=self.url, api_key=key or self.key, **{"max_retries": 0, **options})
+        self._clients.append(client)
+        return client
+
     def children(self) -> dict[int, str]:
         """Process id and command line of everything that was started."""
         found = {}
@@ -94,6 +110,8 @@ class RunningGateway:
 
     def stop(self, seconds: float = 40) -> int:
         """Ctrl-C; the exit status."""
+        while self._clients:
+            self._clients.pop().close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         return self.process.wait(seconds)

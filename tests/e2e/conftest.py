@@ -22,9 +22,9 @@ def running() -> Iterator[RunningGateway]:
 
 @pytest.fixture
 def openai(running: RunningGateway) -> OpenAI:
-    return OpenAI(base_url=f"{running.url}/v1", api_key=running.key, max_retries=0)
+    return running.openai()
 
 
 @pytest.fixture
 def anthropic(running: RunningGateway) -> Anthropic:
-    return Anthropic(base_url=running.url, api_key=running.key, max_retries=0)
+    return running.anthropic()

@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import openai as openai_errors
-from openai import OpenAI
 
 from tests.running import RunningGateway, wait_until
 
@@ -28,7 +27,7 @@ def test_200_concurrent_calls_get_exactly_what_a_budget_for_50_pays_for(running:
         "20",
     )
     running.command("budgets", "set", "--key", key["id"], "--usd", str(50 * 30 + 29), "--period", "month")
-    client = OpenAI(base_url=f"{running.url}/v1", api_key=key["key"], max_retries=0, timeout=60)
+    client = running.openai(key["key"], timeout=60)
 
     def call(_: int) -> str:
         try:

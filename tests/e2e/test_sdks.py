@@ -72,7 +72,7 @@ def test_echo_answers_the_sdks_word_for_word(openai: OpenAI, anthropic: Anthropi
 
 def test_every_call_is_in_the_usage(running: RunningGateway) -> None:
     key = running.json("keys", "create", "--name", "counted")
-    client = OpenAI(base_url=f"{running.url}/v1", api_key=key["key"], max_retries=0)
+    client = running.openai(key["key"])
     answer = client.chat.completions.create(model=LOCAL, messages=HELLO, max_tokens=5)
     assert answer.usage is not None
     deadline = time.monotonic() + 10
@@ -93,7 +93,7 @@ def test_errors_reach_the_sdks_as_their_own(openai: OpenAI, anthropic: Anthropic
     with pytest.raises(openai_errors.BadRequestError) as bad:
         openai.chat.completions.create(model="echo", messages=[{"role": "boss", "content": "x"}])  # type: ignore[list-item]
     assert bad.value.param == "messages[0].role"
-    stranger = OpenAI(base_url=f"{running.url}/v1", api_key="sk-th-no", max_retries=0)
+    stranger = running.openai("sk-th-no")
     with pytest.raises(openai_errors.AuthenticationError):
         stranger.models.list()
     with pytest.raises(AnthropicStatusError) as missing:
@@ -104,7 +104,7 @@ def test_errors_reach_the_sdks_as_their_own(openai: OpenAI, anthropic: Anthropic
 
 def test_a_revoked_key_ends_within_a_second_everywhere(running: RunningGateway) -> None:
     key = running.json("keys", "create", "--name", "short-lived")
-    client = OpenAI(base_url=f"{running.url}/v1", api_key=key["key"], max_retries=0)
+    client = running.openai(key["key"])
     for _ in range(8):
         client.models.list()
     running.command("keys", "revoke", key["id"])
@@ -155,13 +155,13 @@ def test_a_spent_budget_is_an_error_that_the_sdks_do_not_retry(running: RunningG
     )
     running.command("budgets", "set", "--key", key["id"], "--usd", "0.000001", "--period", "day")
     time.sleep(1)
-    client = OpenAI(base_url=f"{running.url}/v1", api_key=key["key"], max_retries=3)
+    client = running.openai(key["key"], max_retries=3)
     began = time.monotonic()
     with pytest.raises(openai_errors.RateLimitError) as refused:
         client.chat.completions.create(model="dear", messages=HELLO)
     assert time.monotonic() - began < 1
     assert refused.value.code == "insufficient_quota"
-    other = Anthropic(base_url=running.url, api_key=key["key"], max_retries=3)
+    other = running.anthropic(key["key"], max_retries=3)
     with pytest.raises(AnthropicStatusError) as spent:
         other.messages.create(model="dear", messages=HELLO, max_tokens=5)
     assert spent.value.status_code == 402

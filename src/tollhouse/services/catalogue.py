@@ -118,7 +118,7 @@ class CatalogueReader:
             vendor = host.vendor or self._upstreams.vendor(host) or self._prices.vendor_of(host.base_url)
             return self._prices.find(vendor, row.upstream_model) if vendor else None
         write = row.input_price
-        if "messages" in self._upstreams.formats(host):
+        if self._upstreams.formats(host) == {"messages"}:
             # Anthropic's rule for its own models, and the dearer side to be wrong on.
             write = -(-row.input_price * 5 // 4)
         own = Tariff(Prices(row.input_price, row.input_price, write, row.output_price))

@@ -306,7 +306,7 @@ class TestListModels:
         server = upstream(lambda client: (client.request(), client.answer(b"no", status=b"401 Unauthorized")))
         with pytest.raises(UpstreamRejected, match="acme refused its key") as failure:
             self.models(upstreams(), server)
-        assert (failure.value.status, failure.value.body) == (401, b"no")
+        assert (failure.value.upstream_status, failure.value.body) == (401, b"no")
 
     @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"data":[1]}', b'{"data":[{}]}'])
     def test_says_that_the_answer_is_no_list(self, body: bytes, upstream: Upstream, upstreams: Client) -> None:
