@@ -72,7 +72,7 @@ class Database:
             url = make_url(self.url)
             url.get_dialect()
             backend = url.get_backend_name()
-        except (ArgumentError, NoSuchModuleError):
+        except (ArgumentError, NoSuchModuleError, ValueError):
             raise InvalidSetting(
                 "TOLLHOUSE_DATABASE_URL is not a database URL, such as postgresql+psycopg://user@host/name."
             ) from None

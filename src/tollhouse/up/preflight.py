@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from tollhouse.domain.errors import InvalidSetting, TollhouseError, Unavailable
@@ -51,7 +52,8 @@ def make_home(home: Path) -> None:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(home)) from error  # the draft's name says nothing to anyone
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written nothing can be removed, and the first error is the news
+            draft.unlink(missing_ok=True)
     free = shutil.disk_usage(home).free
     if free < LEAST_FREE_BYTES:
         raise Unavailable(

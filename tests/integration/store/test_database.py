@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from tests.databases import migrate
+from tollhouse.domain.errors import InvalidSetting
 from tollhouse.store import database as database_module
 from tollhouse.store.changes import announce, current_version
 from tollhouse.store.database import Database
@@ -187,3 +188,8 @@ def test_the_time_is_the_databases(database: Database) -> None:
         assert abs((now - datetime.now(UTC)).total_seconds()) < 5
         if database.dialect == "postgresql":
             assert session.execute(text("SELECT now()")).scalar_one() == now
+
+
+def test_a_port_that_is_no_number_is_a_sentence_about_the_setting() -> None:
+    with pytest.raises(InvalidSetting, match="TOLLHOUSE_DATABASE_URL"):
+        Database("postgresql://somebody@127.0.0.1:port/name")
