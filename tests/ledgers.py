@@ -1,6 +1,9 @@
 """What tests of the ledger need: orders, entries, and what the tables say afterwards."""
 
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -12,7 +15,18 @@ from tollhouse.domain.usage import Usage
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
 from tollhouse.store.database import Database
+from tollhouse.store.instances import Instance
+from tollhouse.store.ledger.spool import Spool
+from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.records import BudgetWindowRecord, HoldRecord, LedgerRecord
+
+
+def writer_of(database: Database, spool: Path | None = None, kind: str = "web", **options: Any) -> LedgerWriter:
+    """A ledger writer of an instance of its own, as in another process. Start it; stop it."""
+    instance = Instance(database, kind)
+    folder = spool or Path(tempfile.gettempdir()) / f"tollhouse-spool-{instance.id}"  # made when it is needed
+    return LedgerWriter(database, instance, Spool(folder, instance.id), **options)
+
 
 MINT = KeyMint("a secret for tests that is long enough")
 

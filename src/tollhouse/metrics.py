@@ -119,6 +119,28 @@ LEDGER_FAILURES = Counter(
     "Holds and settlements that the database refused for good.",
     registry=REGISTRY,
 )
+LEDGER_HOLDS_TIMED_OUT = Counter(
+    "tollhouse_ledger_holds_timed_out",
+    "Calls refused because their hold was not decided in time.",
+    registry=REGISTRY,
+)
+LEDGER_UP = Gauge(
+    "tollhouse_ledger_up",
+    "Whether the ledger's database takes what it is given; 0 when it does not for one process.",
+    multiprocess_mode="livemin",
+    registry=REGISTRY,
+)
+SPOOL_FAILURES = Counter(
+    "tollhouse_spool_failures",
+    "Times that settlements could not be put on the disk while the database was away.",
+    registry=REGISTRY,
+)
+HOLDS_SWEPT = Counter(
+    "tollhouse_holds_swept",
+    "Calls of dead processes that were booked for them, at their last checkpoint or at what a setting says.",
+    ["known"],
+    registry=REGISTRY,
+)
 REDIS_UP = Gauge(
     "tollhouse_redis_up",
     "Whether Redis answers its clients; 0 when it does not answer one process.",

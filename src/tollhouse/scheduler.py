@@ -1,4 +1,4 @@
-"""The scheduler process: a timer that wakes workers for the kinds that are due.
+"""The scheduler process: a timer that settles what dead processes left, and wakes workers for the kinds that are due.
 
 Any number may run; a lease in the database lets one of them act. It outlives both the database and Redis.
 """
@@ -25,7 +25,7 @@ LEASE_SECONDS = 10.0
 
 
 class Leases(Protocol):
-    """What the scheduler needs of services/leases.py."""
+    """What the scheduler needs of store/leases.py."""
 
     def take(self, name: str, owner: str, seconds: float) -> bool: ...
 
@@ -35,7 +35,8 @@ class Leases(Protocol):
 class Scheduler:
     """Wakes workers for each kind once in its interval, while it has the lease.
 
-    `intervals` are in seconds, by kind; `clock` is monotonic, so a clock that is set moves nothing.
+    `intervals` are in seconds, by kind; `sweep` is asked at each tick and needs no Redis; `clock` is monotonic, so a
+    clock that is set moves nothing.
     """
 
     def __init__(
@@ -44,16 +45,19 @@ class Scheduler:
         queue: JobQueue,
         intervals: Mapping[str, float],
         *,
+        sweep: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leases = leases
         self._queue = queue
         self._intervals = intervals
+        self._sweep = sweep
         self._clock = clock
         self._owner = new_id("sch")
         self._due_at = dict.fromkeys(intervals, 0.0)
         self._leads = False
         self._lost = False
+        self._untidy = False
         self._stopped = False
 
     def run(self) -> None:
@@ -72,6 +76,7 @@ class Scheduler:
         """Take or renew the lease; with it, wake workers for all that is due. Raises nothing."""
         if not self._take():
             return
+        self._tidy()
         now = self._clock()
         for kind, due_at in self._due_at.items():
             if due_at <= now:
@@ -99,6 +104,16 @@ class Scheduler:
         self._leads = leads
         return leads
 
+    def _tidy(self) -> None:
+        try:
+            self._sweep()
+        except Exception as error:  # noqa: BLE001 - it is asked again in a second
+            if not self._untidy:
+                logs.event("sweep_failed", level=logs.ERROR, error=error)
+            self._untidy = True
+        else:
+            self._untidy = False
+
     def _release(self) -> None:
         try:
             self._leases.release(LEASE, self._owner)
@@ -111,7 +126,7 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> in
     logs.configure(settings, "scheduler")
     services = (build or _builder(settings))()
     intervals = {kind.name: getattr(settings, kind.every) for kind in kinds().values() if kind.every}
-    scheduler = Scheduler(services.leases, services.queue, intervals)
+    scheduler = Scheduler(services.leases, services.queue, intervals, sweep=services.recovery.sweep)
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, scheduler.stop)
     logs.event("scheduler_started", kinds=sorted(intervals))

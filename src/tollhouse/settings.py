@@ -169,8 +169,20 @@ class Settings:
         "flag",
         _one_of("flag", "refuse"),
     )
+    unknown_calls: str = _setting(
+        "TOLLHOUSE_UNKNOWN_CALLS",
+        "What is charged of a call whose process died before anything was known of it: the bound of its input, "
+        "all that was held for it, or nothing.",
+        "input",
+        _one_of("input", "hold", "nothing"),
+    )
     roll_up_seconds: float = _setting(
         "TOLLHOUSE_ROLL_UP_SECONDS", "How often the ledger is added up by day.", 300.0, _seconds(0.2, 86400)
+    )
+    crash_file: str = _setting(
+        "TOLLHOUSE_CRASH_FILE",
+        "For tests only: a process that reaches the point which this file names removes it and dies.",
+        "",
     )
 
     @property

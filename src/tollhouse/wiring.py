@@ -1,9 +1,13 @@
 """Puts everything together: the only module that knows both use cases and adapters."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from tollhouse import logs
 from tollhouse.domain.ports import JobQueue
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
@@ -17,15 +21,18 @@ from tollhouse.services.health import Health
 from tollhouse.services.inference import Inference
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
-from tollhouse.services.leases import Leases
 from tollhouse.services.models import Models
 from tollhouse.services.providers import Providers
+from tollhouse.services.recovery import Recovery
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.usage import UsageReport
 from tollhouse.services.users import Users
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
-from tollhouse.store.instances import discharge, enlist, new_instance_id
+from tollhouse.store.faults import is_outage
+from tollhouse.store.instances import Instance
+from tollhouse.store.leases import Leases
+from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.secret_key import load_secret_key
 from tollhouse.store.vault import FernetVault
@@ -35,6 +42,8 @@ if TYPE_CHECKING:
 
 Process = Literal["web", "worker", "scheduler", "cli"]
 EMBEDDED_DATABASE = "tollhouse.db"
+SPOOL = "spool"
+"""Folder of the home in which settlements wait for a database that is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,12 @@ class Serving:
     inference: Inference
     catalogue: CatalogueReader
     ledger: LedgerWriter
-    instance_id: str
+    instance: Instance
+
+    @property
+    def available(self) -> bool:
+        """Whether the database answers, as far as this process has seen. Asks nobody."""
+        return self.ledger.available and self.catalogue.follows
 
 
 class Services:
@@ -103,6 +117,10 @@ class Services:
         return Leases(self.database)
 
     @cached_property
+    def recovery(self) -> Recovery:
+        return Recovery(self.database, self.settings.unknown_calls)
+
+    @cached_property
     def users(self) -> Users:
         return Users(self.database)
 
@@ -116,7 +134,14 @@ class Services:
 
     @cached_property
     def health(self) -> Health:
-        return Health(self.settings, self.database, lambda: self.schema, self.queue, self.providers)
+        return Health(
+            self.settings,
+            self.database,
+            lambda: self.schema,
+            self.queue,
+            self.providers,
+            serves=lambda: self._serving is not None and self._serving.available,
+        )
 
     @cached_property
     def bootstrap(self) -> Bootstrap:
@@ -131,22 +156,32 @@ class Services:
         )
 
     def serve(self) -> Serving:
-        """Begin to make calls in this process: enlist it, start its ledger writer and its catalogue."""
+        """Begin to make calls in this process: its ledger writer and its catalogue. A database that is away is
+        waited for: until then calls are refused.
+        """
         if self._serving is None:
-            instance_id = new_instance_id()
-            enlist(self.database, instance_id, self.process)
+            instance = Instance(self.database, self.process)
             catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
             catalogue.on_change(self.authentication.forget)
-            catalogue.refresh()
-            ledger = LedgerWriter(self.database, instance_id, on_version=catalogue.hurry)
+            self._read(catalogue)
+            spool = Spool(self.settings.home / SPOOL, instance.id)
+            ledger = LedgerWriter(self.database, instance, spool, on_version=catalogue.hurry)
             admission = Admission(ledger, refuse_unpriced=self.settings.unknown_price == "refuse")
             inference = Inference(
                 catalogue, admission, ledger, self._upstreams, max_reply_bytes=self.settings.max_reply_bytes
             )
             ledger.start()
             catalogue.start()
-            self._serving = Serving(inference, catalogue, ledger, instance_id)
+            self._serving = Serving(inference, catalogue, ledger, instance)
         return self._serving
+
+    def _read(self, catalogue: CatalogueReader) -> None:
+        try:
+            catalogue.refresh()
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            logs.event("database_away", level=logs.ERROR, error=str(getattr(error, "orig", error)))
 
     def close(self) -> None:
         """Write what the ledger still has, and let go of everything."""
@@ -154,7 +189,8 @@ class Services:
         if serving is not None:
             serving.catalogue.stop()
             if serving.ledger.stop():
-                discharge(self.database, serving.instance_id)
+                with suppress(SQLAlchemyError):  # then its lease runs out
+                    serving.instance.end()
         if "queue" in self.__dict__:
             self.queue.close()
         if "_upstreams" in self.__dict__:

@@ -1,11 +1,14 @@
 """What the ledger takes and gives: hold orders, holds, entries."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from tollhouse.domain.money import Prices
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.usage import Usage
+
+PROCESS_DIED = "process_died"
+"""The outcome of an attempt whose process ended before it was settled: booked at what was known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class HoldOrder:
     """A request to hold `amount` nano-dollars in every window that applies to `scopes`.
 
     `bounded` says whether `amount` is a true bound of what the attempt can cost; a hard budget
-    admits nothing else.
+    admits nothing else. `prices` are those of a prompt of `input_bound` tokens, None where they are
+    not known: what is charged when the process dies before it knows more.
     """
 
     id: str
@@ -37,14 +41,16 @@ class HoldOrder:
     amount: int
     input_bound: int
     bounded: bool
+    prices: Prices | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An admitted order. Whoever has it settles or voids it, once."""
+    """An admitted order, and the budget windows that it was taken from. Whoever has it settles or voids it, once."""
 
     id: str
     order: HoldOrder
+    windows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Entry:
     """One row of the ledger: an attempt, how it ended, and what it cost.
 
     `cost` is nano-dollars, None where the price is not known. `status` is the HTTP status that the
-    caller saw, `outcome` how the exchange ended: "ok", or the code of an error.
+    caller saw, 0 for none; `outcome` how the exchange ended: "ok", or the code of an error.
     """
 
     attempt: Attempt
@@ -68,7 +74,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Ends a hold: with an entry, or, when `entry` is None, as if it had never been."""
+    """Ends a hold: with an entry, or, when `entry` is None, as if it had never been.
+
+    `windows` are the hold's, for when the hold is gone and what was booked for it needs correction.
+    """
 
     hold_id: str
-    entry: Entry | None = field(default=None)
+    entry: Entry | None = None
+    windows: tuple[str, ...] = ()

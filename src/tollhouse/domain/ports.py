@@ -1,10 +1,10 @@
 """What services need of the outside world. Adapters in `providers/`, `store/` and `kv/` give it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tollhouse.domain.ledger import Hold, HoldOrder, Settlement
+from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.routes import Host, Target
@@ -63,6 +63,12 @@ class Ledger(Protocol):
 
     def hold(self, order: HoldOrder) -> Hold:
         """Wait until the hold is committed. Raises BudgetExceeded (nothing held) or LedgerUnavailable."""
+
+    def follow(self, hold: Hold, known: Callable[[], Entry | None]) -> None:
+        """Write down what is `known` of a held call now and then, until it is settled: what is booked
+        if this process dies. `known` is called from another thread, must not raise, and gives None while
+        nothing was sent.
+        """
 
     def settle(self, settlement: Settlement) -> None:
         """Take the settlement and return at once; it is written as soon as the database takes it."""

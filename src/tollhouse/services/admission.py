@@ -89,6 +89,7 @@ class Admission:
             input_bound=input_bound,
             # A caller's own cap may be one that the host does not know: only what is written is a bound.
             bounded=all(bound.known for bound in bounds) and (capped or not facts.generates),
+            prices=target.tariff.prices_for(input_bound) if target.tariff else None,
         )
         return Admitted(self._ledger.hold(order), cap, cap != facts.output_cap, input_bound)
 

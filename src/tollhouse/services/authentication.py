@@ -49,8 +49,9 @@ class Authentication:
 
     def _look_up(self, digest: str) -> Principal | None:
         generation = self._generation
-        with self._database.read() as session:
-            row = session.scalar(select(ApiKeyRecord).where(ApiKeyRecord.digest == digest))
+        row = self._database.ask(
+            lambda session: session.scalar(select(ApiKeyRecord).where(ApiKeyRecord.digest == digest))
+        )
         if row is None:
             raise InvalidKey("This API key does not exist: it may be of another database of this gateway.")
         models = None if row.models is None else frozenset(row.models)

@@ -1,6 +1,7 @@
 """The catalogue in memory: one snapshot a version, read again within half a second of a change."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from tollhouse.store.database import Database
 from tollhouse.store.records import ModelRecord, ProviderRecord
 
 POLL_SECONDS = 0.5
+LOST_SECONDS = 3.0
 DEFAULT_OUTPUT_CAP = 4096
 
 
@@ -32,6 +34,12 @@ class CatalogueReader:
         self._listeners: list[Callable[[], None]] = []
         self._hurry = threading.Event()
         self._stopped = False
+        self._read_at = time.monotonic()
+
+    @property
+    def follows(self) -> bool:
+        """Whether the database has told its version lately. Asks nobody."""
+        return time.monotonic() - self._read_at < LOST_SECONDS
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call this after every change of the database that the catalogue follows."""
@@ -53,6 +61,7 @@ class CatalogueReader:
         """Read the catalogue if it has changed. Raises what the database raises; `current` then stays."""
         with self._database.read() as session:
             version = current_version(session)
+            self._read_at = time.monotonic()
             if version == self.current.version:
                 return
             providers = {row.id: row for row in session.scalars(select(ProviderRecord))}
@@ -88,6 +97,7 @@ class CatalogueReader:
                 if not lost:
                     logs.event("catalogue_stale", level=logs.WARNING, error=type(error).__name__)
                 lost = True
+                self._read_at = -LOST_SECONDS
             self._hurry.wait(POLL_SECONDS)
             self._hurry.clear()
 

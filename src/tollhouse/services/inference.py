@@ -7,9 +7,16 @@ Reply.close()     settle
 
 from collections.abc import Sequence
 
-from tollhouse import metrics
+from tollhouse import crash_points, metrics
 from tollhouse.domain.call import Call
-from tollhouse.domain.errors import TollhouseError, UpstreamError, UpstreamInvalid, UpstreamRejected
+from tollhouse.domain.errors import (
+    TollhouseError,
+    Unavailable,
+    UnknownModel,
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamRejected,
+)
 from tollhouse.domain.ports import Exchange, Ledger, Outgoing, Upstreams
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
@@ -47,7 +54,7 @@ class Inference:
 
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
-        targets = candidates(self._catalogue.current, principal, call)
+        targets = self._candidates(principal, call)
         try:
             admitted = self._admission.admit(principal, call, targets)
         except TollhouseError as error:
@@ -61,6 +68,15 @@ class Inference:
             raise
         except BaseException:
             booking.settle(Usage(input=admitted.input_bound, estimated=True), 500, "internal_error")
+            raise
+
+    def _candidates(self, principal: Principal, call: Call) -> Sequence[Target]:
+        catalogue = self._catalogue.current
+        try:
+            return candidates(catalogue, principal, call)
+        except UnknownModel:
+            if catalogue.version < 0:
+                raise Unavailable("This gateway has not read its catalogue yet. Try again.", retry_after=1) from None
             raise
 
     def _send(self, call: Call, targets: Sequence[Target], admitted: Admitted, booking: Booking) -> Reply:
@@ -85,7 +101,10 @@ class Inference:
         body = format.write(call, target, admitted.cap, self._upstreams.output_cap_field(target.host))
         exchange = self._upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream))
         try:
+            crash_points.reach("sent")
             content_type = _expect_success(exchange, target, streamed=call.facts.stream)
+            meter = format.meter(call.facts, admitted.input_bound)
+            booking.relays(meter.usage, exchange.status)
             reply = Reply(
                 request_id=call.request_id,
                 dialect=FORMATS[call.format].dialect,
@@ -94,11 +113,12 @@ class Inference:
                 cap=admitted.cap if admitted.cap_differs else None,
                 exchange=exchange,
                 framing=format.framing(call.facts),
-                meter=format.meter(call.facts, admitted.input_bound),
+                meter=meter,
                 converter=PAIRS[call.format, format.name](call),
                 booking=booking,
             )
             reply.start(self._max_reply_bytes)
+            crash_points.reach("began")
         except BaseException:
             exchange.close()
             raise

@@ -2,10 +2,11 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
-from tollhouse import logs, metrics
-from tollhouse.domain.ledger import Entry, Settlement
+from tollhouse import crash_points, logs, metrics
+from tollhouse.domain.ledger import PROCESS_DIED, Entry, Settlement
 from tollhouse.domain.ports import Ledger
 from tollhouse.domain.routes import Target
 from tollhouse.domain.usage import Usage
@@ -24,13 +25,21 @@ class Booking:
         self._first_token: float | None = None
         self._settled = False
         self._lock = threading.Lock()
+        self._usage = self._unknown
+        self._status = 0
         self.target = target
         self.attempts = 0
+        ledger.follow(admitted.hold, self._known)
 
     def sent_to(self, target: Target) -> None:
         """One more attempt, at this target."""
         self.target = target
         self.attempts += 1
+        self._usage, self._status = self._unknown, 0
+
+    def relays(self, usage: Callable[[], Usage], status: int) -> None:
+        """An answer of this status comes: what it has used so far is known from here on."""
+        self._usage, self._status = usage, status
 
     def saw_first_token(self) -> None:
         """Output has begun; only the first time counts."""
@@ -48,20 +57,11 @@ class Booking:
             if self._settled:
                 return
             self._settled = True
-        now = time.monotonic()
-        attempt, target = self._admitted.hold.order.attempt, self.target
-        entry = Entry(
-            attempt=replace(attempt, provider=target.host.name, upstream_model=target.upstream_model),
-            status=status,
-            outcome=outcome,
-            attempts=self.attempts,
-            usage=usage,
-            prices=target.tariff.prices_for(usage.prompt) if target.tariff else None,
-            cost=self.cost_of(usage),
-            latency_us=int((now - self._began) * 1e6),
-            first_token_us=None if self._first_token is None else int((self._first_token - self._began) * 1e6),
-        )
-        self._ledger.settle(Settlement(self._admitted.hold.id, entry))
+        crash_points.reach("replied")
+        hold = self._admitted.hold
+        attempt, target = hold.order.attempt, self.target
+        entry = self._entry(usage, status, outcome)
+        self._ledger.settle(Settlement(hold.id, entry, hold.windows))
         metrics.observe_call(entry)
         logs.event(
             "call",
@@ -79,4 +79,26 @@ class Booking:
             estimated=usage.estimated,
             cost_nanos=entry.cost,
             latency_ms=entry.latency_us // 1000,
+        )
+
+    def _unknown(self) -> Usage:
+        return Usage(input=self._admitted.input_bound, estimated=True)
+
+    def _known(self) -> Entry | None:
+        """What is booked if the process dies now; None while nothing was sent."""
+        return self._entry(self._usage(), self._status, PROCESS_DIED) if self.attempts else None
+
+    def _entry(self, usage: Usage, status: int, outcome: str) -> Entry:
+        now, target = time.monotonic(), self.target
+        attempt = self._admitted.hold.order.attempt
+        return Entry(
+            attempt=replace(attempt, provider=target.host.name, upstream_model=target.upstream_model),
+            status=status,
+            outcome=outcome,
+            attempts=self.attempts,
+            usage=usage,
+            prices=target.tariff.prices_for(usage.prompt) if target.tariff else None,
+            cost=self.cost_of(usage),
+            latency_us=int((now - self._began) * 1e6),
+            first_token_us=None if self._first_token is None else int((self._first_token - self._began) * 1e6),
         )

@@ -2,10 +2,14 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from threading import BoundedSemaphore, Thread
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
@@ -13,10 +17,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from tollhouse.domain.errors import InvalidSetting
+from tollhouse.domain.errors import InvalidSetting, Unavailable
 from tollhouse.store.columns import dump_json
 
 WRITE_WAIT_SECONDS = 5.0
+ASK_SECONDS = 1.2
+MOST_ASKERS = 8
+"""Questions that are asked at once; others wait for ASK_SECONDS to be asked."""
+
+_T = TypeVar("_T")
 
 
 class Database:
@@ -31,6 +40,8 @@ class Database:
         self.cooperative = cooperative
         self.engine = self._engine()
         self.dialect = self.engine.dialect.name
+        self.file = Path(self.engine.url.database or "") if self.dialect == "sqlite" else None
+        self._askers = BoundedSemaphore(MOST_ASKERS)
         self._writing = self.engine.execution_options(begin="IMMEDIATE")
 
     @contextmanager
@@ -38,6 +49,30 @@ class Database:
         """A session that writes nothing. On SQLite it waits for no writer."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
+
+    def ask(self, question: Callable[[Session], _T]) -> _T:
+        """What `question` finds in a session, within twice ASK_SECONDS. Raises Unavailable where the database is silent:
+        a server that hangs takes connections and answers nothing, which no setting of the driver ends.
+        """
+        if self.dialect == "sqlite":
+            with self.read() as session:
+                return question(session)
+        answer: Future[_T] = Future()
+        if self._askers.acquire(timeout=ASK_SECONDS):
+            # A daemon: one that hangs must not keep its process from ending.
+            Thread(target=self._answer, args=(question, answer), name="ask", daemon=True).start()
+            with suppress(FutureTimeout):
+                return answer.result(ASK_SECONDS)
+        raise Unavailable("The database does not answer. Try again.", retry_after=1)
+
+    def _answer(self, question: Callable[[Session], _T], answer: "Future[_T]") -> None:
+        try:
+            with self.read() as session:
+                answer.set_result(question(session))
+        except BaseException as error:  # noqa: BLE001 - it is raised in whoever asked
+            answer.set_exception(error)
+        finally:
+            self._askers.release()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -55,7 +90,7 @@ class Database:
             pool=NullPool,
             postgres="-c lock_timeout=250ms -c statement_timeout=1s -c idle_in_transaction_session_timeout=5s",
         )
-        return engine.execution_options(begin="IMMEDIATE")
+        return engine.execution_options(begin="IMMEDIATE", lock_wait_seconds=0.25)
 
     def now(self, session: Session | Connection) -> datetime:
         """The database's time: on PostgreSQL that of the transaction's start."""
@@ -78,8 +113,20 @@ class Database:
             ) from None
         if backend == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-            arguments: dict[str, Any] = {"connect_timeout": 2, "options": postgres, "tcp_user_timeout": 2000}
+            arguments: dict[str, Any] = {
+                "connect_timeout": 2,
+                "options": postgres,
+                "tcp_user_timeout": 2000,
+                # A host that vanished is noticed, also by who only waits for its answer.
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+            }
         elif backend == "sqlite":
+            if not url.database or url.database == ":memory:":
+                raise InvalidSetting(
+                    "TOLLHOUSE_DATABASE_URL must name a file, such as sqlite:////srv/tollhouse.db: processes share it."
+                )
             arguments = {"timeout": 0 if self.cooperative else WRITE_WAIT_SECONDS, "isolation_level": None}
         else:
             raise InvalidSetting("TOLLHOUSE_DATABASE_URL must name SQLite or PostgreSQL.")
@@ -100,8 +147,9 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("begin", "DEFERRED")
-    deadline = time.monotonic() + WRITE_WAIT_SECONDS
+    options = connection.get_execution_options()
+    mode = options.get("begin", "DEFERRED")
+    deadline = time.monotonic() + options.get("lock_wait_seconds", WRITE_WAIT_SECONDS)
     pause = 0.001
     while True:
         try:

@@ -12,8 +12,8 @@ from tests.servers.valkey import ValkeyServer
 from tollhouse.kv.queue import RqQueue
 from tollhouse.kv.wake_up import QUEUE
 from tollhouse.scheduler import Scheduler
-from tollhouse.services.leases import Leases
 from tollhouse.store.database import Database
+from tollhouse.store.leases import Leases
 from tollhouse.store.records import LeaseRecord
 
 KEY = f"rq:queue:{QUEUE}"

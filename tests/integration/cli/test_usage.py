@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from tests.ledgers import order, settlement
+from tests.ledgers import order, settlement, writer_of
 from tollhouse.cli.commands.usage import GROUPS
 from tollhouse.domain.usage import Usage
 from tollhouse.services import usage as service
-from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.records import LedgerRecord
 from tollhouse.wiring import Services
 
@@ -18,7 +17,7 @@ USED = Usage(input=100, cache_read=20, cache_write=3, output=7)
 
 
 def book(services: Services, key: str, model: str, moment: datetime, cost: int | None) -> None:
-    writer = LedgerWriter(services.database, "tests", on_version=lambda version: None)
+    writer = writer_of(services.database, on_version=lambda version: None)
     writer.start()
     one = order(key, 0)
     one = replace(one, attempt=replace(one.attempt, model=model))

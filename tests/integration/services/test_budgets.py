@@ -6,14 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from tests.ledgers import open_holds, order, settlement
+from tests.ledgers import open_holds, order, settlement, writer_of
 from tollhouse.domain.errors import InvalidField, NotFound
 from tollhouse.domain.periods import BEGINNING, period_bounds
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.keys import Keys
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
-from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.records import BudgetRecord
 
 
@@ -73,7 +72,7 @@ def test_a_new_budget_starts_from_what_the_ledger_shows_for_its_period_and_key(
 def test_calls_that_are_open_count_as_held_in_a_new_budget_until_they_are_settled(
     budgets: Budgets, key: str, database: Database
 ) -> None:
-    ledger = LedgerWriter(database, "ins_test")
+    ledger = writer_of(database)
     ledger.start()
     held = order(key, 300)
     ledger.hold(held)
@@ -88,7 +87,7 @@ def test_a_budget_in_another_time_zone_is_another_budget_that_starts_from_the_le
     budgets: Budgets, key: str, database: Database
 ) -> None:
     first = budgets.set(("key", key), 1000, "month", timezone="UTC")
-    ledger = LedgerWriter(database, "ins_test")
+    ledger = writer_of(database)
     ledger.start()
     open_call, done = order(key, 300), order(key, 40)
     ledger.hold(open_call)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select, text
 
-from tests.ledgers import booked, make_key, open_holds, order, settlement, sums
+from tests.ledgers import booked, make_key, open_holds, order, settlement, sums, writer_of
 from tollhouse import metrics
 from tollhouse.domain.errors import BudgetExceeded, LedgerUnavailable
 from tollhouse.domain.ledger import HoldOrder, Settlement
@@ -21,7 +21,7 @@ from tollhouse.store.records import BudgetWindowRecord
 
 @pytest.fixture
 def ledger(database: Database) -> Iterator[LedgerWriter]:
-    writer = LedgerWriter(database, "ins_test")
+    writer = writer_of(database)
     writer.start()
     yield writer
     writer.stop()
@@ -89,7 +89,7 @@ def test_200_racing_calls_of_two_processes_get_exactly_what_50_of_them_cost(data
     key = make_key(database)
     Budgets(database).set(("key", key), 50 * 7 + 6, "month")
     others = [Database(database.url), Database(database.url)]
-    writers = [LedgerWriter(other, f"ins_{n}") for n, other in enumerate(others)]
+    writers = [writer_of(other) for other in others]
     for writer in writers:
         writer.start()
     most = 0
@@ -232,7 +232,7 @@ def test_a_row_locked_by_another_transaction_delays_and_does_not_fail(database: 
 def test_a_lock_held_for_too_long_refuses_and_leaves_nothing_held(database: Database) -> None:
     key = make_key(database)
     Budgets(database).set(("key", key), 1000, "day")
-    writer = LedgerWriter(database, "ins_test", wait_seconds=0.5)
+    writer = writer_of(database, wait_seconds=0.5)
     writer.start()
     with database.engine.connect() as connection:
         lock = (
@@ -284,7 +284,7 @@ def test_many_keys_and_two_processes_lock_windows_in_one_order(database: Databas
     for key in keys:
         Budgets(database).set(("key", key), 10**9, "day")
     other = Database(database.url)
-    writers = [LedgerWriter(database, "ins_a"), LedgerWriter(other, "ins_b")]
+    writers = [writer_of(database), writer_of(other)]
     for writer in writers:
         writer.start()
     before = metrics.LEDGER_RETRIES._value.get()

@@ -1,4 +1,5 @@
 from tests.gateway import Gateway
+from tests.running import wait_until
 
 
 def test_healthz_says_that_the_process_lives(gateway: Gateway) -> None:
@@ -16,9 +17,8 @@ def test_readyz_without_the_database_is_503_and_says_so(gateway: Gateway) -> Non
     path.rename(path.with_name("away.db"))
     path.mkdir()
     try:
-        response = gateway.get("/readyz")
-        assert response.status_code == 503
-        assert response.json["down"] == ["database"]
+        wait_until(lambda: gateway.get("/readyz").status_code == 503)
+        assert gateway.get("/readyz").json["down"] == ["database"]
         assert gateway.get("/healthz").status_code == 200
     finally:
         path.rmdir()

@@ -4,20 +4,21 @@ In the order in which everyone takes locks: holds of this process, budget window
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
+from tollhouse import crash_points
 from tollhouse.domain.errors import BudgetExceeded
-from tollhouse.domain.identifiers import new_id
-from tollhouse.domain.ledger import Attempt, Entry, HoldOrder, Settlement
+from tollhouse.domain.ledger import HoldOrder, Settlement
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.store.ledger import statements
 from tollhouse.store.ledger.budget_book import BudgetBook, Window
+from tollhouse.store.ledger.rows import Row, adjustment_row, entry_row, hold_row
 
-Refusals = dict[str, BudgetExceeded]
-"""By the id of the order; orders that are not in it are held."""
+Decision = BudgetExceeded | tuple[str, ...]
+"""Of an order: why it is refused, or the windows that it is held in."""
+Decisions = dict[str, Decision]
+"""By the id of the order."""
 
 
 def commit_group(
@@ -26,11 +27,12 @@ def commit_group(
     instance_id: str,
     orders: Sequence[HoldOrder],
     settlements: Sequence[Settlement],
-) -> Refusals:
+) -> Decisions:
     """Settle first, so that what is freed can be held again, then decide every order, and commit.
 
-    A settlement whose hold is gone changes nothing: somebody has booked it. Raises what the driver
-    raises; then nothing of the group has happened, unless the commit itself was not acknowledged.
+    A settlement whose hold is gone changes nothing, for somebody has booked it; but what was booked for a
+    process that seemed dead is corrected, once. Raises what the driver raises; then nothing of the group
+    has happened, unless the commit itself was not acknowledged.
     """
     with connection.begin():
         now, version = statements.begin_group(connection)
@@ -40,16 +42,18 @@ def commit_group(
         booked = _end_holds(connection, settlements, changes)
         wanted = {order.id: book.windows(order.scopes, now) for order in orders}
         _make_missing(connection, book, wanted)
-        refusals = _decide(connection, orders, wanted, changes)
+        decisions = _decide(connection, orders, wanted, changes)
         if changes:
             statements.move(connection, changes)
-        held = [order for order in orders if order.id not in refusals]
+        held = [order for order in orders if isinstance(decisions[order.id], tuple)]
         if held:
-            statements.insert_holds(connection, [_hold_row(o, wanted[o.id], instance_id, now) for o in held])
+            statements.insert_holds(connection, [hold_row(o, wanted[o.id], instance_id, now) for o in held])
         if booked:
-            statements.insert_entries(connection, [_entry_row(entry, now) for entry in booked])
+            statements.insert_entries(connection, [{**row, "booked_at": now} for row in booked])
+        if settlements:
+            crash_points.reach("settle_committing")
     book.made.update(window.id for windows in wanted.values() for window in windows)
-    return refusals
+    return decisions
 
 
 class _Changes(dict[str, tuple[int, int]]):
@@ -60,21 +64,40 @@ class _Changes(dict[str, tuple[int, int]]):
         self[window_id] = (before[0] + spent, before[1] + held)
 
 
-def _end_holds(connection: Connection, settlements: Sequence[Settlement], changes: _Changes) -> list[Entry]:
+def _end_holds(connection: Connection, settlements: Sequence[Settlement], changes: _Changes) -> list[Row]:
+    """The rows to book, of settlements whose hold was there, and of corrections."""
     if not settlements:
         return []
     taken = statements.end_holds(connection, [settlement.hold_id for settlement in settlements])
-    booked = []
+    rows, late = [], []
     for settlement in settlements:
         windows = taken.pop(settlement.hold_id, None)
         if windows is None:
+            late.append(settlement)
             continue
         cost = settlement.entry.cost or 0 if settlement.entry else 0
         for window_id, amount in windows.items():
             changes.add(window_id, cost, -amount)
         if settlement.entry:
-            booked.append(settlement.entry)
-    return booked
+            rows.append(entry_row(settlement.entry))
+    return rows + _corrections(connection, late, changes)
+
+
+def _corrections(connection: Connection, late: Sequence[Settlement], changes: _Changes) -> list[Row]:
+    """What was booked for a process that seemed dead, where it turns out to know better."""
+    entries = {(s.entry.attempt.request_id, s.entry.attempt.number): s for s in late if s.entry}
+    if not entries:
+        return []
+    rows = []
+    for booked in statements.uncorrected(connection, sorted({request_id for request_id, _ in entries})):
+        settlement = entries.get((booked.request_id, booked.attempt))
+        if settlement is None or settlement.entry is None:
+            continue
+        row = adjustment_row(settlement.entry, booked)
+        for window_id in settlement.windows:
+            changes.add(window_id, row["cost"], 0)
+        rows.append(row)
+    return rows
 
 
 def _make_missing(connection: Connection, book: BudgetBook, wanted: Mapping[str, list[Window]]) -> None:
@@ -85,23 +108,24 @@ def _make_missing(connection: Connection, book: BudgetBook, wanted: Mapping[str,
 
 def _decide(
     connection: Connection, orders: Sequence[HoldOrder], wanted: Mapping[str, list[Window]], changes: _Changes
-) -> Refusals:
+) -> Decisions:
     touched = changes.keys() | {window.id for windows in wanted.values() for window in windows}
     used = statements.lock_windows(connection, sorted(touched)) if touched else {}
     for window_id in used:
         used[window_id] += sum(changes.get(window_id, (0, 0)))
-    refusals: Refusals = {}
+    decisions: Decisions = {}
     for order in orders:
         windows = wanted[order.id]
         refusal = next((r for w in windows if w.budget.hard and (r := _refusal(order, w, used[w.id]))), None)
         if refusal:
-            refusals[order.id] = refusal
+            decisions[order.id] = refusal
             continue
+        decisions[order.id] = tuple(window.id for window in windows)
         for window in windows:
             changes.add(window.id, 0, order.amount)
             if window.budget.hard:
                 used[window.id] += order.amount
-    return refusals
+    return decisions
 
 
 def _refusal(order: HoldOrder, window: Window, used: int) -> BudgetExceeded | None:
@@ -119,55 +143,3 @@ def _refusal(order: HoldOrder, window: Window, used: int) -> BudgetExceeded | No
         f"The budget of this {budget.scope[0]} has {room} USD left{when}, and the call can cost up to "
         f"{usd_from_nanos(order.amount)} USD. Ask for less output, or raise the budget."
     )
-
-
-def _attempt_columns(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "request_id": attempt.request_id,
-        "attempt": attempt.number,
-        "key_id": attempt.key_id,
-        "model": attempt.model,
-        "provider": attempt.provider,
-        "upstream_model": attempt.upstream_model,
-        "format": attempt.format,
-        "streamed": attempt.streamed,
-        "started_at": attempt.started_at,
-    }
-
-
-def _hold_row(order: HoldOrder, windows: list[Window], instance_id: str, now: datetime) -> dict[str, Any]:
-    return {
-        **_attempt_columns(order.attempt),
-        "id": order.id,
-        "instance_id": instance_id,
-        "amount": order.amount,
-        "input_bound": order.input_bound,
-        "taken": {window.id: order.amount for window in windows},
-        "held_at": now,
-    }
-
-
-def _entry_row(entry: Entry, now: datetime) -> dict[str, Any]:
-    usage, prices = entry.usage, entry.prices
-    return {
-        **_attempt_columns(entry.attempt),
-        "id": new_id("led"),
-        "kind": "call",
-        "booked_at": now,
-        "status": entry.status,
-        "outcome": entry.outcome,
-        "attempts": entry.attempts,
-        "input_tokens": usage.input,
-        "cache_read_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_write,
-        "output_tokens": usage.output,
-        "reasoning_tokens": usage.reasoning,
-        "estimated": usage.estimated,
-        "input_price": prices.input if prices else None,
-        "cache_read_price": prices.cache_read if prices else None,
-        "cache_write_price": prices.cache_write if prices else None,
-        "output_price": prices.output if prices else None,
-        "cost": entry.cost,
-        "latency_us": entry.latency_us,
-        "first_token_us": entry.first_token_us,
-    }

@@ -1,13 +1,16 @@
 """The SQL of the ledger: few statements, each over a whole group."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tollhouse.domain.ledger import PROCESS_DIED, Entry
+from tollhouse.store.columns import Instant
 from tollhouse.store.ledger.budget_book import Window
+from tollhouse.store.ledger.documents import write_entries
 from tollhouse.store.records import BudgetWindowRecord, ChangeCounterRecord, HoldRecord, LedgerRecord
 
 BUDGETS_LOCK = 7_083_001
@@ -33,6 +36,28 @@ _MOVE = (
 )
 _END_HOLDS = (
     delete(_holds).where(_holds.c.id.in_(bindparam("ids", expanding=True))).returning(_holds.c.id, _holds.c.taken)
+)
+
+_CHECKPOINT_SQLITE = text(
+    "UPDATE holds SET checkpoint = d.value, checkpoint_at = :now, sent_at = coalesce(sent_at, :now) "
+    "FROM json_each(:documents) AS d WHERE holds.id = d.key"
+).bindparams(bindparam("now", type_=Instant()))
+_CHECKPOINT_POSTGRESQL = text(
+    "UPDATE holds SET checkpoint = d.value, checkpoint_at = now(), sent_at = coalesce(sent_at, now()) "
+    "FROM json_each(CAST(:documents AS json)) AS d WHERE holds.id = d.key"
+)
+_corrections = _ledger.alias()
+_UNCORRECTED = select(_ledger).where(
+    _ledger.c.request_id.in_(bindparam("ids", expanding=True)),
+    _ledger.c.kind == "call",
+    _ledger.c.outcome == PROCESS_DIED,
+    ~select(_corrections.c.id)
+    .where(
+        _corrections.c.request_id == _ledger.c.request_id,
+        _corrections.c.attempt == _ledger.c.attempt,
+        _corrections.c.kind == "adjustment",
+    )
+    .exists(),
 )
 
 
@@ -78,6 +103,17 @@ def move(connection: Connection, changes: Mapping[str, tuple[int, int]]) -> None
 def end_holds(connection: Connection, ids: list[str]) -> dict[str, dict[str, int]]:
     """Delete holds; of those that were still there, what each had taken from which windows."""
     return {row.id: row.taken for row in connection.execute(_END_HOLDS, {"ids": ids})}
+
+
+def checkpoint(connection: Connection, known: Mapping[str, Entry]) -> None:
+    """Write what is known of open calls, by hold: one statement."""
+    sql = _CHECKPOINT_SQLITE if connection.dialect.name == "sqlite" else _CHECKPOINT_POSTGRESQL
+    connection.execute(sql, {"documents": write_entries(known), "now": datetime.now(UTC)})
+
+
+def uncorrected(connection: Connection, request_ids: list[str]) -> Sequence[Row[Any]]:
+    """Of these calls, those booked for a dead process that nobody has corrected yet."""
+    return connection.execute(_UNCORRECTED, {"ids": request_ids}).all()
 
 
 def insert_holds(connection: Connection, rows: list[dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """The one ledger writer of a process: callers queue, one thread commits in groups.
 
 Idle, a hold waits for nothing; under load all that arrive while a transaction runs share the next.
+While the database is away, new calls are refused at once and settlements wait in the spool.
 """
 
 import threading
@@ -11,17 +12,25 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from tollhouse import logs, metrics
-from tollhouse.domain.errors import LedgerUnavailable, TollhouseError
-from tollhouse.domain.ledger import Hold, HoldOrder, Settlement
+from tollhouse import crash_points, logs, metrics
+from tollhouse.domain.errors import BudgetExceeded, LedgerUnavailable
+from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.principal import Scope
 from tollhouse.store.database import Database
+from tollhouse.store.faults import is_contention, is_refusal, locks_all
+from tollhouse.store.instances import Instance
+from tollhouse.store.ledger import statements
 from tollhouse.store.ledger.budget_book import BudgetBook
-from tollhouse.store.ledger.faults import is_contention, is_refusal
-from tollhouse.store.ledger.group import commit_group
+from tollhouse.store.ledger.group import Decision, Decisions, commit_group
+from tollhouse.store.ledger.open_calls import CHECKPOINT_SECONDS, OpenCalls
+from tollhouse.store.ledger.spool import Spool
+from tollhouse.store.ledger.waiting import Waiting
 
 GROUP_LIMIT = 512
 """Operations of one transaction: keeps SQLite's write lock under 50 ms."""
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+"""Seconds between two attempts to reach a database that is away."""
 
 
 class LedgerWriter:
@@ -30,42 +39,64 @@ class LedgerWriter:
     def __init__(
         self,
         database: Database,
-        instance_id: str,
+        instance: Instance,
+        spool: Spool,
         *,
         on_version: Callable[[int], None] = lambda version: None,
         wait_seconds: float = 2.0,
         longest_queue: int = 20_000,
     ) -> None:
         self._engine = database.ledger_engine()
-        self._instance_id = instance_id
+        self._instance = instance
+        self._spool = spool
         self._on_version = on_version
         self._wait_seconds = wait_seconds
         self._longest_queue = longest_queue
         self._book = BudgetBook()
-        self._orders: deque[_Waiting] = deque()
+        self._open = OpenCalls()
+        self._orders: deque[Waiting] = deque()
         self._settlements: deque[Settlement] = deque()
+        self._kept: deque[Settlement] = deque()
+        """Settlements that are in the spool as well, as far as it took them; they go first."""
+        self._source = self._settlements
+        self._in_hand: list[Settlement] = []
+        """Settlements of the transaction that runs, and where they came from."""
         self._wake = threading.Event()
         self._stopping = False
         self._away = False
+        self._retry_at = self._tick_at = 0.0
+        self._pause = FIRST_PAUSE
+        self._trying_since: float | None = None
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
 
     def start(self) -> None:
-        """Read the budgets, then serve. A database that is away now is waited for, not an error."""
-        self._commit([], [])
+        """Take over what ended processes left, read the budgets, then serve. A database that is away now is
+        waited for, not an error.
+        """
+        try:
+            self._kept.extend(self._spool.take_over())
+        except OSError as error:
+            logs.event("spool_failed", level=logs.ERROR, error=error)
+        self._take_turn()
         self._thread.start()
 
     def stop(self, seconds: float = 10.0) -> bool:
-        """Write what is queued; True when all of it was written in time."""
+        """Write what is queued; True when all of it was written in time. What was not is in the spool."""
         self._stopping = True
         self._wake.set()
         self._thread.join(seconds)
-        return not self._thread.is_alive() and not self._settlements
+        if self._thread.is_alive():
+            # It hangs in the database. What it has in hand may be written or not; settling again changes nothing.
+            self._settlements.extendleft(reversed(self._in_hand if self._source is self._settlements else []))
+            self._keep_what_came()
+        self._spool.close()
+        return not self.unwritten
 
     def hold(self, order: HoldOrder) -> Hold:
-        if self._away or self._stopping or len(self._orders) >= self._longest_queue:
+        if not self.available or self._stopping or len(self._orders) >= self._longest_queue:
             raise _unavailable()
-        waiting = _Waiting(order)
+        waiting = Waiting(order)
         self._orders.append(waiting)
         self._wake.set()
         try:
@@ -75,69 +106,72 @@ class LedgerWriter:
                 self.settle(Settlement(order.id))
             raise
         if waiting.leave():
+            metrics.LEDGER_HOLDS_TIMED_OUT.inc()
+            logs.event("hold_timed_out", level=logs.WARNING, waiting=len(self._orders))
             raise _unavailable()
         if waiting.error:
             raise waiting.error
-        return Hold(order.id, order)
+        crash_points.reach("hold_committed")
+        return Hold(order.id, order, waiting.windows)
+
+    def follow(self, hold: Hold, known: Callable[[], Entry | None]) -> None:
+        self._open.follow(hold.id, known)
 
     def settle(self, settlement: Settlement) -> None:
+        self._open.forget(settlement.hold_id)
         self._settlements.append(settlement)
         self._wake.set()
+        crash_points.reach("settle_queued")
 
     def has_hard_budget(self, scopes: Sequence[Scope]) -> bool:
         return self._book.has_hard(scopes)
 
     @property
     def available(self) -> bool:
-        """Whether the last transaction went through, and another can."""
-        return not self._away and self._thread.is_alive()
+        """Whether the last transaction went through, and the one that runs does not hang."""
+        since = self._trying_since
+        return not self._away and (since is None or time.monotonic() - since < self._wait_seconds)
 
     @property
     def unwritten(self) -> int:
         """Settlements that wait to be written."""
-        return len(self._settlements)
+        return len(self._settlements) + len(self._kept)
 
     def _run(self) -> None:
-        pause = 0.05
-        while True:
-            self._wake.wait(pause if self._away else None)
+        while not (self._stopping and (self._away or (not self._orders and not self.unwritten))):
+            self._wake.wait(self._patience())
             self._wake.clear()
-            orders = _take(self._orders)
-            settlements = _take(self._settlements)
-            if orders or settlements or self._away:
-                self._commit_guarded(orders, settlements)
-            if self._orders or self._settlements:
-                self._wake.set()
             if self._away:
-                if self._stopping:
-                    break
-                pause = min(pause * 2, 1.0)
-                time.sleep(pause)
-            elif self._stopping and not self._orders and not self._settlements:
-                break
-            else:
-                pause = 0.05
+                self._keep_what_came()
+            if not self._away or self._stopping or time.monotonic() >= self._retry_at:
+                self._take_turn()
+        self._keep_what_came()
         self._disconnect()
 
-    def _commit_guarded(self, orders: list["_Waiting"], settlements: list[Settlement]) -> None:
-        """Commit; a defect in what is around the transaction must not end the only thread that books."""
+    def _patience(self) -> float | None:
+        if self._stopping or (not self._away and (self._orders or self.unwritten)):
+            return 0.0
+        next_at = self._retry_at if self._away else self._tick_at
+        return max(0.0, next_at - time.monotonic())
+
+    def _take_turn(self) -> None:
+        """One transaction. A defect in what is around it must not end the only thread that books."""
+        self._source = self._kept or self._settlements
+        orders, self._in_hand = _take(self._orders), _take(self._source)
         try:
-            self._commit(orders, settlements)
+            self._commit(orders, self._in_hand)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next group is served
             metrics.LEDGER_FAILURES.inc()
             logs.event("ledger_defect", level=logs.ERROR, error=error)
+        finally:
+            self._in_hand = []
+            self._trying_since = None
 
-    def _commit(self, orders: list["_Waiting"], settlements: list[Settlement]) -> None:
-        began = time.monotonic()
+    def _commit(self, orders: list[Waiting], settlements: list[Settlement]) -> None:
+        began = self._trying_since = time.monotonic()
         while True:
             try:
-                refusals = commit_group(
-                    self._connect(),
-                    self._book,
-                    self._instance_id,
-                    [waiting.order for waiting in orders],
-                    settlements,
-                )
+                decisions = self._transact(orders, settlements)
             except Exception as error:  # noqa: BLE001 - whatever it is, callers are answered and settlements kept
                 if is_contention(error) and time.monotonic() - began < self._wait_seconds:
                     metrics.LEDGER_RETRIES.inc()
@@ -147,29 +181,60 @@ class LedgerWriter:
                 return
             break
         self._back()
-        metrics.LEDGER_GROUP_SIZE.observe(len(orders) + len(settlements))
-        metrics.LEDGER_COMMIT_SECONDS.observe(time.monotonic() - began)
-        metrics.LEDGER_QUEUE_DEPTH.set(len(self._orders) + len(self._settlements))
+        if orders or settlements:
+            metrics.LEDGER_GROUP_SIZE.observe(len(orders) + len(settlements))
+            metrics.LEDGER_COMMIT_SECONDS.observe(time.monotonic() - began)
         for waiting in orders:
-            refusal = refusals.get(waiting.order.id)
-            if not waiting.finish(refusal) and refusal is None:
-                self._settlements.append(Settlement(waiting.order.id))
-                self._wake.set()
+            self._answer(waiting, decisions[waiting.order.id])
         self._on_version(self._book.version)
 
-    def _failed(self, error: Exception, orders: list["_Waiting"], settlements: list[Settlement]) -> None:
+    def _transact(self, orders: list[Waiting], settlements: list[Settlement]) -> Decisions:
+        connection = self._connect()
+        if self._away or time.monotonic() >= self._tick_at:
+            self._tick(connection)
+        if not (orders or settlements) and self._book.version >= 0:
+            return {}
+        decisions = commit_group(
+            connection, self._book, self._instance.id, [waiting.order for waiting in orders], settlements
+        )
+        if settlements:
+            crash_points.reach("settle_committed")
+        return decisions
+
+    def _tick(self, connection: Connection) -> None:
+        """Once a second: what is known of the open calls, and that this process lives. One statement for each.
+
+        While the database is away this is the attempt to reach it, and always writes: a full disk can be read.
+        """
+        news = self._open.news()
+        shows = self._away or self._instance.is_due
+        if news or shows:
+            with connection.begin():
+                if shows:
+                    self._instance.show(connection)
+                if news:
+                    statements.checkpoint(connection, news)
+            if shows:
+                self._instance.shown()
+        self._tick_at = time.monotonic() + CHECKPOINT_SECONDS
+
+    def _answer(self, waiting: Waiting, decision: Decision) -> None:
+        if isinstance(decision, BudgetExceeded):
+            waiting.finish(decision)
+        elif not waiting.finish(None, decision):
+            self._settlements.append(Settlement(waiting.order.id))
+
+    def _failed(self, error: Exception, orders: list[Waiting], settlements: list[Settlement]) -> None:
         self._disconnect()
+        self._open.say_again()
         if not is_refusal(error):
-            self._settlements.extendleft(reversed(settlements))
+            self._source.extendleft(reversed(settlements))
             for waiting in orders:
                 # The commit may have gone through unacknowledged: void by id what may be held.
                 self._settlements.append(Settlement(waiting.order.id))
                 waiting.finish(_unavailable())
-            if is_contention(error):
-                return
-            if not self._away:
-                logs.event("ledger_away", level=logs.ERROR, error=type(error).__name__, waiting=len(settlements))
-            self._away = True
+            if not is_contention(error) or locks_all(error):
+                self._lose(error)
         elif len(orders) + len(settlements) > 1:
             # One of them is to blame: each alone, so that it fails alone.
             for waiting in orders:
@@ -177,22 +242,44 @@ class LedgerWriter:
             for settlement in settlements:
                 self._commit([], [settlement])
         else:
-            metrics.LEDGER_FAILURES.inc()
-            logs.event(
-                "ledger_refused",
-                level=logs.ERROR,
-                error=repr(error)[:500],
-                settlement=repr(settlements)[:2000],
-            )
-            for waiting in orders:
-                waiting.finish(_unavailable())
-            # What cannot be booked is in the log; what it held must not stay held.
-            self._settlements.extend(Settlement(settlement.hold_id) for settlement in settlements if settlement.entry)
+            self._give_up(error, orders, settlements)
+
+    def _give_up(self, error: Exception, orders: list[Waiting], settlements: list[Settlement]) -> None:
+        metrics.LEDGER_FAILURES.inc()
+        logs.event("ledger_refused", level=logs.ERROR, error=repr(error)[:500], settlement=repr(settlements)[:2000])
+        for waiting in orders:
+            waiting.finish(_unavailable())
+        # What cannot be booked is in the log; what it held must not stay held.
+        self._settlements.extend(Settlement(settlement.hold_id) for settlement in settlements if settlement.entry)
+
+    def _lose(self, error: Exception) -> None:
+        if not self._away:
+            self._away, self._pause = True, FIRST_PAUSE
+            metrics.LEDGER_UP.set(0)
+            logs.event("ledger_away", level=logs.ERROR, error=type(error).__name__, waiting=self.unwritten)
+        self._retry_at = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._keep_what_came()
 
     def _back(self) -> None:
         if self._away:
             self._away = False
-            logs.event("ledger_back", waiting=len(self._settlements))
+            logs.event("ledger_back", waiting=self.unwritten)
+        metrics.LEDGER_UP.set(1)
+        if not self._kept:
+            self._spool.clear()
+
+    def _keep_what_came(self) -> None:
+        """Orders are refused, settlements spooled."""
+        for waiting in _take(self._orders, len(self._orders)):
+            waiting.finish(_unavailable())
+        if came := _take(self._settlements, len(self._settlements)):
+            try:
+                self._spool.keep(came)
+            except OSError as error:
+                metrics.SPOOL_FAILURES.inc()
+                logs.event("spool_failed", level=logs.ERROR, error=error, waiting=len(came))
+            self._kept.extend(came)
 
     def _connect(self) -> Connection:
         if self._connection is None:
@@ -206,38 +293,11 @@ class LedgerWriter:
             connection.close()
 
 
-class _Waiting:
-    """A caller that waits for its hold. It is finished or left, never both."""
-
-    __slots__ = ("_left", "_lock", "done", "error", "order")
-
-    def __init__(self, order: HoldOrder) -> None:
-        self.order = order
-        self.done = threading.Event()
-        self.error: TollhouseError | None = None
-        self._left = False
-        self._lock = threading.Lock()
-
-    def finish(self, error: TollhouseError | None) -> bool:
-        """Answer the caller; False when it has left."""
-        with self._lock:
-            if not self._left:
-                self.error = error
-                self.done.set()
-            return not self._left
-
-    def leave(self) -> bool:
-        """Stop waiting; False when the answer is there already."""
-        with self._lock:
-            self._left = not self.done.is_set()
-            return self._left
-
-
 _T = TypeVar("_T")
 
 
-def _take(queue: deque[_T]) -> list[_T]:
-    return [queue.popleft() for _ in range(min(len(queue), GROUP_LIMIT // 2))]
+def _take(queue: deque[_T], most: int = GROUP_LIMIT // 2) -> list[_T]:
+    return [queue.popleft() for _ in range(min(len(queue), most))]
 
 
 def _unavailable() -> LedgerUnavailable:

@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -10,8 +11,8 @@ from tollhouse.store.records.base import Base
 class HoldRecord(Base):
     """An open upstream attempt. `taken` is what it took: {budget window id: nano-dollars}.
 
-    `instance_id` owns it; `sent_at`, `checkpoint` and `checkpoint_at` are for whoever settles it
-    when that process is dead.
+    `instance_id` owns it. `checkpoint` is the entry that is booked when that process is dead: at first
+    the bound of the input, and once the call was sent, at `sent_at`, what was known at `checkpoint_at`.
     """
 
     __tablename__ = "holds"
@@ -32,5 +33,5 @@ class HoldRecord(Base):
     taken: Mapped[dict[str, int]] = mapped_column(Document)
     held_at: Mapped[datetime] = mapped_column(Instant)
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
-    checkpoint: Mapped[dict[str, int] | None] = mapped_column(Document)
+    checkpoint: Mapped[dict[str, Any] | None] = mapped_column(Document)
     checkpoint_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tollhouse.services.leases import Leases
 from tollhouse.store.database import Database
+from tollhouse.store.leases import Leases
 
 
 @pytest.fixture

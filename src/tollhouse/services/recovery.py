@@ -1,0 +1,81 @@
+"""What dead processes left open is settled, at what is known of it."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import select
+
+from tollhouse import logs, metrics
+from tollhouse.domain.ledger import PROCESS_DIED, Entry, Settlement
+from tollhouse.domain.usage import Usage
+from tollhouse.store.database import Database
+from tollhouse.store.instances import life_of
+from tollhouse.store.ledger.budget_book import BudgetBook
+from tollhouse.store.ledger.documents import read_entry
+from tollhouse.store.ledger.group import commit_group
+from tollhouse.store.records import HoldRecord
+
+CHUNK = 256
+"""Holds of one transaction: keeps SQLite's write lock under 50 ms."""
+LONGEST_GAP = 3.0
+"""Seconds between two sweeps after which the database may have been away, and the living late to show it."""
+
+
+class Recovery:
+    """The sweep. `unknown` says what is charged of a call of which its process said nothing before it died:
+    "input" (its bound), "hold" (all that was held) or "nothing".
+    """
+
+    def __init__(self, database: Database, unknown: str) -> None:
+        self._database = database
+        self._life = life_of(database)
+        self._engine = database.ledger_engine()
+        self._unknown = unknown
+        self._asked_at = self._patient_until = 0.0
+
+    def sweep(self) -> int:
+        """Settle the holds of processes that are dead; how many. To be asked once a second, by one process.
+
+        Idempotent: a hold is settled by one, whoever is first. Raises what the database raises.
+        """
+        now = time.monotonic()
+        if now - self._asked_at > LONGEST_GAP:
+            self._patient_until = now + self._life.patience
+        self._asked_at = now
+        return self._sweep() if now >= self._patient_until else 0
+
+    def _sweep(self) -> int:
+        with self._database.read() as session:
+            owners = set(session.scalars(select(HoldRecord.instance_id).distinct()))
+        # In this order: who had held by then was there by then, and shows that it lives as long as it does.
+        dead = owners - self._life.living(owners)
+        swept = 0
+        while dead and (holds := self._holds(dead)):
+            self._settle(holds)
+            swept += len(holds)
+        return swept
+
+    def _holds(self, instances: set[str]) -> Sequence[HoldRecord]:
+        with self._database.read() as session:
+            of_them = select(HoldRecord).where(HoldRecord.instance_id.in_(instances))
+            return session.scalars(of_them.order_by(HoldRecord.id).limit(CHUNK)).all()
+
+    def _settle(self, holds: Sequence[HoldRecord]) -> None:
+        settlements = [Settlement(hold.id, self._entry(hold)) for hold in holds]
+        with self._engine.connect() as connection:
+            commit_group(connection, BudgetBook(), "", [], settlements)
+        for instance, count in Counter(hold.instance_id for hold in holds).items():
+            logs.event("holds_swept", level=logs.WARNING, instance=instance, holds=count)
+        for hold in holds:
+            metrics.HOLDS_SWEPT.labels("checkpoint" if hold.sent_at else "unknown").inc()
+
+    def _entry(self, hold: HoldRecord) -> Entry:
+        entry = read_entry(hold.checkpoint or {})
+        known = replace(entry, outcome=PROCESS_DIED, usage=replace(entry.usage, estimated=True))
+        if hold.sent_at is not None or self._unknown == "input":
+            return known
+        if self._unknown == "nothing":
+            return replace(known, usage=Usage(estimated=True), cost=0 if known.cost is not None else None)
+        return replace(known, cost=hold.amount if known.cost is not None else None)

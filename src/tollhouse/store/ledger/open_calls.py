@@ -1,0 +1,56 @@
+"""The open calls of one process, and what is known of each: what is booked if the process dies."""
+
+import time
+from collections.abc import Callable
+
+from tollhouse.domain.ledger import Entry
+from tollhouse.domain.usage import Usage
+
+CHECKPOINT_SECONDS = 1.0
+MOST_CHECKPOINTS = 512
+"""Of one transaction: keeps SQLite's write lock under 50 ms."""
+
+Known = Callable[[], Entry | None]
+
+
+class OpenCalls:
+    """Calls that were held and are not settled. Any thread may follow and forget; one asks for news."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, _OpenCall] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def follow(self, hold_id: str, known: Known) -> None:
+        self._calls[hold_id] = _OpenCall(known)
+
+    def forget(self, hold_id: str) -> None:
+        self._calls.pop(hold_id, None)
+
+    def news(self) -> dict[str, Entry]:
+        """By hold, what has become known since it was last said, at most MOST_CHECKPOINTS; short calls have none."""
+        young = time.monotonic() - CHECKPOINT_SECONDS
+        news: dict[str, Entry] = {}
+        for hold_id, call in list(self._calls.items()):
+            if call.since > young or len(news) == MOST_CHECKPOINTS:
+                break  # the rest is younger still, or waits for the next transaction
+            entry = call.known()
+            if entry is not None and entry.usage != call.said:
+                call.said = entry.usage
+                news[hold_id] = entry
+        return news
+
+    def say_again(self) -> None:
+        """What was said last did not arrive."""
+        for call in list(self._calls.values()):
+            call.said = None
+
+
+class _OpenCall:
+    __slots__ = ("known", "said", "since")
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self.since = time.monotonic()
+        self.said: Usage | None = None
