@@ -127,6 +127,7 @@ LEDGER_HOLDS_TIMED_OUT = Counter(
 LEDGER_UP = Gauge(
     "tollhouse_ledger_up",
     "Whether the ledger's database takes what it is given; 0 when it does not for one process.",
+    ["process"],
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )

@@ -33,6 +33,7 @@ from tollhouse.store.faults import is_outage
 from tollhouse.store.instances import Instance
 from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.spool import Spool
+from tollhouse.store.ledger.tables import Outside, at_once
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.secret_key import load_secret_key
 from tollhouse.store.vault import FernetVault
@@ -165,7 +166,9 @@ class Services:
             catalogue.on_change(self.authentication.forget)
             self._read(catalogue)
             spool = Spool(self.settings.home / SPOOL, instance.id)
-            ledger = LedgerWriter(self.database, instance, spool, on_version=catalogue.hurry)
+            ledger = LedgerWriter(
+                self.database, instance, spool, on_version=catalogue.hurry, outside=_outside_the_loop()
+            )
             admission = Admission(ledger, refuse_unpriced=self.settings.unknown_price == "refuse")
             inference = Inference(
                 catalogue, admission, ledger, self._upstreams, max_reply_bytes=self.settings.max_reply_bytes
@@ -213,6 +216,15 @@ class Services:
     @cached_property
     def _prices(self) -> PublishedPrices:
         return PublishedPrices()
+
+
+def _outside_the_loop() -> Outside:
+    """Where threads are greenlets, a wait for the disk would hold up all of them: it gets a thread of the system."""
+    from gevent import get_hub, monkey
+
+    if not monkey.is_module_patched("threading"):
+        return at_once
+    return get_hub().threadpool.apply
 
 
 def build(settings: Settings, process: Process) -> Services:

@@ -14,7 +14,7 @@ from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.budget_book import Budget as BudgetTerms
 from tollhouse.store.ledger.budget_book import window_of
-from tollhouse.store.ledger.statements import BUDGETS_LOCK
+from tollhouse.store.ledger.tables import BUDGETS_LOCK
 from tollhouse.store.records import ApiKeyRecord, BudgetRecord, BudgetWindowRecord, HoldRecord, LedgerRecord
 
 

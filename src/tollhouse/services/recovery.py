@@ -8,7 +8,8 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from tollhouse import logs, metrics
-from tollhouse.domain.ledger import PROCESS_DIED, Entry, Settlement
+from tollhouse.domain.ledger import PROCESS_DIED, Attempt, Entry, Settlement
+from tollhouse.domain.money import Prices
 from tollhouse.domain.usage import Usage
 from tollhouse.store.database import Database
 from tollhouse.store.instances import life_of
@@ -72,10 +73,28 @@ class Recovery:
             metrics.HOLDS_SWEPT.labels("checkpoint" if hold.sent_at else "unknown").inc()
 
     def _entry(self, hold: HoldRecord) -> Entry:
+        if hold.sent_at is None:
+            return self._unknown_entry(hold)
         entry = read_entry(hold.checkpoint or {})
-        known = replace(entry, outcome=PROCESS_DIED, usage=replace(entry.usage, estimated=True))
-        if hold.sent_at is not None or self._unknown == "input":
-            return known
-        if self._unknown == "nothing":
-            return replace(known, usage=Usage(estimated=True), cost=0 if known.cost is not None else None)
-        return replace(known, cost=hold.amount if known.cost is not None else None)
+        return replace(entry, outcome=PROCESS_DIED, usage=replace(entry.usage, estimated=True))
+
+    def _unknown_entry(self, hold: HoldRecord) -> Entry:
+        prices = (hold.checkpoint or {}).get("prices")
+        prices = Prices(**prices) if prices else None
+        usage = Usage(input=0 if self._unknown == "nothing" else hold.input_bound, estimated=True)
+        cost = hold.amount if self._unknown == "hold" else prices.cost(usage) if prices else None
+        return Entry(_attempt(hold), 0, PROCESS_DIED, 1, usage, prices, cost if prices else None, 0, None)
+
+
+def _attempt(hold: HoldRecord) -> Attempt:
+    return Attempt(
+        request_id=hold.request_id,
+        number=hold.attempt,
+        key_id=hold.key_id,
+        model=hold.model,
+        provider=hold.provider,
+        upstream_model=hold.upstream_model,
+        format=hold.format,
+        streamed=hold.streamed,
+        started_at=hold.started_at,
+    )

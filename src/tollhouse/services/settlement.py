@@ -91,14 +91,17 @@ class Booking:
     def _entry(self, usage: Usage, status: int, outcome: str) -> Entry:
         now, target = time.monotonic(), self.target
         attempt = self._admitted.hold.order.attempt
+        if (attempt.provider, attempt.upstream_model) != (target.host.name, target.upstream_model):
+            attempt = replace(attempt, provider=target.host.name, upstream_model=target.upstream_model)
+        prices = target.tariff.prices_for(usage.prompt) if target.tariff else None
         return Entry(
-            attempt=replace(attempt, provider=target.host.name, upstream_model=target.upstream_model),
+            attempt=attempt,
             status=status,
             outcome=outcome,
             attempts=self.attempts,
             usage=usage,
-            prices=target.tariff.prices_for(usage.prompt) if target.tariff else None,
-            cost=self.cost_of(usage),
+            prices=prices,
+            cost=prices.cost(usage) if prices else None,
             latency_us=int((now - self._began) * 1e6),
             first_token_us=None if self._first_token is None else int((self._first_token - self._began) * 1e6),
         )

@@ -51,8 +51,10 @@ class Database:
             yield session
 
     def ask(self, question: Callable[[Session], _T]) -> _T:
-        """What `question` finds in a session, within twice ASK_SECONDS. Raises Unavailable where the database is silent:
-        a server that hangs takes connections and answers nothing, which no setting of the driver ends.
+        """What `question` finds in a session, within twice ASK_SECONDS.
+
+        Raises Unavailable where the database is silent: a server that hangs takes connections and answers nothing,
+        which no setting of the driver ends.
         """
         if self.dialect == "sqlite":
             with self.read() as session:

@@ -120,7 +120,7 @@ class Instance:
 
     def __init__(self, database: Database, kind: str) -> None:
         self.id = new_id("ins")
-        self._kind = kind
+        self.kind = kind
         self._database = database
         self._life = life_of(database)
         self._enlisted = False
@@ -137,13 +137,17 @@ class Instance:
         if not self._enlisted:
             row = {
                 "id": self.id,
-                "kind": self._kind,
+                "kind": self.kind,
                 "host": socket.gethostname()[:255],
                 "pid": os.getpid(),
                 "started_at": self._database.now(connection),
                 "ended_at": None,
             }
             connection.execute(insert(ProcessInstanceRecord), row)
+        else:
+            # Changes nothing, and yet writes: a database on a full disk can still be read.
+            touched = update(ProcessInstanceRecord).where(ProcessInstanceRecord.id == self.id)
+            connection.execute(touched.values(pid=os.getpid()))
         self._life.renew(connection, self.id)
 
     def shown(self) -> None:

@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 
 from tollhouse import crash_points
 from tollhouse.domain.errors import BudgetExceeded
-from tollhouse.domain.ledger import HoldOrder, Settlement
+from tollhouse.domain.ledger import Entry, HoldOrder, Settlement
 from tollhouse.domain.money import usd_from_nanos
-from tollhouse.store.ledger import statements
 from tollhouse.store.ledger.budget_book import BudgetBook, Window
-from tollhouse.store.ledger.rows import Row, adjustment_row, entry_row, hold_row
+from tollhouse.store.ledger.rows import Values, adjustment_values, correction_of, entry_values, hold_values
+from tollhouse.store.ledger.tables import Opened, Outside, Tables, at_once, make_windows, tables_of, uncorrected
 
 Decision = BudgetExceeded | tuple[str, ...]
 """Of an order: why it is refused, or the windows that it is held in."""
@@ -27,6 +27,8 @@ def commit_group(
     instance_id: str,
     orders: Sequence[HoldOrder],
     settlements: Sequence[Settlement],
+    *,
+    outside: Outside = at_once,
 ) -> Decisions:
     """Settle first, so that what is freed can be held again, then decide every order, and commit.
 
@@ -35,23 +37,23 @@ def commit_group(
     has happened, unless the commit itself was not acknowledged.
     """
     with connection.begin():
-        now, version = statements.begin_group(connection)
-        if version != book.version:
-            book.load(connection, version)
+        tables = tables_of(connection, outside)
+        opened = tables.open([settlement.hold_id for settlement in settlements])
+        if opened.version != book.version:
+            book.load(connection, opened.version)
         changes = _Changes()
-        booked = _end_holds(connection, settlements, changes)
-        wanted = {order.id: book.windows(order.scopes, now) for order in orders}
+        booked = _settle(connection, tables, opened, settlements, changes)
+        wanted = {order.id: book.windows(order.scopes, opened.now) for order in orders}
         _make_missing(connection, book, wanted)
-        decisions = _decide(connection, orders, wanted, changes)
-        if changes:
-            statements.move(connection, changes)
-        held = [order for order in orders if isinstance(decisions[order.id], tuple)]
-        if held:
-            statements.insert_holds(connection, [hold_row(o, wanted[o.id], instance_id, now) for o in held])
-        if booked:
-            statements.insert_entries(connection, [{**row, "booked_at": now} for row in booked])
+        decisions = _decide(tables, orders, wanted, changes)
+        held = [
+            hold_values(order, windows, instance_id, opened.now, tables)
+            for order in orders
+            if isinstance(windows := decisions[order.id], tuple)
+        ]
         if settlements:
             crash_points.reach("settle_committing")
+        tables.commit(changes, held, booked)
     book.made.update(window.id for windows in wanted.values() for window in windows)
     return decisions
 
@@ -64,53 +66,56 @@ class _Changes(dict[str, tuple[int, int]]):
         self[window_id] = (before[0] + spent, before[1] + held)
 
 
-def _end_holds(connection: Connection, settlements: Sequence[Settlement], changes: _Changes) -> list[Row]:
-    """The rows to book, of settlements whose hold was there, and of corrections."""
-    if not settlements:
-        return []
-    taken = statements.end_holds(connection, [settlement.hold_id for settlement in settlements])
+def _settle(
+    connection: Connection, tables: Tables, opened: Opened, settlements: Sequence[Settlement], changes: _Changes
+) -> list[Values]:
+    """The rows to book: of settlements whose hold was there, and corrections of what was booked before."""
     rows, late = [], []
     for settlement in settlements:
-        windows = taken.pop(settlement.hold_id, None)
+        windows, entry = opened.taken.pop(settlement.hold_id, None), settlement.entry
         if windows is None:
-            late.append(settlement)
+            if entry:
+                late.append((settlement, entry))
             continue
-        cost = settlement.entry.cost or 0 if settlement.entry else 0
+        cost = entry.cost or 0 if entry else 0
         for window_id, amount in windows.items():
             changes.add(window_id, cost, -amount)
-        if settlement.entry:
-            rows.append(entry_row(settlement.entry))
-    return rows + _corrections(connection, late, changes)
+        if entry:
+            rows.append(entry_values(entry, opened.now, tables))
+    return rows + (_correct(connection, tables, opened, late, changes) if late else [])
 
 
-def _corrections(connection: Connection, late: Sequence[Settlement], changes: _Changes) -> list[Row]:
+def _correct(
+    connection: Connection,
+    tables: Tables,
+    opened: Opened,
+    late: Sequence[tuple[Settlement, Entry]],
+    changes: _Changes,
+) -> list[Values]:
     """What was booked for a process that seemed dead, where it turns out to know better."""
-    entries = {(s.entry.attempt.request_id, s.entry.attempt.number): s for s in late if s.entry}
-    if not entries:
-        return []
+    by_attempt = {(entry.attempt.request_id, entry.attempt.number): (one, entry) for one, entry in late}
     rows = []
-    for booked in statements.uncorrected(connection, sorted({request_id for request_id, _ in entries})):
-        settlement = entries.get((booked.request_id, booked.attempt))
-        if settlement is None or settlement.entry is None:
-            continue
-        row = adjustment_row(settlement.entry, booked)
-        for window_id in settlement.windows:
-            changes.add(window_id, row["cost"], 0)
-        rows.append(row)
+    for booked in uncorrected(connection, sorted({request_id for request_id, _ in by_attempt})):
+        if found := by_attempt.get((booked.request_id, booked.attempt)):
+            settlement, entry = found
+            counts, cost = correction_of(entry, booked)
+            for window_id in settlement.windows:
+                changes.add(window_id, cost, 0)
+            rows.append(adjustment_values(entry, counts, cost, opened.now, tables))
     return rows
 
 
 def _make_missing(connection: Connection, book: BudgetBook, wanted: Mapping[str, list[Window]]) -> None:
     missing = {w.id: w for windows in wanted.values() for w in windows if w.id not in book.made}
     if missing:
-        statements.make_windows(connection, missing)
+        make_windows(connection, missing)
 
 
 def _decide(
-    connection: Connection, orders: Sequence[HoldOrder], wanted: Mapping[str, list[Window]], changes: _Changes
+    tables: Tables, orders: Sequence[HoldOrder], wanted: Mapping[str, list[Window]], changes: _Changes
 ) -> Decisions:
     touched = changes.keys() | {window.id for windows in wanted.values() for window in windows}
-    used = statements.lock_windows(connection, sorted(touched)) if touched else {}
+    used = tables.lock_windows(sorted(touched)) if touched else {}
     for window_id in used:
         used[window_id] += sum(changes.get(window_id, (0, 0)))
     decisions: Decisions = {}

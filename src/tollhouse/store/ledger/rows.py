@@ -1,86 +1,133 @@
-"""Orders and entries as rows of the tables."""
+"""Orders and entries as rows of the tables: values in the order of the columns."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Row as BookedRow
 
 from tollhouse.domain.identifiers import new_id
-from tollhouse.domain.ledger import PROCESS_DIED, Attempt, Entry, HoldOrder
-from tollhouse.domain.usage import Usage
-from tollhouse.store.ledger.budget_book import Window
+from tollhouse.domain.ledger import Entry, HoldOrder
 
-Row = dict[str, Any]
 CALL = "call"
 ADJUSTMENT = "adjustment"
 
+_ATTEMPT_COLUMNS = (
+    "request_id",
+    "attempt",
+    "key_id",
+    "model",
+    "provider",
+    "upstream_model",
+    "format",
+    "streamed",
+    "started_at",
+)
+HOLD_COLUMNS = ("id", "instance_id", "amount", "input_bound", "taken", "held_at", "checkpoint", *_ATTEMPT_COLUMNS)
+ENTRY_COLUMNS = (
+    "id",
+    "kind",
+    "booked_at",
+    "status",
+    "outcome",
+    "attempts",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "estimated",
+    "input_price",
+    "cache_read_price",
+    "cache_write_price",
+    "output_price",
+    "cost",
+    "latency_us",
+    "first_token_us",
+    *_ATTEMPT_COLUMNS,
+)
+_COUNTS = slice(ENTRY_COLUMNS.index("input_tokens"), ENTRY_COLUMNS.index("reasoning_tokens") + 1)
+_COST = ENTRY_COLUMNS.index("cost")
 
-def hold_row(order: HoldOrder, windows: list[Window], instance_id: str, now: datetime) -> Row:
-    """A hold. Its checkpoint is, at first, what is booked if the process dies before it says more."""
-    return {
-        **_attempt_columns(order.attempt),
-        "id": order.id,
-        "instance_id": instance_id,
-        "amount": order.amount,
-        "input_bound": order.input_bound,
-        "taken": {window.id: order.amount for window in windows},
-        "held_at": now,
-        "checkpoint": unknown_entry(order),
-    }
-
-
-def unknown_entry(order: HoldOrder) -> Entry:
-    """What is booked of a call of which nothing is known but that it may have been sent."""
-    usage = Usage(input=order.input_bound, estimated=True)
-    cost = order.prices.cost(usage) if order.prices else None
-    return Entry(order.attempt, 0, PROCESS_DIED, 1, usage, order.prices, cost, 0, None)
-
-
-def entry_row(entry: Entry) -> Row:
-    """A row of the ledger, but for its time."""
-    usage, prices = entry.usage, entry.prices
-    return {
-        **_attempt_columns(entry.attempt),
-        "id": new_id("led"),
-        "kind": CALL,
-        "status": entry.status,
-        "outcome": entry.outcome,
-        "attempts": entry.attempts,
-        "input_tokens": usage.input,
-        "cache_read_tokens": usage.cache_read,
-        "cache_write_tokens": usage.cache_write,
-        "output_tokens": usage.output,
-        "reasoning_tokens": usage.reasoning,
-        "estimated": usage.estimated,
-        "input_price": prices.input if prices else None,
-        "cache_read_price": prices.cache_read if prices else None,
-        "cache_write_price": prices.cache_write if prices else None,
-        "output_price": prices.output if prices else None,
-        "cost": entry.cost,
-        "latency_us": entry.latency_us,
-        "first_token_us": entry.first_token_us,
-    }
+Values = tuple[Any, ...]
 
 
-def adjustment_row(entry: Entry, booked: BookedRow[Any]) -> Row:
-    """What makes of a booked row what it should have been: the sum of the two is the entry."""
-    row = entry_row(entry)
-    differences = {name: row[name] - getattr(booked, name) for name in COUNTS}
-    return {**row, **differences, "kind": ADJUSTMENT, "cost": (entry.cost or 0) - (booked.cost or 0)}
+class Stored(Protocol):
+    """How a database takes what its driver's statements do not convert."""
+
+    def moment(self, value: datetime) -> Any: ...
+
+    def document(self, value: Any) -> Any: ...
 
 
-COUNTS = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
+def hold_values(order: HoldOrder, windows: Sequence[str], instance_id: str, now: datetime, stored: Stored) -> Values:
+    """A hold of the order's amount in each of the windows. Its checkpoint has, at first, just the prices of what
+    is charged if nothing more gets known.
+    """
+    attempt = order.attempt
+    return (
+        order.id,
+        instance_id,
+        order.amount,
+        order.input_bound,
+        stored.document(dict.fromkeys(windows, order.amount)),
+        stored.moment(now),
+        stored.document({"prices": order.prices}),
+        attempt.request_id,
+        attempt.number,
+        attempt.key_id,
+        attempt.model,
+        attempt.provider,
+        attempt.upstream_model,
+        attempt.format,
+        attempt.streamed,
+        stored.moment(attempt.started_at),
+    )
 
 
-def _attempt_columns(attempt: Attempt) -> Row:
-    return {
-        "request_id": attempt.request_id,
-        "attempt": attempt.number,
-        "key_id": attempt.key_id,
-        "model": attempt.model,
-        "provider": attempt.provider,
-        "upstream_model": attempt.upstream_model,
-        "format": attempt.format,
-        "streamed": attempt.streamed,
-        "started_at": attempt.started_at,
-    }
+def entry_values(entry: Entry, now: datetime, stored: Stored) -> Values:
+    """A booked attempt."""
+    attempt, usage, prices = entry.attempt, entry.usage, entry.prices
+    unit = (prices.input, prices.cache_read, prices.cache_write, prices.output) if prices else (None,) * 4
+    return (
+        new_id("led"),
+        CALL,
+        stored.moment(now),
+        entry.status,
+        entry.outcome,
+        entry.attempts,
+        usage.input,
+        usage.cache_read,
+        usage.cache_write,
+        usage.output,
+        usage.reasoning,
+        usage.estimated,
+        *unit,
+        entry.cost,
+        entry.latency_us,
+        entry.first_token_us,
+        attempt.request_id,
+        attempt.number,
+        attempt.key_id,
+        attempt.model,
+        attempt.provider,
+        attempt.upstream_model,
+        attempt.format,
+        attempt.streamed,
+        stored.moment(attempt.started_at),
+    )
+
+
+def correction_of(entry: Entry, booked: BookedRow[Any]) -> tuple[list[int], int]:
+    """Token counts, in the order of their columns, and cost, that make of a booked row what it should have been."""
+    usage = entry.usage
+    counts = (usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning)
+    before = [getattr(booked, name) for name in ENTRY_COLUMNS[_COUNTS]]
+    return [now - then for now, then in zip(counts, before, strict=True)], (entry.cost or 0) - (booked.cost or 0)
+
+
+def adjustment_values(entry: Entry, counts: Sequence[int], cost: int, now: datetime, stored: Stored) -> Values:
+    """A row that is added to one that was booked before."""
+    values = list(entry_values(entry, now, stored))
+    values[ENTRY_COLUMNS.index("kind")], values[_COUNTS], values[_COST] = ADJUSTMENT, counts, cost
+    return tuple(values)

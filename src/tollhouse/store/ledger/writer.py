@@ -19,11 +19,11 @@ from tollhouse.domain.principal import Scope
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_contention, is_refusal, locks_all
 from tollhouse.store.instances import Instance
-from tollhouse.store.ledger import statements
 from tollhouse.store.ledger.budget_book import BudgetBook
 from tollhouse.store.ledger.group import Decision, Decisions, commit_group
 from tollhouse.store.ledger.open_calls import CHECKPOINT_SECONDS, OpenCalls
 from tollhouse.store.ledger.spool import Spool
+from tollhouse.store.ledger.tables import Outside, at_once, tables_of
 from tollhouse.store.ledger.waiting import Waiting
 
 GROUP_LIMIT = 512
@@ -45,13 +45,16 @@ class LedgerWriter:
         on_version: Callable[[int], None] = lambda version: None,
         wait_seconds: float = 2.0,
         longest_queue: int = 20_000,
+        outside: Outside = at_once,
     ) -> None:
+        """`outside` runs SQLite's commits, which wait for the disk, where they hold up nobody else."""
         self._engine = database.ledger_engine()
         self._instance = instance
         self._spool = spool
         self._on_version = on_version
         self._wait_seconds = wait_seconds
         self._longest_queue = longest_queue
+        self._outside = outside
         self._book = BudgetBook()
         self._open = OpenCalls()
         self._orders: deque[Waiting] = deque()
@@ -68,6 +71,7 @@ class LedgerWriter:
         self._pause = FIRST_PAUSE
         self._trying_since: float | None = None
         self._connection: Connection | None = None
+        self._up = metrics.LEDGER_UP.labels(instance.kind)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
 
     def start(self) -> None:
@@ -78,6 +82,7 @@ class LedgerWriter:
             self._kept.extend(self._spool.take_over())
         except OSError as error:
             logs.event("spool_failed", level=logs.ERROR, error=error)
+        self._up.set(1)
         self._take_turn()
         self._thread.start()
 
@@ -100,7 +105,7 @@ class LedgerWriter:
         self._orders.append(waiting)
         self._wake.set()
         try:
-            waiting.done.wait(self._wait_seconds)
+            waiting.wait(self._wait_seconds)
         except BaseException:
             if not waiting.leave() and waiting.error is None:
                 self.settle(Settlement(order.id))
@@ -195,7 +200,12 @@ class LedgerWriter:
         if not (orders or settlements) and self._book.version >= 0:
             return {}
         decisions = commit_group(
-            connection, self._book, self._instance.id, [waiting.order for waiting in orders], settlements
+            connection,
+            self._book,
+            self._instance.id,
+            [waiting.order for waiting in orders],
+            settlements,
+            outside=self._outside,
         )
         if settlements:
             crash_points.reach("settle_committed")
@@ -213,7 +223,7 @@ class LedgerWriter:
                 if shows:
                     self._instance.show(connection)
                 if news:
-                    statements.checkpoint(connection, news)
+                    tables_of(connection).checkpoint(news)
             if shows:
                 self._instance.shown()
         self._tick_at = time.monotonic() + CHECKPOINT_SECONDS
@@ -255,7 +265,7 @@ class LedgerWriter:
     def _lose(self, error: Exception) -> None:
         if not self._away:
             self._away, self._pause = True, FIRST_PAUSE
-            metrics.LEDGER_UP.set(0)
+            self._up.set(0)
             logs.event("ledger_away", level=logs.ERROR, error=type(error).__name__, waiting=self.unwritten)
         self._retry_at = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
@@ -264,8 +274,8 @@ class LedgerWriter:
     def _back(self) -> None:
         if self._away:
             self._away = False
+            self._up.set(1)
             logs.event("ledger_back", waiting=self.unwritten)
-        metrics.LEDGER_UP.set(1)
         if not self._kept:
             self._spool.clear()
 

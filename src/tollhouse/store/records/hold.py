@@ -11,8 +11,8 @@ from tollhouse.store.records.base import Base
 class HoldRecord(Base):
     """An open upstream attempt. `taken` is what it took: {budget window id: nano-dollars}.
 
-    `instance_id` owns it. `checkpoint` is the entry that is booked when that process is dead: at first
-    the bound of the input, and once the call was sent, at `sent_at`, what was known at `checkpoint_at`.
+    `instance_id` owns it. When that process is dead, `checkpoint` is the entry that is booked: what was known
+    of the call, which was sent before `sent_at`, at `checkpoint_at`. Before that it has just the prices of the input.
     """
 
     __tablename__ = "holds"
