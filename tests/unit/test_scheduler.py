@@ -140,3 +140,40 @@ def test_it_ends_at_once_and_gives_the_lease_up(world: World, monkeypatch: pytes
     thread.join(5)
     assert time.monotonic() - began < 1
     assert (world.leases.owner is None) == (not away)
+
+
+def test_the_one_that_acts_sweeps_at_each_tick_with_and_without_redis(world: World) -> None:
+    swept: list[str] = []
+    for name in ("first", "second"):
+        world.schedulers.append(
+            Scheduler(
+                world.leases,
+                world.queue,
+                {"often": 2},
+                sweep=lambda name=name: swept.append(name),
+                clock=lambda: world.leases.now,
+            )
+        )
+    world.queue.away = True
+    world.pass_seconds(3)
+    assert swept == ["first"] * 3
+
+
+def test_a_sweep_that_fails_is_said_once_and_tried_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    outcomes = iter([OSError("away"), OSError("away"), None, None])
+    swept = 0
+
+    def sweep() -> None:
+        nonlocal swept
+        swept += 1
+        if error := next(outcomes):
+            raise error
+
+    world.schedulers.append(
+        Scheduler(world.leases, world.queue, {"often": 2}, sweep=sweep, clock=lambda: world.leases.now)
+    )
+    world.pass_seconds(4)
+    assert swept == 4
+    assert world.queue.woken == ["often", "often"]
+    assert messages(caplog).count("sweep_failed") == 1

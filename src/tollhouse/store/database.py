@@ -1,5 +1,6 @@
 """The engine and the two kinds of session: for reading, and for writing."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -137,9 +138,16 @@ class Database:
             url, connect_args=arguments, json_serializer=dump_json, json_deserializer=orjson.loads, **options
         )
         if backend == "sqlite":
+            event.listen(engine, "do_connect", _make_sqlite_file)
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+
+def _make_sqlite_file(_dialect: object, _record: object, arguments: list[Any], _options: dict[str, Any]) -> None:
+    """For its owner's eyes. Never opened if it is there: to close it again would drop SQLite's own locks on it."""
+    with suppress(OSError):  # it is there, or SQLite will say what is wrong
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

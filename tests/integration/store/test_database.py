@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from tests.databases import migrate
-from tollhouse.domain.errors import InvalidSetting
+from tollhouse.domain.errors import InvalidSetting, Unavailable
 from tollhouse.store import database as database_module
 from tollhouse.store.changes import announce, current_version
 from tollhouse.store.database import Database
@@ -193,3 +193,32 @@ def test_the_time_is_the_databases(database: Database) -> None:
 def test_a_port_that_is_no_number_is_a_sentence_about_the_setting() -> None:
     with pytest.raises(InvalidSetting, match="TOLLHOUSE_DATABASE_URL"):
         Database("postgresql://somebody@127.0.0.1:port/name")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_a_sentence_about_the_setting(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="TOLLHOUSE_DATABASE_URL must name a file"):
+        Database(url)
+
+
+def test_the_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    database = Database(f"sqlite:///{path}")
+    with database.read() as session:
+        session.connection()
+    assert path.stat().st_mode & 0o777 == 0o600
+    database.close()
+
+
+def test_a_question_to_a_database_that_hangs_ends_in_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert database.ask(lambda session: session.scalar(text("SELECT 41 + 1"))) == 42
+    with pytest.raises(SQLAlchemyError):
+        database.ask(lambda session: session.scalar(text("SELECT nonsense")))
+    if database.dialect == "sqlite":
+        return
+    monkeypatch.setattr(database_module, "ASK_SECONDS", 0.2)
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        database.ask(lambda session: session.scalar(text("SELECT pg_sleep(3)")))
+    assert time.monotonic() - began < 1
+    assert database.ask(lambda session: session.scalar(text("SELECT 1"))) == 1

@@ -50,3 +50,16 @@ def test_a_lease_is_given_up_by_its_owner_alone(leases: Leases) -> None:
 def test_leases_of_other_names_are_other_leases(leases: Leases) -> None:
     assert leases.take("scheduler", "one", 60)
     assert leases.take("sweep", "two", 60)
+
+
+def test_a_lease_that_a_clock_set_back_made_endless_is_anybodys(leases: Leases) -> None:
+    assert leases.take("scheduler", "one", 3600)
+    assert leases.take("scheduler", "two", 10), "an hour is no lease of ten seconds"
+    assert not leases.take("scheduler", "one", 10)
+
+
+def test_those_whose_lease_runs_are_told(leases: Leases) -> None:
+    leases.take("a", "a", 60)
+    leases.take("b", "b", 0.1)
+    time.sleep(0.11)
+    assert leases.held(["a", "b", "c"]) == {"a"}
