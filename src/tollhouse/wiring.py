@@ -161,10 +161,10 @@ class Services:
         waited for: until then calls are refused.
         """
         if self._serving is None:
-            instance = Instance(self.database, self.process)
             catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
             catalogue.on_change(self.authentication.forget)
             self._read(catalogue)
+            instance = Instance(self.database, self.process)
             spool = Spool(self.settings.home / SPOOL, instance.id)
             ledger = LedgerWriter(
                 self.database, instance, spool, on_version=catalogue.hurry, outside=_outside_the_loop()

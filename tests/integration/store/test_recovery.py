@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -174,11 +175,11 @@ def test_a_call_that_is_void_is_not_booked_by_the_sweep(database: Database) -> N
 
 
 def test_settlements_of_a_process_that_ended_without_its_database_are_booked_by_the_next(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     key = make_key(database)
     Budgets(database).set(("key", key), 1000, "day")
-    first = writer_of(database)
+    first = writer_of(database, tmp_path / "spool")
     first.start()
     held = priced(key)
     hold = first.hold(held)
@@ -187,7 +188,7 @@ def test_settlements_of_a_process_that_ended_without_its_database_are_booked_by_
     wait_until(lambda: not first.available)
     assert not first.stop()
     monkeypatch.undo()
-    next_one = writer_of(database, first._spool._folder)
+    next_one = writer_of(database, tmp_path / "spool")
     next_one.start()
     assert next_one.stop()
     assert sums(database) == (120, 0)

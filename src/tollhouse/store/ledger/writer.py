@@ -19,18 +19,17 @@ from tollhouse.domain.principal import Scope
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_contention, is_refusal, locks_all
 from tollhouse.store.instances import Instance
+from tollhouse.store.ledger.backlog import Backlog
 from tollhouse.store.ledger.budget_book import BudgetBook
 from tollhouse.store.ledger.group import Decision, Decisions, commit_group
 from tollhouse.store.ledger.open_calls import CHECKPOINT_SECONDS, OpenCalls
+from tollhouse.store.ledger.outage import Outage
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.tables import Outside, at_once, tables_of
 from tollhouse.store.ledger.waiting import Waiting
 
 GROUP_LIMIT = 512
 """Operations of one transaction: keeps SQLite's write lock under 50 ms."""
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 1.0
-"""Seconds between two attempts to reach a database that is away."""
 
 
 class LedgerWriter:
@@ -50,39 +49,27 @@ class LedgerWriter:
         """`outside` runs SQLite's commits, which wait for the disk, where they hold up nobody else."""
         self._engine = database.ledger_engine()
         self._instance = instance
-        self._spool = spool
         self._on_version = on_version
         self._wait_seconds = wait_seconds
         self._longest_queue = longest_queue
         self._outside = outside
         self._book = BudgetBook()
         self._open = OpenCalls()
+        self._outage = Outage(instance.kind)
         self._orders: deque[Waiting] = deque()
-        self._settlements: deque[Settlement] = deque()
-        self._kept: deque[Settlement] = deque()
-        """Settlements that are in the spool as well, as far as it took them; they go first."""
-        self._source = self._settlements
-        self._in_hand: list[Settlement] = []
-        """Settlements of the transaction that runs, and where they came from."""
+        self._settlements = Backlog(spool)
         self._wake = threading.Event()
         self._stopping = False
-        self._away = False
-        self._retry_at = self._tick_at = 0.0
-        self._pause = FIRST_PAUSE
+        self._tick_at = 0.0
         self._trying_since: float | None = None
         self._connection: Connection | None = None
-        self._up = metrics.LEDGER_UP.labels(instance.kind)
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
 
     def start(self) -> None:
         """Take over what ended processes left, read the budgets, then serve. A database that is away now is
         waited for, not an error.
         """
-        try:
-            self._kept.extend(self._spool.take_over())
-        except OSError as error:
-            logs.event("spool_failed", level=logs.ERROR, error=error)
-        self._up.set(1)
+        self._settlements.take_over()
         self._take_turn()
         self._thread.start()
 
@@ -92,14 +79,15 @@ class LedgerWriter:
         self._wake.set()
         self._thread.join(seconds)
         if self._thread.is_alive():
-            # It hangs in the database. What it has in hand may be written or not; settling again changes nothing.
-            self._settlements.extendleft(reversed(self._in_hand if self._source is self._settlements else []))
-            self._keep_what_came()
-        self._spool.close()
+            self._settlements.keep_in_hand()
+        self._settlements.close()
         return not self.unwritten
 
     def hold(self, order: HoldOrder) -> Hold:
-        if not self.available or self._stopping or len(self._orders) >= self._longest_queue:
+        if not self.available:
+            self._outage.tell("it is silent", self.unwritten)
+            raise _unavailable()
+        if self._stopping or len(self._orders) >= self._longest_queue:
             raise _unavailable()
         waiting = Waiting(order)
         self._orders.append(waiting)
@@ -112,7 +100,8 @@ class LedgerWriter:
             raise
         if waiting.leave():
             metrics.LEDGER_HOLDS_TIMED_OUT.inc()
-            logs.event("hold_timed_out", level=logs.WARNING, waiting=len(self._orders))
+            if self._hangs():
+                self._outage.tell("it is silent", self.unwritten)
             raise _unavailable()
         if waiting.error:
             raise waiting.error
@@ -124,7 +113,7 @@ class LedgerWriter:
 
     def settle(self, settlement: Settlement) -> None:
         self._open.forget(settlement.hold_id)
-        self._settlements.append(settlement)
+        self._settlements.add(settlement)
         self._wake.set()
         crash_points.reach("settle_queued")
 
@@ -134,42 +123,45 @@ class LedgerWriter:
     @property
     def available(self) -> bool:
         """Whether the last transaction went through, and the one that runs does not hang."""
-        since = self._trying_since
-        return not self._away and (since is None or time.monotonic() - since < self._wait_seconds)
+        return not self._outage.lasts and not self._hangs()
 
     @property
     def unwritten(self) -> int:
         """Settlements that wait to be written."""
-        return len(self._settlements) + len(self._kept)
+        return len(self._settlements)
+
+    def _hangs(self) -> bool:
+        since = self._trying_since
+        return since is not None and time.monotonic() - since >= self._wait_seconds
 
     def _run(self) -> None:
-        while not (self._stopping and (self._away or (not self._orders and not self.unwritten))):
+        while not (self._stopping and (self._outage.lasts or not (self._orders or self._settlements))):
             self._wake.wait(self._patience())
             self._wake.clear()
-            if self._away:
-                self._keep_what_came()
-            if not self._away or self._stopping or time.monotonic() >= self._retry_at:
+            if self._outage.lasts:
+                self._turn_away()
+            if not self._outage.lasts or not self._outage.retry_in:
                 self._take_turn()
-        self._keep_what_came()
+        self._turn_away()
         self._disconnect()
 
-    def _patience(self) -> float | None:
-        if self._stopping or (not self._away and (self._orders or self.unwritten)):
+    def _patience(self) -> float:
+        if self._outage.lasts:
+            return self._outage.retry_in
+        if self._stopping or self._orders or self._settlements:
             return 0.0
-        next_at = self._retry_at if self._away else self._tick_at
-        return max(0.0, next_at - time.monotonic())
+        return max(0.0, self._tick_at - time.monotonic())
 
     def _take_turn(self) -> None:
         """One transaction. A defect in what is around it must not end the only thread that books."""
-        self._source = self._kept or self._settlements
-        orders, self._in_hand = _take(self._orders), _take(self._source)
+        orders, settlements = _take(self._orders, GROUP_LIMIT // 2), self._settlements.take(GROUP_LIMIT // 2)
         try:
-            self._commit(orders, self._in_hand)
+            self._commit(orders, settlements)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next group is served
             metrics.LEDGER_FAILURES.inc()
             logs.event("ledger_defect", level=logs.ERROR, error=error)
         finally:
-            self._in_hand = []
+            self._settlements.done()
             self._trying_since = None
 
     def _commit(self, orders: list[Waiting], settlements: list[Settlement]) -> None:
@@ -185,7 +177,8 @@ class LedgerWriter:
                 self._failed(error, orders, settlements)
                 return
             break
-        self._back()
+        self._outage.over(self.unwritten)
+        self._settlements.written()
         if orders or settlements:
             metrics.LEDGER_GROUP_SIZE.observe(len(orders) + len(settlements))
             metrics.LEDGER_COMMIT_SECONDS.observe(time.monotonic() - began)
@@ -195,7 +188,7 @@ class LedgerWriter:
 
     def _transact(self, orders: list[Waiting], settlements: list[Settlement]) -> Decisions:
         connection = self._connect()
-        if self._away or time.monotonic() >= self._tick_at:
+        if self._outage.lasts or time.monotonic() >= self._tick_at:
             self._tick(connection)
         if not (orders or settlements) and self._book.version >= 0:
             return {}
@@ -217,7 +210,7 @@ class LedgerWriter:
         While the database is away this is the attempt to reach it, and always writes: a full disk can be read.
         """
         news = self._open.news()
-        shows = self._away or self._instance.is_due
+        shows = self._outage.lasts or self._instance.is_due
         if news or shows:
             with connection.begin():
                 if shows:
@@ -232,19 +225,20 @@ class LedgerWriter:
         if isinstance(decision, BudgetExceeded):
             waiting.finish(decision)
         elif not waiting.finish(None, decision):
-            self._settlements.append(Settlement(waiting.order.id))
+            self._settlements.add(Settlement(waiting.order.id))
 
     def _failed(self, error: Exception, orders: list[Waiting], settlements: list[Settlement]) -> None:
         self._disconnect()
         self._open.say_again()
         if not is_refusal(error):
-            self._source.extendleft(reversed(settlements))
+            self._settlements.put_back(settlements)
             for waiting in orders:
                 # The commit may have gone through unacknowledged: void by id what may be held.
-                self._settlements.append(Settlement(waiting.order.id))
+                self._settlements.add(Settlement(waiting.order.id))
                 waiting.finish(_unavailable())
             if not is_contention(error) or locks_all(error):
-                self._lose(error)
+                self._outage.met(error, self.unwritten)
+                self._turn_away()
         elif len(orders) + len(settlements) > 1:
             # One of them is to blame: each alone, so that it fails alone.
             for waiting in orders:
@@ -260,36 +254,15 @@ class LedgerWriter:
         for waiting in orders:
             waiting.finish(_unavailable())
         # What cannot be booked is in the log; what it held must not stay held.
-        self._settlements.extend(Settlement(settlement.hold_id) for settlement in settlements if settlement.entry)
+        for settlement in settlements:
+            if settlement.entry:
+                self._settlements.add(Settlement(settlement.hold_id))
 
-    def _lose(self, error: Exception) -> None:
-        if not self._away:
-            self._away, self._pause = True, FIRST_PAUSE
-            self._up.set(0)
-            logs.event("ledger_away", level=logs.ERROR, error=type(error).__name__, waiting=self.unwritten)
-        self._retry_at = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        self._keep_what_came()
-
-    def _back(self) -> None:
-        if self._away:
-            self._away = False
-            self._up.set(1)
-            logs.event("ledger_back", waiting=self.unwritten)
-        if not self._kept:
-            self._spool.clear()
-
-    def _keep_what_came(self) -> None:
-        """Orders are refused, settlements spooled."""
+    def _turn_away(self) -> None:
+        """Without the database: who waits for a hold is refused, and settlements go on the disk."""
         for waiting in _take(self._orders, len(self._orders)):
             waiting.finish(_unavailable())
-        if came := _take(self._settlements, len(self._settlements)):
-            try:
-                self._spool.keep(came)
-            except OSError as error:
-                metrics.SPOOL_FAILURES.inc()
-                logs.event("spool_failed", level=logs.ERROR, error=error, waiting=len(came))
-            self._kept.extend(came)
+        self._settlements.keep()
 
     def _connect(self) -> Connection:
         if self._connection is None:
@@ -306,7 +279,7 @@ class LedgerWriter:
 _T = TypeVar("_T")
 
 
-def _take(queue: deque[_T], most: int = GROUP_LIMIT // 2) -> list[_T]:
+def _take(queue: deque[_T], most: int) -> list[_T]:
     return [queue.popleft() for _ in range(min(len(queue), most))]
 
 

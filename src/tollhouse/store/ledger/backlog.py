@@ -1,0 +1,73 @@
+"""Settlements that wait to be written, in memory and, while the database is away, on the disk too."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from tollhouse import logs, metrics
+from tollhouse.domain.ledger import Settlement
+from tollhouse.store.ledger.spool import Spool
+
+
+class Backlog:
+    """Any thread may `add`; one takes. What it took is in hand until it is `done` or `put_back`."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._new: deque[Settlement] = deque()
+        self._kept: deque[Settlement] = deque()
+        """These are in the spool as well, as far as it took them; they go first."""
+        self._source = self._new
+        self._in_hand: list[Settlement] = []
+
+    def __len__(self) -> int:
+        return len(self._new) + len(self._kept)
+
+    def add(self, settlement: Settlement) -> None:
+        self._new.append(settlement)
+
+    def take(self, most: int) -> list[Settlement]:
+        """The next ones to write."""
+        self._source = self._kept or self._new
+        self._in_hand = [self._source.popleft() for _ in range(min(len(self._source), most))]
+        return self._in_hand
+
+    def put_back(self, settlements: Iterable[Settlement]) -> None:
+        """What was in hand was not written."""
+        self._source.extendleft(reversed([*settlements]))
+
+    def done(self) -> None:
+        """Nothing is in hand."""
+        self._in_hand = []
+
+    def written(self) -> None:
+        """A transaction went through: with nothing left of what was kept, the spool has served."""
+        if not self._kept:
+            self._spool.clear()
+
+    def keep(self) -> None:
+        """Put on the disk what is not there yet. A disk that is full is no error: then it is in memory alone."""
+        new = [self._new.popleft() for _ in range(len(self._new))]
+        if new:
+            try:
+                self._spool.keep(new)
+            except OSError as error:
+                metrics.SPOOL_FAILURES.inc()
+                logs.event("spool_failed", level=logs.ERROR, error=error, waiting=len(new))
+            self._kept.extend(new)
+
+    def take_over(self) -> None:
+        """Add what ended processes of this home left on the disk."""
+        try:
+            self._kept.extend(self._spool.take_over())
+        except OSError as error:
+            logs.event("spool_failed", level=logs.ERROR, error=error)
+
+    def keep_in_hand(self) -> None:
+        """Whoever has some in hand does not come back. They may be written or not; to settle again changes nothing."""
+        if self._source is self._new:
+            self.put_back(self._in_hand)
+        self.keep()
+
+    def close(self) -> None:
+        """What is on the disk waits for whoever takes over."""
+        self._spool.close()
