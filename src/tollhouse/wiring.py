@@ -35,7 +35,7 @@ from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.tables import Outside, at_once
 from tollhouse.store.ledger.writer import LedgerWriter
-from tollhouse.store.secret_key import load_secret_key
+from tollhouse.store.secret_key import confirm_secret_key, load_secret_key
 from tollhouse.store.vault import FernetVault
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Services:
     def bootstrap(self) -> Bootstrap:
         return Bootstrap(
             self.settings,
-            upgrade=lambda: self.schema.upgrade(),  # noqa: PLW0108 - not yet: it is slow to import
+            upgrade=self._upgrade,
             users=self.users,
             keys=self.keys,
             providers=self.providers,
@@ -201,9 +201,16 @@ class Services:
         if "database" in self.__dict__:
             self.database.close()
 
+    def _upgrade(self) -> None:
+        self.schema.upgrade()
+        confirm_secret_key(self.database, self._secret)
+
     @cached_property
     def _secret(self) -> str:
-        return load_secret_key(self.settings)
+        key = load_secret_key(self.settings)
+        with suppress(SQLAlchemyError):  # the database is away, or has no tables yet
+            confirm_secret_key(self.database, key)
+        return key
 
     @cached_property
     def _vault(self) -> FernetVault:

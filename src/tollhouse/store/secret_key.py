@@ -1,11 +1,16 @@
 """The server's secret: given by a setting, or made once and kept in the home."""
 
+import hmac
 import os
 import secrets
 from pathlib import Path
 
+from sqlalchemy import select
+
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.settings import Settings
+from tollhouse.store.database import Database
+from tollhouse.store.records import ServerSecretRecord
 
 SHORTEST = 32
 FILE = "secret.key"
@@ -39,6 +44,27 @@ def load_secret_key(settings: Settings) -> str:
     if len(key) < SHORTEST:
         raise InvalidSetting(f"The secret key in {path} is damaged: put its backup in its place.")
     return key
+
+
+def confirm_secret_key(database: Database, key: str) -> None:
+    """Raise InvalidSetting unless the database was used with this key before, or with none.
+
+    A key that was lost is made anew at the next start; with that one, every API key would be refused and every
+    provider key unreadable, and those made since would be void once the old one is back.
+    """
+    fingerprint = hmac.digest(key.encode(), b"tollhouse secret key fingerprint", "sha256").hex()
+    with database.read() as session:
+        known = set(session.scalars(select(ServerSecretRecord.fingerprint)))
+    if fingerprint in known:
+        return
+    if known:
+        raise InvalidSetting(
+            "The secret key is not the one that this database was used with, so none of its API keys and provider "
+            f"keys could be used: put back the file {FILE} of its home, or set TOLLHOUSE_SECRET_KEY to what it was.",
+            param="TOLLHOUSE_SECRET_KEY",
+        )
+    with database.write() as session:
+        session.merge(ServerSecretRecord(fingerprint=fingerprint, known_since=database.now(session)))
 
 
 def _make(path: Path) -> None:

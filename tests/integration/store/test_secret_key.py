@@ -9,7 +9,9 @@ import pytest
 
 from tests.gateway import settings_for
 from tollhouse.domain.errors import InvalidSetting
-from tollhouse.store.secret_key import FILE, SHORTEST, load_secret_key
+from tollhouse.store.database import Database
+from tollhouse.store.secret_key import FILE, SHORTEST, confirm_secret_key, load_secret_key
+from tollhouse.wiring import build, prepare
 
 RACER = """
 import sys
@@ -93,3 +95,26 @@ def test_a_database_that_is_not_embedded_needs_the_key_from_a_setting(tmp_path: 
     with pytest.raises(InvalidSetting, match=r"TOLLHOUSE_SECRET_KEY must be set .*openssl rand"):
         load_secret_key(settings_for(tmp_path, database_url="postgresql://db/tollhouse"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_knows_the_key_that_it_was_used_with(database: Database) -> None:
+    confirm_secret_key(database, "a" * 32)
+    confirm_secret_key(database, "a" * 32)
+    with pytest.raises(InvalidSetting, match=r"put back the file secret\.key"):
+        confirm_secret_key(database, "b" * 32)
+    confirm_secret_key(database, "a" * 32)
+
+
+def test_a_lost_key_stops_the_start_and_loses_nothing(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    prepare(settings)
+    kept = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).unlink()
+    with pytest.raises(InvalidSetting, match="not the one that this database was used with"):
+        prepare(settings)
+    services = build(settings, "cli")
+    with pytest.raises(InvalidSetting, match="not the one that this database was used with"):
+        services.keys.create("void")
+    services.close()
+    (tmp_path / FILE).write_text(kept)
+    prepare(settings)

@@ -11,6 +11,7 @@ from tollhouse.store.records.ledger_entry import LedgerRecord
 from tollhouse.store.records.model import ModelRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
+from tollhouse.store.records.server_secret import ServerSecretRecord
 from tollhouse.store.records.user import UserRecord
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "ProcessInstanceRecord",
     "ProviderRecord",
     "RolledDayRecord",
+    "ServerSecretRecord",
     "UserRecord",
 ]
