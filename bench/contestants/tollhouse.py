@@ -1,0 +1,56 @@
+"""Tollhouse with its real defaults: authentication, a hard budget that is held and booked, the synced ledger, logs."""
+
+import time
+
+from bench.contestants import Contestant, Surroundings
+from bench.gateway import Gateway
+from bench.postgres import Postgres
+from bench.processes import Failed
+
+SECRET_KEY = "a-secret-of-the-bench-0123456789abcdef"  # noqa: S105 - of a database that lives for minutes
+SETTLED_SECONDS = 10.0
+"""wrk leaves in the middle of its last calls, which are settled once that is noticed."""
+
+
+class Tollhouse:
+    """One web process. What it booked is compared with what was answered."""
+
+    def __init__(self, label: str, gateway: Gateway, upstream_port: int, postgres: Postgres | None = None) -> None:
+        self.label = label
+        self._gateway = gateway
+        self._postgres = postgres
+        self.database = postgres.child if postgres else None
+        gateway.prepare(upstream_port)
+        self.port = gateway.port
+        self.headers = gateway.headers
+        self.child = gateway.start_web()
+
+    def audit(self, calls: int) -> None:
+        deadline = time.monotonic() + SETTLED_SECONDS
+        while float(held := self._gateway.held()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if float(held):
+            raise Failed(f"{self.label} still holds {held} USD, though no call is open.")
+        booked = self._gateway.booked()
+        if booked < calls:
+            raise Failed(f"{self.label} answered {calls} calls and booked {booked}.")
+
+    def stop(self) -> None:
+        self.child.stop()
+        if self._postgres:
+            self._postgres.stop()
+
+
+def start_on_sqlite(given: Surroundings) -> Contestant:
+    return Tollhouse("Tollhouse on SQLite", Gateway(given.folder / "sqlite", given.source), given.upstream_port)
+
+
+def start_on_postgres(given: Surroundings) -> Contestant:
+    postgres = Postgres(given.folder / "pg")
+    gateway = Gateway(
+        given.folder / "postgres",
+        given.source,
+        TOLLHOUSE_DATABASE_URL=postgres.url,
+        TOLLHOUSE_SECRET_KEY=SECRET_KEY,
+    )
+    return Tollhouse(f"Tollhouse on PostgreSQL {postgres.version}", gateway, given.upstream_port, postgres)

@@ -1,0 +1,90 @@
+"""Tollhouse, set up by its own commands in an empty home: a provider, a model, a key with a hard budget."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.conversation import MODEL
+from bench.nginx import answers
+from bench.processes import Child, Failed, environment, free_port
+
+COMMAND = (sys.executable, "-m", "tollhouse")
+BUDGET_USD = "1000000"
+"""Hard, and never reached: each call is held against it and booked on it."""
+
+
+class Gateway:
+    """A home, and the commands on it. `source` is a folder to import `tollhouse` from, by default the installed one."""
+
+    def __init__(self, home: Path, source: Path | None = None, **settings: str) -> None:
+        home.mkdir(parents=True)
+        self.home = home
+        self.port = free_port()
+        self.key = ""
+        self._given: Mapping[str, str] = {
+            "TOLLHOUSE_HOME": str(home),
+            "TOLLHOUSE_PORT": str(self.port),
+            "TOLLHOUSE_WEB_PROCESSES": "1",
+            "TOLLHOUSE_LOCAL_MODEL": "off",
+            **({"PYTHONPATH": str(source)} if source else {}),
+            **settings,
+        }
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def prepare(self, upstream_port: int) -> None:
+        """Make the database, and what a call needs."""
+        base_url = f"http://127.0.0.1:{upstream_port}/v1"
+        prices = ("--input-price", "0.15", "--output-price", "0.60")
+        self.command("db", "upgrade")
+        self.command(
+            "providers", "add", "upstream", "--format", "openai", "--allow-private", "--base-url", base_url,
+            "--api-key-env", "UPSTREAM_KEY", UPSTREAM_KEY="sk-upstream-0123456789",
+        )  # fmt: skip
+        self.command(
+            "models", "add", MODEL, "--provider", "upstream", *prices, "--context-window", "128000",
+            "--max-output", "16384",
+        )  # fmt: skip
+        made = self.json("keys", "create", "--name", "bench")
+        self.key = made["key"]
+        self.command("budgets", "set", "--key", made["id"], "--usd", BUDGET_USD, "--period", "month")
+
+    def start(self, part: str) -> Child:
+        """One of `web`, `worker`, `scheduler`, or `up` for all, with its log in the home."""
+        return Child(part, [*COMMAND, part], self.home, self._given)
+
+    def start_web(self) -> Child:
+        """The web processes alone, which answer when this returns."""
+        web = self.start("web")
+        web.wait_until(lambda: answers(self.port, "/readyz"), "become ready")
+        return web
+
+    def command(self, *arguments: str, **settings: str) -> str:
+        """Run `tollhouse …`; what it printed."""
+        env = environment(self.home, {**self._given, **settings})
+        done = subprocess.run(
+            [*COMMAND, *arguments], env=env, cwd=self.home, capture_output=True, text=True, timeout=60, check=False
+        )
+        if done.returncode:
+            raise Failed(f"`tollhouse {' '.join(arguments)}` failed: {done.stderr or done.stdout}")
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.command(*arguments, "--json"))
+
+    def booked(self) -> int:
+        """How many calls are in the ledger."""
+        return sum(row["requests"] for row in self.json("usage", "--by", "model"))
+
+    def held(self) -> str:
+        """What is held on the budget, in US dollars."""
+        return str(self.json("budgets", "list")[0]["held_usd"])
+
+    def python(self, *arguments: str) -> Child:
+        """The gateway's interpreter, with its settings."""
+        return Child("python", [sys.executable, *arguments], self.home, self._given)

@@ -1,0 +1,25 @@
+"""What stands under the tables: how it was measured."""
+
+CALLS = """\
+Everyone is one process, with one upstream process (nginx, the same completion for each call), wrk and the databases on
+the same cores. Medians of {rounds} rounds of {seconds:g} s, in which the contestants take turns, at {connections}
+connections; in brackets the slowest and the fastest round. CPU a call is user and system time of the server's
+processes, the steadiest figure on a busy machine. Ratios are of requests/s, the median of the rounds' own, and in
+brackets of CPU a call, the database's included. Memory is resident, of the server's processes together. Tollhouse
+authenticates, holds each call against a hard budget, books it in a synced ledger (as many rows as answers, checked at
+the end) and logs to a file; LiteLLM compares a master key and has no database; nginx, the bare function (gunicorn,
+gevent, geventhttpclient) and Portkey only forward.
+"""
+
+STREAMS = """\
+{streams} streams of 20 tokens a second are opened in {ramp:g} s and are then all open for {hold:g} s, in one web
+process; upstream and client are processes of their own on the same cores. Median and 99th percentile each. The time to
+the first token is what is added to the upstream's own: while the streams are being opened, and for short calls that
+come while all of them are open. The delay of a token is from the upstream's sending it to the client's having it.
+Memory is of the process that serves, at its peak. Every token arrived, or the bench would have stopped.
+"""
+
+STARTUP = """\
+Files are in the kernel's cache. The share is resident memory with what processes share divided among them; CPU is of
+one core, with nobody calling. The local model, which takes 240 MB and more, is off.
+"""
