@@ -7,6 +7,7 @@ be had, Tollhouse goes without. With --dev the developers' tools come too, and s
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ STAMP = ENVIRONMENT / "installed"
 DEV_STAMP = ENVIRONMENT / "installed-dev"
 
 PROGRESS = ("Building", "Downloading", "Installed")
+UNTRUSTED = re.compile(r"certificate verify failed[^()']*|invalid peer certificate.*")
 UNREACHABLE = ("dns error", "error sending request", "failed to fetch", "from versions: none", "timed out")
 
 
@@ -113,6 +115,14 @@ def surroundings() -> dict[str, str]:
 def fail() -> None:
     """End with one sentence that says what to do; the log has the rest."""
     lines = LOG.read_text(encoding="utf-8").splitlines()
+    untrusted = [found[0].strip() for line in lines if (found := UNTRUSTED.search(line))]
+    if untrusted:
+        # Where TLS is intercepted, pip and uv also say that they cannot fetch: that is not the cause.
+        sys.exit(
+            f"The package registry's certificate is not trusted ({untrusted[-1][:200]}): if this network has an "
+            "authority of its own, let PIP_CERT and SSL_CERT_FILE name the file with its certificate, and run the same "
+            "command again (see .uv/install.log)."
+        )
     if any(sign in line.lower() for line in lines for sign in UNREACHABLE):
         sys.exit(
             "The package registry cannot be reached, and not all is installed yet: connect this machine to "

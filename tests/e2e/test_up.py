@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -61,6 +62,29 @@ def test_a_part_that_dies_is_named_and_started_again(quick: RunningGateway, part
     )
     wait_until(lambda: ready(quick), 15)
     assert answers(quick)
+
+
+def test_a_killed_web_server_answers_again_within_two_seconds_and_its_open_streams_go_on(quick: RunningGateway) -> None:
+    options = "echo:?words=60&chunk_ms=100"
+    quick.command("providers", "add", "slow", "--format", "echo", "--base-url", options)
+    quick.command("models", "add", "slow", "--provider", "slow", "--upstream-model", "echo")
+    time.sleep(1)
+    stream = iter(
+        quick.openai().chat.completions.create(model="slow", messages=[{"role": "user", "content": "x"}], stream=True)
+    )
+    next(stream)
+    os.kill(min(pid for pid, command in quick.children().items() if "gunicorn" in command), signal.SIGKILL)
+    time.sleep(2)
+    started = time.monotonic()
+    assert ready(quick)
+    assert answers(quick)
+    assert time.monotonic() - started < 2
+    assert [chunk.choices[0].finish_reason for chunk in stream if chunk.choices][-1] == "stop"
+
+
+def test_a_redis_url_that_is_none_ends_it_in_one_sentence(tmp_path: Path) -> None:
+    said = refused(tmp_path, TOLLHOUSE_REDIS_URL="http://127.0.0.1/0")
+    assert "TOLLHOUSE_REDIS_URL must be a URL such as redis://" in said
 
 
 def test_nothing_stays_behind_when_the_supervisor_is_killed(quick: RunningGateway) -> None:

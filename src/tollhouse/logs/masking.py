@@ -17,6 +17,8 @@ _NAMED = rb"""(?ix)
         (?: (?: bearer | basic ) \s )?
       ) [^\s"'\\,;&})]+
 """
+_NO_SENTENCE = rb"(?! secret [_-]? key : \s (?-i: [a-z]{1,11} \s [a-z] ) )"
+"""What follows the name of the setting and a colon may be words that say what to do; a key has 32 characters."""
 _SECRETS = {
     b"sk-": rb"((?<![a-zA-Z0-9])sk-(?:th-|ant-|proj-)?)[a-zA-Z0-9_-]{8,}",
     b"eyj": rb"(\beyJ)[a-zA-Z0-9_-]{8,}\.[a-zA-Z0-9_.-]+",
@@ -24,7 +26,7 @@ _SECRETS = {
     b"bearer": rb"(?i)(\bbearer\s+)[^\s\"'\\,]{6,}",
     b"authorization": _NAMED % ((b"authorization",) * 2),
     b"password": _NAMED % ((b"password",) * 2),
-    b"secret": _NAMED % ((b"secret",) * 2),
+    b"secret": _NAMED % (b"secret", _NO_SENTENCE + b"secret"),
     b"api-key": _NAMED % ((b"api-key",) * 2),
     b"api_key": _NAMED % ((b"api_key",) * 2),
 }

@@ -14,6 +14,9 @@ LONGEST_DELAY = 10.0
 HEALTHY_AFTER = 30.0
 """Seconds of life after which a death counts as the first again."""
 
+WRONG_USAGE = 2
+"""The exit status of a command whose settings cannot be right, as in cli/errors.py."""
+
 _TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -50,6 +53,8 @@ class Part:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._orphans: dict[int, float] = {}
+        self.is_hopeless = False
+        """Its last end said that it can never run with these settings."""
 
     @property
     def pid(self) -> int | None:
@@ -73,13 +78,17 @@ class Part:
     def death(self) -> str | None:
         """How it ended, for a sentence; None while it runs. Call it once for each death.
 
-        What the process had started itself is told to stop, and made to after the grace: it may hold
-        what the next start needs, such as a port.
+        What the process had started itself is told to stop, and made to after the grace; at once, where it
+        holds what the next start needs, such as a port.
         """
         if self._process is None or (status := self._process.poll()) is None:
             return None
         group, self._process = self._process.pid, None
         now = time.monotonic()
+        refused = status == WRONG_USAGE
+        self.is_hopeless = refused and not self._orphans
+        if refused:
+            self._kill_orphans()
         if _signal_group(group, self.stop_signal):
             self._orphans[group] = now + self.grace_seconds
         if now - self._started_at >= HEALTHY_AFTER:
@@ -106,13 +115,16 @@ class Part:
 
     def kill(self) -> None:
         """End the process and all that it started, and wait for it. Idempotent."""
-        for group in self._orphans:
-            _signal_group(group, signal.SIGKILL)
-        self._orphans.clear()
+        self._kill_orphans()
         if self._process is not None:
             _signal_group(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def _kill_orphans(self) -> None:
+        for group in self._orphans:
+            _signal_group(group, signal.SIGKILL)
+        self._orphans.clear()
 
 
 def ended(status: int) -> str:

@@ -81,6 +81,14 @@ def check_port(host: str, port: int) -> None:
             raise _port_refused(host, port, error) from None
 
 
+def check_redis_url(url: str) -> None:
+    """InvalidSetting for what is no URL of a Redis; one that does not answer is waited for by whoever needs it."""
+    if url:
+        from tollhouse.kv.connection import connect  # slow, and mostly for nothing
+
+        connect(url).close()
+
+
 def _port_refused(host: str, port: int, error: OSError) -> InvalidSetting:
     if error.errno == errno.EADDRINUSE:
         return InvalidSetting(

@@ -9,11 +9,11 @@ from http.client import HTTPConnection, HTTPException
 from tollhouse.domain.errors import TollhouseError, Unavailable
 from tollhouse.services.bootstrap import LOCAL_MODEL, Prepared
 from tollhouse.settings import Settings
-from tollhouse.up.banner import banner, secrets
+from tollhouse.up.banner import banner, program, secrets
 from tollhouse.up.embedded_redis import redis_part
 from tollhouse.up.local_model import LocalModel, local_model_available
 from tollhouse.up.part import Part
-from tollhouse.up.preflight import HomeLock, check_port, explain, make_home
+from tollhouse.up.preflight import HomeLock, check_port, check_redis_url, explain, make_home
 from tollhouse.up.supervisor import Interrupted, Supervisor
 from tollhouse.up.terminal import Terminal
 
@@ -29,6 +29,7 @@ def run(settings: Settings) -> int:
     try:
         with Supervisor(terminal.say) as supervisor, _alone(settings, supervisor):
             check_port(settings.host, settings.port)
+            check_redis_url(settings.redis_url)
             _start(settings, supervisor, terminal)
             supervisor.watch()
             terminal.say("Stopping: open calls are finished first. Ctrl-C again stops at once.")
@@ -73,7 +74,7 @@ def _start(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> No
         raise
     for notice in prepared.notices:
         terminal.say(f"  {notice}")
-    terminal.say("\n" + banner(address(settings), prepared) + "\n")
+    terminal.say("\n" + banner(address(settings), prepared, program()) + "\n")
 
 
 def _gateway(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> None:

@@ -79,7 +79,10 @@ class Supervisor:
                 self._wait_for(part, part.ready)
 
     def watch(self) -> None:
-        """Keep the parts running until someone asks to stop."""
+        """Keep the parts running until someone asks to stop.
+
+        Unavailable, in a sentence, when one can never run with the settings that it was given.
+        """
         while not self.stopping:
             self._tick()
             time.sleep(POLL)
@@ -122,6 +125,8 @@ class Supervisor:
         for part in [part for group in self._groups for part in group if part is not but]:
             part.sweep()
             if death := part.death():
+                if part.is_hopeless:
+                    raise Unavailable(f"{part.name} cannot run with these settings: see what it said above.")
                 self._again(part, death, now)
             elif part in self._due and now >= self._due[part]:
                 del self._due[part]

@@ -32,6 +32,18 @@ with Supervisor(lambda text: print(text, flush=True)) as supervisor:
     supervisor.watch()
 print("stopped", flush=True)
 """
+KEEPS_A_LOCK = """
+import fcntl, os, signal, sys, time
+lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit(2)
+if os.fork() == 0:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    open(sys.argv[1] + ".held", "w").close()
+time.sleep(60)
+"""
 
 
 def shell(script: str) -> list[str]:
@@ -77,8 +89,10 @@ def supervisor(said: list[str]) -> Supervisor:
     return Supervisor(said.append)
 
 
-def interrupt_after(seconds: float) -> None:
-    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+def interrupt_after(seconds: float) -> threading.Timer:
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    return timer
 
 
 def test_a_part_that_dies_is_named_and_started_again(supervisor: Supervisor, said: list[str]) -> None:
@@ -121,6 +135,35 @@ def test_what_a_dead_part_had_started_is_ended_before_it_is_in_the_way(superviso
         interrupt_after(0.5)
         supervisor.watch()
         assert not alive(int(child.read_text()))
+
+
+def test_a_part_with_a_setting_that_is_wrong_is_given_up(supervisor: Supervisor, said: list[str]) -> None:
+    with supervisor:
+        supervisor.start(Part("worker", shell("exit 2")))
+        too_late = interrupt_after(5)
+        with pytest.raises(Unavailable) as failure:
+            supervisor.watch()
+        too_late.cancel()
+    assert failure.value.message == "worker cannot run with these settings: see what it said above."
+    assert said == []
+
+
+def test_a_part_that_misses_what_its_orphans_hold_gets_it(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    part = Part("web", [sys.executable, "-c", KEEPS_A_LOCK, str(tmp_path / "lock")], grace_seconds=60)
+    with supervisor:
+        supervisor.start(part)
+        assert eventually((tmp_path / "lock.held").exists)
+        assert part.pid
+        os.kill(part.pid, signal.SIGKILL)
+        interrupt_after(2)
+        supervisor.watch()
+        assert part.running
+    assert said == [
+        "web was killed by SIGKILL; it is started again in 0.2 s.",
+        "web ended with exit status 2; it is started again in 0.4 s.",
+    ]
 
 
 def test_a_part_that_ends_before_it_is_ready_is_given_up_with_what_to_do(supervisor: Supervisor) -> None:
