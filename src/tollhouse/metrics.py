@@ -32,15 +32,21 @@ _SHARED = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 
 
 class _Process:
-    name: str | None = None
+    """Who counts. Asked for with each count, so it is kept rather than asked of the system."""
+
+    identity = str(os.getpid())
+    named = False
 
     @classmethod
-    def identity(cls) -> str:
-        return cls.name or str(os.getpid())
+    def begin(cls) -> None:
+        if not cls.named:
+            cls.identity = str(os.getpid())
 
+
+os.register_at_fork(after_in_child=_Process.begin)
 
 if _SHARED:
-    values.ValueClass = values.MultiProcessValue(_Process.identity)  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue(lambda: _Process.identity)  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
@@ -234,7 +240,7 @@ def count_as(identity: str) -> None:
     For processes that come and go one after the other, as work-horses do: each would leave files behind.
     No two that live at the same time may have one name; an underscore in it is not allowed.
     """
-    _Process.name = identity
+    _Process.identity, _Process.named = identity, True
 
 
 def forget_process(identity: str) -> None:

@@ -32,8 +32,8 @@ from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage
 from tollhouse.store.instances import Instance
 from tollhouse.store.leases import Leases
+from tollhouse.store.ledger.drivers import Outside, at_once
 from tollhouse.store.ledger.spool import Spool
-from tollhouse.store.ledger.tables import Outside, at_once
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.secret_key import confirm_secret_key, load_secret_key
 from tollhouse.store.vault import FernetVault

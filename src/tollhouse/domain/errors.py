@@ -185,3 +185,9 @@ class UpstreamInvalid(UpstreamError):
 
 class InvalidSetting(TollhouseError):
     code = "invalid_setting"
+
+
+class ClientGone(BaseException):
+    """Whoever made the call has left. It is raised wherever the call waits, and ends it: no error of the call,
+    which is why it is none that `except Exception` may take for one.
+    """

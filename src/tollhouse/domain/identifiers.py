@@ -2,9 +2,11 @@
 
 import os
 import time
+from functools import lru_cache
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
-_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+_DIGITS = bytes(_ALPHABET[byte % 32].encode()[0] for byte in range(256))
+"""Of each byte, its lowest five bits as a digit."""
 
 
 def new_id(prefix: str) -> str:
@@ -12,5 +14,10 @@ def new_id(prefix: str) -> str:
 
     Ids made in different milliseconds sort by time; within one millisecond their order is random.
     """
-    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
-    return f"{prefix}_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+    random = os.urandom(16).translate(_DIGITS).decode()
+    return f"{prefix}_{_clock(time.time_ns() // 1_000_000)}{random}"
+
+
+@lru_cache(16)
+def _clock(milliseconds: int) -> str:
+    return "".join(_ALPHABET[milliseconds >> shift & 31] for shift in range(45, -1, -5))

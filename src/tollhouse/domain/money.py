@@ -24,6 +24,11 @@ class Prices:
     cache_write: int
     output: int
 
+    @property
+    def dearest_input(self) -> int:
+        """The most that a token of input can cost, cached or not."""
+        return max(self.input, self.cache_read, self.cache_write)
+
     def cost(self, usage: Usage) -> int:
         """Nano-dollars, rounded up once a call: so a cost never exceeds a bound made the same way."""
         parts = (
@@ -52,9 +57,11 @@ class Tariff:
 
     def most(self, prompt_tokens: int, output_tokens: int) -> int:
         """Nano-dollars that a prompt of at most, and an output of at most, so many tokens can cost."""
-        candidates = [self.base, *(p for above, p in self.steps if prompt_tokens > above)]
-        dearest_in = max(max(p.input, p.cache_read, p.cache_write) for p in candidates)
-        dearest_out = max(p.output for p in candidates)
+        dearest_in, dearest_out = self.base.dearest_input, self.base.output
+        for above, prices in self.steps:
+            if prompt_tokens > above:
+                dearest_in = max(dearest_in, prices.dearest_input)
+                dearest_out = max(dearest_out, prices.output)
         return -(-(prompt_tokens * dearest_in + output_tokens * dearest_out) // MILLION)
 
 

@@ -79,6 +79,13 @@ class LineHandler(logging.Handler):
         self._stream = stream
         self._torn = False
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        # Without the lock of other handlers: a line is one write, which needs none.
+        kept = bool(self.filter(record))
+        if kept:
+            self.emit(record)
+        return kept
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._write(mask(self._form.line(record)))

@@ -48,8 +48,10 @@ class JSONLines:
             "process": self._process,
             "pid": os.getpid(),
         }
-        for name, value in fields.items():
-            event[f"{name}_" if name in event else name] = value
+        if event.keys().isdisjoint(fields):
+            event |= fields
+        else:
+            event |= {f"{name}_" if name in event else name: value for name, value in fields.items()}
         line = _dump(event)
         return (line if line.isascii() and b"\x7f" not in line else _printable(line)) + b"\n"
 
@@ -88,13 +90,13 @@ def _content(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
         if record.exc_info and record.exc_info[1]:
             _put_exception(fields, "error", record.exc_info[1])
         return _shorten(_message(record), LONGEST_TEXT), fields
+    fields |= given
     for name, value in given.items():
         if isinstance(value, str):
-            fields[name] = value if len(value) <= LONGEST_TEXT else _shorten(value, LONGEST_TEXT)
+            if len(value) > LONGEST_TEXT:
+                fields[name] = _shorten(value, LONGEST_TEXT)
         elif isinstance(value, BaseException):
             _put_exception(fields, name, value)
-        else:
-            fields[name] = value
     return record.msg, fields
 
 

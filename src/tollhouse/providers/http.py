@@ -14,7 +14,7 @@ from tollhouse.providers.response import MalformedResponse, Response
 
 STALE_SECONDS = 1.0
 READ_BYTES = 32768
-TURN_BYTES = 1 << 20
+TURN_BYTES = 1 << 16
 _LARGE_BODY = 1 << 16
 
 

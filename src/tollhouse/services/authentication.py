@@ -29,13 +29,11 @@ class Authentication:
                 "No API key was given: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`. "
                 "`tollhouse keys create --name NAME` makes one."
             )
-        if not self._mint.is_ours(key):
-            raise InvalidKey("This API key is not one of this gateway's: check that it was copied whole.")
         digest = self._mint.digest(key)
         try:
             principal = self._known[digest]
         except KeyError:
-            principal = self._look_up(digest)
+            principal = self._look_up(key, digest)
         if principal is None:
             raise RevokedKey("This API key was revoked: `tollhouse keys create --name NAME` makes another.")
         if principal.expires_at is not None and principal.expires_at <= datetime.now(UTC):
@@ -47,7 +45,9 @@ class Authentication:
         self._generation += 1
         self._known = {}
 
-    def _look_up(self, digest: str) -> Principal | None:
+    def _look_up(self, key: str, digest: str) -> Principal | None:
+        if not self._mint.is_ours(key):
+            raise InvalidKey("This API key is not one of this gateway's: check that it was copied whole.")
         generation = self._generation
         row = self._database.ask(
             lambda session: session.scalar(select(ApiKeyRecord).where(ApiKeyRecord.digest == digest))

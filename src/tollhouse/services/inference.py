@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from tollhouse import crash_points, metrics
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import (
+    ClientGone,
     TollhouseError,
     Unavailable,
     UnknownModel,
@@ -23,7 +24,7 @@ from tollhouse.domain.routes import Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import Admission, Admitted
 from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.reply import Reply
+from tollhouse.services.reply import CLIENT_GONE, Reply
 from tollhouse.services.routing import candidates
 from tollhouse.services.settlement import FREE, Booking
 from tollhouse.wire import FORMATS, PAIRS, upstream_format
@@ -66,8 +67,11 @@ class Inference:
         except TollhouseError as error:
             booking.settle(_usage_of_failure(error, admitted), error.status, error.code)
             raise
+        except ClientGone:
+            booking.settle(booking.known_usage(), 0, CLIENT_GONE)
+            raise
         except BaseException:
-            booking.settle(Usage(input=admitted.input_bound, estimated=True), 500, "internal_error")
+            booking.settle(booking.known_usage(), 500, "internal_error")
             raise
 
     def _candidates(self, principal: Principal, call: Call) -> Sequence[Target]:

@@ -25,7 +25,8 @@ class Booking:
         self._first_token: float | None = None
         self._settled = False
         self._lock = threading.Lock()
-        self._usage = self._unknown
+        self.known_usage: Callable[[], Usage] = self._unknown
+        """What the call has used, as far as anybody has said."""
         self._status = 0
         self.target = target
         self.attempts = 0
@@ -35,11 +36,11 @@ class Booking:
         """One more attempt, at this target."""
         self.target = target
         self.attempts += 1
-        self._usage, self._status = self._unknown, 0
+        self.known_usage, self._status = self._unknown, 0
 
     def relays(self, usage: Callable[[], Usage], status: int) -> None:
         """An answer of this status comes: what it has used so far is known from here on."""
-        self._usage, self._status = usage, status
+        self.known_usage, self._status = usage, status
 
     def saw_first_token(self) -> None:
         """Output has begun; only the first time counts."""
@@ -86,7 +87,7 @@ class Booking:
 
     def _known(self) -> Entry | None:
         """What is booked if the process dies now; None while nothing was sent."""
-        return self._entry(self._usage(), self._status, PROCESS_DIED) if self.attempts else None
+        return self._entry(self.known_usage(), self._status, PROCESS_DIED) if self.attempts else None
 
     def _entry(self, usage: Usage, status: int, outcome: str) -> Entry:
         now, target = time.monotonic(), self.target

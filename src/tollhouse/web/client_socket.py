@@ -8,16 +8,25 @@ import errno
 import math
 import struct
 import time
-from socket import SHUT_RD, SO_LINGER, SOL_SOCKET
+from socket import MSG_PEEK, SHUT_RD, SHUT_WR, SO_LINGER, SOL_SOCKET
 from typing import Any, Literal
 
+import gevent
 from gevent.socket import socket
+
+from tollhouse.domain.errors import ClientGone
+from tollhouse.web.turnstile import Turnstile
 
 BETWEEN_REQUESTS_SECONDS = 75.0
 """How long a connection may rest. More than the minute after which most proxies end it themselves."""
 LEAST_BYTES_PER_SECOND = 4096
 """Who is faster than this, in the time that others take, may go on for as long as there is something to send."""
 PIECE = 65_536
+HEAD_START_BYTES = 64
+MOST_DROPPED_BYTES = 1024 * 1024
+TURN_BYTES = 16_384
+"""What one reply may send before others have their turn, where its client always has room: as many small events
+take a millisecond or two."""
 
 
 class ClientStalled(TimeoutError):
@@ -59,17 +68,52 @@ class ClientSocket(socket):
     _sock: Any
     """The kernel's socket, past gevent."""
 
-    def __init__(self, accepted: socket, stall_seconds: float) -> None:
+    def __init__(self, accepted: socket, stall_seconds: float, turnstile: Turnstile) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         self._stall = stall_seconds
         self._doing: Literal["rest", "head", "request"] = "head"
         self._since = time.monotonic()
         self._body = self._reply = Pace(stall_seconds)
+        self.head_start = b""
+        """How the head begins that is being read, for whoever has to refuse it."""
+        self._turnstile = turnstile
+        self._this_turn = 0
+        self._serving: Any = None
+        """The greenlet whose call is to end with the client."""
+
+    def watch(self) -> None:
+        """From here on, what this greenlet does is for nobody but the client: without it, ClientGone is raised here."""
+        self._serving = gevent.getcurrent()
+
+    def unwatch(self) -> None:
+        """What follows is done whoever is there. Idempotent."""
+        self._serving = None
+
+    @property
+    def is_watched(self) -> bool:
+        return self._serving is not None
+
+    def is_at_end(self) -> bool:
+        """Whether the client will send no more; never waits."""
+        try:
+            return not self._sock.recv(1, MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def end_call(self) -> None:
+        """Raise ClientGone where the client's call waits. To be called by the hub."""
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.throw(ClientGone())
 
     def begin_request(self) -> None:
         """The head is here: what is read from now on is its body."""
         self._doing = "request"
+        self.head_start = b""
         self._body, self._reply = Pace(self._stall), Pace(self._stall)
+        self._this_turn = 0
 
     def end_request(self) -> None:
         """The reply is sent and the body read: from here on another request may come."""
@@ -89,6 +133,17 @@ class ClientSocket(socket):
             except OSError:
                 return  # it is gone
 
+    def answer_at_once(self, response: bytes) -> None:
+        """Send this if there is room for it now, and drop what the client has sent, so that it gets to read it."""
+        try:
+            self._sock.send(response)
+            self._sock.shutdown(SHUT_WR)
+            for _ in range(MOST_DROPPED_BYTES // PIECE):
+                if not self._sock.recv(PIECE):
+                    break
+        except OSError:
+            return  # it is gone, or has sent no more
+
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         if flags:
             return super().recv(size, flags)  # someone looks at what is there and takes nothing
@@ -105,6 +160,8 @@ class ClientSocket(socket):
             raise ClientStalled from None
         if rests:
             self._doing, self._since = "head", time.monotonic()
+        if not self.head_start:
+            self.head_start = data[:HEAD_START_BYTES]
         return data
 
     def _recv_body(self, size: int) -> bytes:
@@ -128,7 +185,12 @@ class ClientSocket(socket):
                 raise  # gunicorn answers an error of its own only if that is possible at once
         else:
             self._reply.moved(sent, 0)
+            self._this_turn += sent
+            if self._this_turn >= TURN_BYTES:
+                self._this_turn = 0
+                self._turnstile.wait_for_turn()
             return sent
+        self._this_turn = 0
         started = time.monotonic()
         try:
             self._be_patient(self._reply.patience())

@@ -3,10 +3,11 @@
 import importlib
 import pkgutil
 
-from flask import Blueprint, Flask, Response, g
+from flask import Blueprint, Flask, Response, g, request
 
 from tollhouse import logs, settings, wiring
 from tollhouse.web import errors, gate, inference, operations, pages
+from tollhouse.web.inference.respond import Calls
 
 
 def create_app(given: settings.Settings | None = None) -> Flask:
@@ -26,6 +27,7 @@ def create_app(given: settings.Settings | None = None) -> Flask:
     for blueprint in (operations.blueprint, *_blueprints(inference), *_blueprints(pages)):
         app.register_blueprint(blueprint)
     services.serve()
+    app.wsgi_app = Calls(app)  # type: ignore[method-assign]
     return app
 
 
@@ -37,9 +39,6 @@ def _blueprints(package: object) -> list[Blueprint]:
 
 
 def _name_request(response: Response) -> Response:
-    request_id = g.get("request_id")
-    if request_id:
-        response.headers["x-request-id"] = request_id
-        if gate.dialect() == "anthropic":
-            response.headers["request-id"] = request_id
+    if request_id := g.get("request_id"):
+        response.headers.update(gate.named(request.environ, request_id))
     return response

@@ -23,11 +23,13 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.web.gate import dialect
 from tollhouse.wire import json_text
-from tollhouse.wire.dialects import error_body, status_of
+from tollhouse.wire.dialects import error_body, is_error_body, message_in, status_of
 
 
 def register(app: Flask) -> None:
     """Every error of the application ends here."""
+    # A path with a slash too many is another path: it would be answered with a redirect, which SDKs do not expect.
+    app.url_map.merge_slashes = False
     app.register_error_handler(TollhouseError, _tollhouse_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ParseException, _broken_body)
@@ -51,9 +53,12 @@ def _rejected(error: UpstreamRejected) -> Response:
         problem = UpstreamError(error.message + " Ask whoever runs this gateway to run `tollhouse providers check`.")
         problem.may_retry = error.may_fail_over
         return respond(problem)
-    if error.body and error.content_type.startswith("application/json"):
-        response = Response(error.body, error.status, content_type=error.content_type)
-        return _with_headers(response, error)
+    said = json_text.read_leniently(error.body)
+    if is_error_body(said, dialect()):
+        return _with_headers(Response(error.body, error.status, content_type="application/json"), error)
+    # The caller's SDK would find nothing where it looks.
+    if words := message_in(said):
+        error.message = f"{error.message.rstrip('.')}: {words}"
     return respond(error)
 
 

@@ -3,17 +3,24 @@
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, NoReturn
 
 import gevent
+from gevent.server import StreamServer
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger as GunicornLogger
 from gunicorn.workers.ggevent import GeventWorker
 
+from tollhouse.domain.errors import ClientGone
 from tollhouse.settings import load
 from tollhouse.web.client_socket import ClientSocket
+from tollhouse.web.client_watch import ClientWatch
+from tollhouse.web.gunicorn_tuning import tune
+from tollhouse.web.turnstile import Turnstile
 
 MOST_DRAINED_BYTES = 64 * 1024 * 1024
 MOST_DRAINED_SECONDS = 5.0
@@ -36,6 +43,9 @@ class Logger(GunicornLogger):
         self.access_log = logging.getLogger("gunicorn.access")
         logs.configure(load(), "web")
 
+    def access(self, *_: Any) -> None:
+        """There is no access log: a call has a line of its own. gunicorn would find that out for each request."""
+
     def reopen_files(self) -> None:
         """There are none."""
 
@@ -47,9 +57,30 @@ class Worker(GeventWorker):
         super().__init__(*args, **kwargs)
         self._stall_seconds = load().stalled_client_seconds
         self._clients: set[ClientSocket] = set()
+        self._turnstile = Turnstile()
+        self._servers: list[StreamServer] = []
+
+    def server_class(  # type: ignore[override]  # it is called like the class that gunicorn takes it for
+        self, listener: Any, *, spawn: Any, **_: Any
+    ) -> StreamServer:
+        """What accepts connections: as gunicorn makes it where nobody else does, and known here."""
+        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=spawn)
+        if self.cfg.workers > 1:
+            server.max_accept = 1
+        self._servers.append(server)
+        return server
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        watch = gevent.spawn(ClientWatch(self._clients).run)
+        try:
+            super().run()
+        finally:
+            watch.kill(block=False)
 
     def load_wsgi(self) -> None:
         """The application. What it cannot start without is told in one sentence, and not by a traceback."""
+        tune(self.cfg)
         from sqlalchemy.exc import SQLAlchemyError
 
         from tollhouse.domain.errors import TollhouseError
@@ -71,13 +102,20 @@ class Worker(GeventWorker):
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """One connection."""
-        bounded = ClientSocket(client, self._stall_seconds)
+        bounded = ClientSocket(client, self._stall_seconds, self._turnstile)
         self._clients.add(bounded)
         try:
             # Past gunicorn's gevent worker, whose own method does no more than take every bound away.
             super(GeventWorker, self).handle(listener, bounded, addr)
         finally:
             self._clients.discard(bounded)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """What is no request, or was answered by nobody else. gunicorn would log and send back what it cannot read."""
+        if isinstance(exc, Exception):
+            from tollhouse.web.refusals import refusal
+
+            client.answer_at_once(refusal(exc, client.head_start, str(addr[0]) if addr else ""))
 
     def timeout_ctx(self) -> Any:
         """What gunicorn waits for a request in. The socket knows better what it waits for."""
@@ -87,7 +125,12 @@ class Worker(GeventWorker):
         """One request, read to its end: the next one begins after its body."""
         sock.begin_request()
         try:
-            super().handle_request(listener_name, req, sock, addr)
+            try:
+                super().handle_request(listener_name, req, sock, addr)
+            finally:
+                sock.unwatch()
+        except ClientGone:
+            raise StopIteration from None
         except StopIteration:
             # A connection that is closed before all was read of it is reset, and its last answer lost.
             _finish_body(req, sock)
@@ -96,10 +139,23 @@ class Worker(GeventWorker):
             raise StopIteration
         sock.end_request()
 
+    def notify(self) -> None:
+        """Once a second. Where the arbiter has died, stop as if told to; gunicorn would cut all replies."""
+        super(GeventWorker, self).notify()
+        if self.alive and self.ppid != os.getppid():
+            self.handle_exit(signal.SIGTERM, None)
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop when the open requests are answered. gunicorn would also wait for clients that have none."""
         super().handle_exit(sig, frame)
+        if self.ppid != os.getppid():
+            # A successor waits for the address.
+            gevent.spawn(self._stop_accepting)
         gevent.spawn(self._end_idle)
+
+    def _stop_accepting(self) -> None:
+        for server in self._servers:
+            server.close()
 
     def _end_idle(self) -> None:
         while True:

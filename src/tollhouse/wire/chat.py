@@ -30,24 +30,23 @@ class ChatFormat:
         _SCHEMA.check(body)
         caps = [cap for field in _CAPS if (cap := body.get(field)) is not None]
         tools = body.get("tools") or ()
+        messages = body["messages"]
+        lists = [content for message in messages if isinstance(content := message.get("content"), list)]
+        kinds = [part.get("type") for content in lists for part in content]
         return Facts(
             model=body["model"],
             size=size,
             stream=bool(body.get("stream")),
             output_cap=int(max(caps)) if caps else None,
             choices=int(body.get("n") or 1),
-            messages=len(body["messages"]),
+            messages=len(messages),
             tools=len(tools),
-            media=sum(
-                part.get("type") not in _TEXT_PARTS
-                for message in body["messages"]
-                if isinstance(content := message.get("content"), list)
-                for part in content
-            ),
+            media=len([kind for kind in kinds if kind not in _TEXT_PARTS]),
             surcharged=bool(body.get("web_search_options"))
             or body.get("service_tier") not in _LIST_PRICE_TIERS
             or "audio" in (body.get("modalities") or ())
-            or any(_has_audio(message) for message in body["messages"])
+            or "input_audio" in kinds
+            or any(message.get("audio") for message in messages)
             or any(tool.get("type") not in ("function", "custom") for tool in tools),
         )
 
@@ -69,12 +68,6 @@ class ChatFormat:
         if facts.stream:
             return ChatStreamMeter(input_bound)
         return WholeMeter(openai_usage, input_bound, generates=True)
-
-
-def _has_audio(message: Mapping[str, Any]) -> bool:
-    content = message.get("content")
-    parts = content if isinstance(content, list) else ()
-    return bool(message.get("audio")) or any(part.get("type") == "input_audio" for part in parts)
 
 
 def wants_usage(body: Mapping[str, Any]) -> bool:

@@ -17,6 +17,9 @@ _ANTHROPIC_TYPES = {
     529: "overloaded_error",
 }
 
+LONGEST_MESSAGE = 1000
+"""Characters of another's message that are passed on."""
+
 
 def status_of(error: TollhouseError, dialect: str) -> int:
     """The HTTP status; a spent budget has one of its own in Anthropic's dialect."""
@@ -38,3 +41,25 @@ def error_event(error: TollhouseError, dialect: str, request_id: str) -> bytes:
     """The server-sent event that tells a client that its stream will not end well."""
     data = json_text.write(error_body(error, dialect, request_id))
     return b"event: error\ndata: " + data + b"\n\n" if dialect == "anthropic" else b"data: " + data + b"\n\n"
+
+
+def is_error_body(body: Any, dialect: str) -> bool:
+    """Whether this document is an error as that vendor writes it."""
+    if not isinstance(body, dict) or (body.get("type") == "error") != (dialect == "anthropic"):
+        return False
+    error = body.get("error")
+    return isinstance(error, dict) and isinstance(error.get("message"), str)
+
+
+def message_in(body: Any) -> str:
+    """What an error document of whatever shape says to people, shortened; "" where nothing is found."""
+    if isinstance(body, dict):
+        error = body.get("error")
+        for said in (
+            error.get("message") if isinstance(error, dict) else error,
+            body.get("message"),
+            body.get("detail"),
+        ):
+            if isinstance(said, str) and said.strip():
+                return said.strip()[:LONGEST_MESSAGE]
+    return ""

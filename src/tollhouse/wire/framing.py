@@ -31,6 +31,8 @@ class EventFraming:
         # Up to three of the old bytes can be part of a blank line that ends in the new ones.
         searched = max(0, len(self._rest) - 3)
         text = self._rest + chunk if self._rest else chunk
+        if b"\r" not in text:
+            return self._feed_plain(text, searched)
         # A carriage return at the end may be half of a line's end: wait for the other half.
         end = len(text) - 1 if text.endswith(b"\r") else len(text)
         events = []
@@ -38,11 +40,24 @@ class EventFraming:
         for blank in _BLANK_LINE.finditer(text, searched, end):
             events.append(text[start : blank.end()])
             start = blank.end()
-        self._rest = text[start:]
-        if len(self._rest) > LONGEST_EVENT:
-            events.append(self._rest)
-            self._rest = b""
+        self._keep(text[start:], events)
         return events
+
+    def _feed_plain(self, text: bytes, searched: int) -> list[bytes]:
+        """The same without carriage returns, as nearly every host streams: a search is cheaper than the pattern."""
+        events = []
+        start = 0
+        while (blank := text.find(b"\n\n", max(start, searched))) >= 0:
+            events.append(text[start : blank + 2])
+            start = blank + 2
+        self._keep(text[start:], events)
+        return events
+
+    def _keep(self, rest: bytes, events: list[bytes]) -> None:
+        if len(rest) > LONGEST_EVENT:
+            events.append(rest)
+            rest = b""
+        self._rest = rest
 
     def finish(self) -> list[bytes]:
         rest, self._rest = self._rest, b""

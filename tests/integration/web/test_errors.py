@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway, settings_for
 from tests.ledgers import booked, open_holds
+from tollhouse.domain.errors import UpstreamRejected
 
 USER = [{"role": "user", "content": "hi"}]
 
@@ -162,6 +163,64 @@ def test_paths_and_methods_that_are_not_there_are_told_in_the_right_shape(gatewa
     problem = gateway.get("/nothing")
     assert problem.content_type == "application/problem+json"
     assert problem.json["status"] == 404
+
+
+@pytest.mark.parametrize("path", ["/v1//chat/completions", "/v1/chat//completions", "/v1/chat/completions/"])
+def test_a_path_with_a_slash_too_many_is_another_path_and_no_redirect(gateway: Gateway, path: str) -> None:
+    response = gateway.post(path, {"model": "echo", "messages": USER})
+    assert (response.status_code, response.json["error"]["code"]) == (404, "not_found")
+    response = gateway.post(path, {"model": "echo", "messages": USER}, headers={"anthropic-version": "2023-06-01"})
+    assert (response.status_code, response.json["error"]["type"]) == (404, "not_found_error")
+
+
+OPENAI_SAYS = b'{"error": {"message": "too odd", "type": "invalid_request_error", "param": "x", "code": "odd"}}'
+ANTHROPIC_SAYS = b'{"type": "error", "error": {"type": "invalid_request_error", "message": "too odd"}}'
+
+
+def refused_with(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, path: str, body: bytes) -> TestResponse:
+    def refuse(*_: object) -> None:
+        raise UpstreamRejected(
+            "The provider acme answered with status 400.", status=400, body=body, content_type="application/json"
+        )
+
+    monkeypatch.setattr(gateway.services.serve().inference._admission, "admit", refuse)
+    return gateway.post(path, {"model": "echo", "max_tokens": 5, "messages": USER})
+
+
+@pytest.mark.parametrize(("path", "body"), [(CHAT, OPENAI_SAYS), (MESSAGES, ANTHROPIC_SAYS)])
+def test_a_providers_error_in_the_callers_dialect_is_relayed_as_it_is(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, path: str, body: bytes
+) -> None:
+    response = refused_with(gateway, monkeypatch, path, body)
+    assert (response.status_code, response.get_data()) == (400, body)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, ANTHROPIC_SAYS),
+        (MESSAGES, OPENAI_SAYS),
+        (CHAT, b'{"error": "too odd"}'),
+        (MESSAGES, b'{"detail": "too odd"}'),
+        (CHAT, b'{"object": "error", "message": "too odd"}'),
+    ],
+)
+def test_a_providers_error_of_another_shape_is_told_in_the_callers_dialect(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, path: str, body: bytes
+) -> None:
+    response = refused_with(gateway, monkeypatch, path, body)
+    assert response.status_code == 400
+    assert complaint(response) == "The provider acme answered with status 400: too odd"
+    assert response.json["error"]["type"] == "invalid_request_error"
+    assert (response.json.get("type") == "error") == (path == MESSAGES)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"error": null}', b'{"error": {"message": 5}}'])
+def test_a_providers_error_that_says_nothing_is_told_by_its_status(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    response = refused_with(gateway, monkeypatch, CHAT, body)
+    assert (response.status_code, complaint(response)) == (400, "The provider acme answered with status 400.")
 
 
 def test_without_the_database_a_key_that_is_not_known_yet_is_503_and_not_500(gateway: Gateway) -> None:

@@ -45,4 +45,4 @@ def test_a_host_that_is_never_slow_leaves_other_calls_their_turn() -> None:
     exchange.await_status()
     assert sum(len(chunk) for chunk in iter(exchange.read, b"")) == len(CHUNK) * CHUNKS
     greenlet.kill()
-    assert 5 <= len(turns) <= 20
+    assert 5 <= len(turns) <= 200

@@ -1,6 +1,8 @@
 """Frames of server-sent events."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tollhouse.wire import framing
 from tollhouse.wire.framing import EventFraming, event_data
@@ -51,3 +53,23 @@ def test_an_event_that_never_ends_is_passed_on_in_pieces(monkeypatch: pytest.Mon
 )
 def test_the_data_of_an_event_is_its_data_lines_joined(event: bytes, data: bytes) -> None:
     assert event_data(event) == data
+
+
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\n\n", b"\r", b"\r\n"])), st.data())
+def test_events_are_the_same_however_they_come_and_whatever_ends_their_lines(
+    pieces: list[bytes], data: st.DataObject
+) -> None:
+    text = b"".join(pieces)
+    whole, cut = EventFraming(), EventFraming()
+    expected = [*whole.feed(text), *whole.finish()]
+    frames, rest = [], text
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        frames += cut.feed(rest[:size])
+        rest = rest[size:]
+    assert [*frames, *cut.finish()] == expected
+    assert b"".join(expected) == text
+    if b"\r" not in text:
+        in_crlf = EventFraming()
+        events = [*in_crlf.feed(text.replace(b"\n", b"\r\n")), *in_crlf.finish()]
+        assert [event.replace(b"\r\n", b"\n") for event in events] == expected

@@ -4,10 +4,10 @@ The frequent ones are strings on the driver's own cursor: SQLAlchemy took 0.4 ms
 more for each of its calls (docs/explanation/performance.md). The rare ones are here, in the same transaction.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Row, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,11 +16,6 @@ from tollhouse.domain.ledger import PROCESS_DIED, Entry
 from tollhouse.store.ledger.budget_book import Window
 from tollhouse.store.ledger.rows import ADJUSTMENT, CALL, Stored, Values
 from tollhouse.store.records import BudgetWindowRecord, LedgerRecord
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    import psycopg
 
 BUDGETS_LOCK = 7_083_001
 """PostgreSQL advisory lock: group commits share it, the making of a budget takes it alone."""
@@ -81,24 +76,3 @@ def make_windows(connection: Connection, windows: Mapping[str, Window]) -> None:
 def uncorrected(connection: Connection, request_ids: list[str]) -> Sequence[Row[Any]]:
     """Of these calls, those booked for a dead process that nobody has corrected yet."""
     return connection.execute(_UNCORRECTED, {"ids": request_ids}).all()
-
-
-Outside = Callable[[Callable[[], None]], object]
-"""Runs a piece of work to its end where it holds up nobody else, and raises what it raises."""
-
-
-def at_once(work: Callable[[], None]) -> None:
-    work()
-
-
-def tables_of(connection: Connection, outside: Outside = at_once) -> Tables:
-    """The tables behind this connection. `outside` runs what waits for the disk of SQLite."""
-    driver = connection.connection.driver_connection
-    # Each imports only its own driver: psycopg takes 60 ms, which SQLite's users need not pay.
-    if connection.dialect.name == "sqlite":
-        from tollhouse.store.ledger.sqlite_tables import SqliteTables
-
-        return SqliteTables(cast("sqlite3.Connection", driver), outside)
-    from tollhouse.store.ledger.postgresql_tables import PostgresqlTables
-
-    return PostgresqlTables(cast("psycopg.Connection[Any]", driver))

@@ -21,11 +21,11 @@ from tollhouse.store.faults import is_contention, is_refusal, locks_all
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.backlog import Backlog
 from tollhouse.store.ledger.budget_book import BudgetBook
+from tollhouse.store.ledger.drivers import Outside, at_once, tables_of
 from tollhouse.store.ledger.group import Decision, Decisions, commit_group
 from tollhouse.store.ledger.open_calls import CHECKPOINT_SECONDS, OpenCalls
 from tollhouse.store.ledger.outage import Outage
 from tollhouse.store.ledger.spool import Spool
-from tollhouse.store.ledger.tables import Outside, at_once, tables_of
 from tollhouse.store.ledger.waiting import Waiting
 
 GROUP_LIMIT = 512

@@ -1,12 +1,8 @@
 """`POST /v1/chat/completions`."""
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
-from tollhouse.web.inference.respond import infer
+from tollhouse.web.inference.respond import InferenceView
 
 blueprint = Blueprint("chat", __name__)
-
-
-@blueprint.post("/v1/chat/completions")
-def create() -> Response:
-    return infer("chat")
+blueprint.add_url_rule("/v1/chat/completions", "create", InferenceView("chat"), methods=["POST"])

@@ -1,12 +1,8 @@
 """`POST /v1/embeddings`."""
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
-from tollhouse.web.inference.respond import infer
+from tollhouse.web.inference.respond import InferenceView
 
 blueprint = Blueprint("embeddings", __name__)
-
-
-@blueprint.post("/v1/embeddings")
-def create() -> Response:
-    return infer("embeddings")
+blueprint.add_url_rule("/v1/embeddings", "create", InferenceView("embeddings"), methods=["POST"])

@@ -1,12 +1,8 @@
 """`POST /v1/messages`."""
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
-from tollhouse.web.inference.respond import infer
+from tollhouse.web.inference.respond import InferenceView
 
 blueprint = Blueprint("messages", __name__)
-
-
-@blueprint.post("/v1/messages")
-def create() -> Response:
-    return infer("messages")
+blueprint.add_url_rule("/v1/messages", "create", InferenceView("messages"), methods=["POST"])

@@ -4,7 +4,7 @@ import difflib
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from tollhouse.domain.errors import UnknownModel
 from tollhouse.services.routing import visible_models
@@ -16,7 +16,7 @@ blueprint = Blueprint("models", __name__)
 
 @blueprint.get("/v1/models")
 def list_models() -> Response:
-    names = visible_models(services().serve().catalogue.current, authenticate())
+    names = _visible_names()
     shown = [_shown(name) for name in names]
     if dialect() == "openai":
         return _json({"object": "list", "data": shown})
@@ -26,10 +26,15 @@ def list_models() -> Response:
 
 @blueprint.get("/v1/models/<path:name>")
 def retrieve_model(name: str) -> Response:
-    names = visible_models(services().serve().catalogue.current, authenticate())
+    names = _visible_names()
     if name not in names:
         raise UnknownModel(name, difflib.get_close_matches(name, names, 3, 0.5))
     return _json(_shown(name))
+
+
+def _visible_names() -> list[str]:
+    principal = authenticate(services().authentication, request.environ)
+    return visible_models(services().serve().catalogue.current, principal)
 
 
 def _shown(name: str) -> dict[str, Any]:

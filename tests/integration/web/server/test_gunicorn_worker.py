@@ -1,11 +1,12 @@
 """What a client can do to a connection, over real sockets."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +14,17 @@ import pytest
 
 from tests.integration.web.server.conftest import STALL_SECONDS, StubServer, read_to_end
 from tests.running import wait_until
+from tollhouse.domain.errors import InvalidSetting
+from tollhouse.web.server import check_address
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubServer]:
+    """A server of its own for requests that leave a line in the log."""
+    server = StubServer(tmp_path_factory.mktemp("refusing"), TOLLHOUSE_LOG_FORMAT="json")
+    yield server
+    server.stop(signal.SIGINT)
+
 
 HEAD = b"GET %s HTTP/1.1\r\nHost: stub\r\n\r\n"
 A_WHILE = STALL_SECONDS + 1.0
@@ -79,6 +91,14 @@ def bytes_until_cut(connection: socket.socket) -> int:
 def read_without_end(connection: socket.socket) -> None:
     while connection.recv(65_536):
         pass
+
+
+def is_taken(port: int) -> bool:
+    try:
+        check_address("127.0.0.1", port)
+    except InvalidSetting:
+        return True
+    return False
 
 
 def ended_process() -> int:
@@ -186,6 +206,44 @@ def test_a_refused_body_does_not_swallow_the_answer_of_a_client_that_closes(serv
         assert read_to_end(connection).startswith(b"HTTP/1.1 200")
 
 
+CANARY = b"canary-4711-canary"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"POST /v1/chat/completions?key=" + CANARY + b" HTTP/9.9x\r\n\r\n", 400),
+        (b"P(ST /v1/chat/completions HTTP/1.1\r\nAuthorization: Bearer " + CANARY + b"\r\n\r\n", 400),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nAuthorization" + CANARY + b"\r\n\r\n", 400),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nX(y: " + CANARY + b"\r\n\r\n", 400),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nTransfer-Encoding: " + CANARY + b"\r\n\r\n", 501),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: " + CANARY + b"\r\n\r\n", 400),
+        (b"POST /v1/chat/completions?" + CANARY * 1000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"POST /v1/chat/completions HTTP/1.1\r\nX: " + CANARY * 2000 + b"\r\n\r\n", 431),
+    ],
+)
+def test_what_is_no_request_is_refused_in_json_and_quoted_nowhere(
+    refusing: StubServer, request_bytes: bytes, status: int
+) -> None:
+    before = len(refusing.log())
+    with refusing.connect() as connection:
+        connection.sendall(request_bytes)
+        head, _, body = read_to_end(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"content-type: application/json" in head
+    assert json.loads(body)["error"]["type"] in ("invalid_request_error", "api_error")
+    (line,) = refusing.log()[before:].splitlines()
+    assert json.loads(line)["message"] == "request_unreadable"
+    assert b"canary" not in head + body + line.encode()
+
+
+def test_what_is_no_request_is_refused_in_the_dialect_of_its_path(refusing: StubServer) -> None:
+    for path, member in ((b"/v1/messages", "request_id"), (b"/v1/models", "error"), (b"/", "title")):
+        with refusing.connect() as connection:
+            connection.sendall(b"GET %b HTTP/1.1\r\nbad header\r\n\r\n" % path)
+            assert member in json.loads(read_to_end(connection).partition(b"\r\n\r\n")[2])
+
+
 BROKEN_CHUNK = (
     b"POST %s HTTP/1.1\r\nHost: stub\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n" + HEAD % b"/"
 )
@@ -244,6 +302,20 @@ def test_a_stop_finishes_open_replies_and_waits_for_no_idle_client(start: Callab
     assert sorted(server.events()) == ["closed /ticks", "services closed"]
     assert server.log() == ""
     assert not server.metrics_folder.exists()
+
+
+def test_workers_of_a_killed_server_finish_their_replies_and_leave_the_address(
+    start: Callable[..., StubServer],
+) -> None:
+    server = start(TOLLHOUSE_WEB_PROCESSES="2")
+    with server.connect() as streaming:
+        streaming.sendall(HEAD % b"/ticks?30")
+        head = read_head(streaming)
+        server.process.kill()
+        server.process.wait()
+        wait_until(lambda: not is_taken(server.port), 2)
+        assert (head + read_to_end(streaming)).endswith(b"0\r\n\r\n")
+    wait_until(lambda: server.events().count("services closed") == 2, 4)
 
 
 def test_the_gauges_of_a_killed_server_end_with_it(start: Callable[..., StubServer], tmp_path: Path) -> None:
