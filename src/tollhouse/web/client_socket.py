@@ -77,6 +77,8 @@ class ClientSocket(socket):
         self.head_start = b""
         """How the head begins that is being read, for whoever has to refuse it."""
         self._turnstile = turnstile
+        self._loop = gevent.get_hub().loop
+        self._round = -1
         self._this_turn = 0
         self._serving: Any = None
         """The greenlet whose call is to end with the client."""
@@ -185,6 +187,9 @@ class ClientSocket(socket):
                 raise  # gunicorn answers an error of its own only if that is possible at once
         else:
             self._reply.moved(sent, 0)
+            if self._round != self._loop.iteration:
+                # It has waited for something since: for its provider's next event, mostly.
+                self._round, self._this_turn = self._loop.iteration, 0
             self._this_turn += sent
             if self._this_turn >= TURN_BYTES:
                 self._this_turn = 0

@@ -1,5 +1,6 @@
 """OpenAI Chat Completions."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -77,10 +78,19 @@ def wants_usage(body: Mapping[str, Any]) -> bool:
 
 def is_usage_event(event: bytes) -> bool:
     """The event that `include_usage` adds at the end of a stream: usage, and no choices."""
-    if b'"usage"' not in event or b'"choices"' not in event:
+    if b'"usage"' not in event:
         return False
-    document = json_text.read_leniently(event_data(event))
+    data = event_data(event)
+    if not (_TELLS.search(data) and _NO_CHOICES.search(data)):
+        return False
+    document = json_text.read_leniently(data)
     return isinstance(document, dict) and document.get("choices") == [] and bool(document.get("usage"))
+
+
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_TELLS = re.compile(rb'"(?:usage"\s*:\s*\{|error"\s*:\s*[^n\s])')
+"""An event with a usage or an error that is not null. Most hosts have a null usage in every event: parsing those took
+a quarter of the time of a stream."""
 
 
 class ChatStreamMeter:
@@ -100,10 +110,11 @@ class ChatStreamMeter:
         if data.startswith(b"[DONE]"):
             self.started = self.complete = True
             return
-        if OUTPUT_TEXT.search(data):
+        # As nearly every host writes it; then a search for two words is cheaper than the pattern.
+        if (b'"content":"' in data and b'"content":""' not in data) or OUTPUT_TEXT.search(data):
             self._tokens += 1
             self.first_token = True
-        if b'"usage"' in data or b'"error"' in data or not self.started:
+        if not self.started or ((b'"usage"' in data or b'"error"' in data) and _TELLS.search(data)):
             self._read(data)
 
     def finish(self) -> None:
