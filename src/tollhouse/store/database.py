@@ -1,5 +1,6 @@
 """The engine and the two kinds of session: for reading, and for writing."""
 
+import errno
 import os
 import sqlite3
 import time
@@ -22,6 +23,7 @@ from tollhouse.domain.errors import InvalidSetting, Unavailable
 from tollhouse.store.columns import dump_json
 
 WRITE_WAIT_SECONDS = 5.0
+LEAST_ROOM_BYTES = 1 << 20
 ASK_SECONDS = 1.2
 MOST_ASKERS = 8
 """Questions that are asked at once; others wait for ASK_SECONDS to be asked."""
@@ -101,6 +103,13 @@ class Database:
             return datetime.now(UTC)
         moment: datetime = session.execute(select(func.now())).scalar_one()
         return moment.astimezone(UTC)
+
+    def check_room(self) -> None:
+        """Raise OSError where the disk of the file is full: what is small may be written there, and the rest not."""
+        if self.file is not None:
+            disk = os.statvfs(self.file.parent)
+            if disk.f_bavail * disk.f_frsize < LEAST_ROOM_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         self.engine.dispose()

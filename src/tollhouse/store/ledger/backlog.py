@@ -1,5 +1,6 @@
 """Settlements that wait to be written, in memory and, while the database is away, on the disk too."""
 
+import threading
 from collections import deque
 from collections.abc import Iterable
 
@@ -18,6 +19,8 @@ class Backlog:
         """These are in the spool as well, as far as it took them; they go first."""
         self._source = self._new
         self._in_hand: list[Settlement] = []
+        self._sheltered = False
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._new) + len(self._kept)
@@ -29,6 +32,7 @@ class Backlog:
         """The next ones to write."""
         self._source = self._kept or self._new
         self._in_hand = [self._source.popleft() for _ in range(min(len(self._source), most))]
+        self._sheltered = False
         return self._in_hand
 
     def put_back(self, settlements: Iterable[Settlement]) -> None:
@@ -46,14 +50,29 @@ class Backlog:
 
     def keep(self) -> None:
         """Put on the disk what is not there yet. A disk that is full is no error: then it is in memory alone."""
-        new = [self._new.popleft() for _ in range(len(self._new))]
-        if new:
+        with self._lock:
+            new = [self._new.popleft() for _ in range(len(self._new))]
+            self._put_on_disk(new)
+            self._kept.extend(new)
+
+    def shelter(self) -> None:
+        """The same from another thread, while the one that has some in hand hangs: those too.
+
+        They may be written or not; to settle again changes nothing.
+        """
+        self.keep()
+        with self._lock:
+            if self._source is self._new and not self._sheltered:
+                self._sheltered = True
+                self._put_on_disk(self._in_hand)
+
+    def _put_on_disk(self, settlements: list[Settlement]) -> None:
+        if settlements:
             try:
-                self._spool.keep(new)
+                self._spool.keep(settlements)
             except OSError as error:
                 metrics.SPOOL_FAILURES.inc()
-                logs.event("spool_failed", level=logs.ERROR, error=error, waiting=len(new))
-            self._kept.extend(new)
+                logs.event("spool_failed", level=logs.ERROR, error=error, waiting=len(settlements))
 
     def take_over(self) -> None:
         """Add what ended processes of this home left on the disk."""
@@ -61,12 +80,6 @@ class Backlog:
             self._kept.extend(self._spool.take_over())
         except OSError as error:
             logs.event("spool_failed", level=logs.ERROR, error=error)
-
-    def keep_in_hand(self) -> None:
-        """Whoever has some in hand does not come back. They may be written or not; to settle again changes nothing."""
-        if self._source is self._new:
-            self.put_back(self._in_hand)
-        self.keep()
 
     def close(self) -> None:
         """What is on the disk waits for whoever takes over."""

@@ -1,14 +1,14 @@
 """The open calls of one process, and what is known of each: what is booked if the process dies."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tollhouse.domain.ledger import Entry
 from tollhouse.domain.usage import Usage
 
 CHECKPOINT_SECONDS = 1.0
-MOST_CHECKPOINTS = 512
-"""Of one transaction: keeps SQLite's write lock under 50 ms."""
+MOST_CHECKPOINTS = 256
+"""Of one transaction: keeps SQLite's write lock, and the loop, for a few milliseconds at most."""
 
 Known = Callable[[], Entry | None]
 
@@ -28,18 +28,22 @@ class OpenCalls:
     def forget(self, hold_id: str) -> None:
         self._calls.pop(hold_id, None)
 
-    def news(self) -> dict[str, Entry]:
-        """By hold, what has become known since it was last said, at most MOST_CHECKPOINTS; short calls have none."""
+    def news(self) -> Iterator[dict[str, Entry]]:
+        """By hold, what has become known since it was last said, for a transaction each; short calls have none."""
         young = time.monotonic() - CHECKPOINT_SECONDS
         news: dict[str, Entry] = {}
         for hold_id, call in list(self._calls.items()):
-            if call.since > young or len(news) == MOST_CHECKPOINTS:
-                break  # the rest is younger still, or waits for the next transaction
+            if call.since > young:
+                break  # the rest is younger still
             entry = call.known()
             if entry is not None and entry.usage != call.said:
                 call.said = entry.usage
                 news[hold_id] = entry
-        return news
+                if len(news) == MOST_CHECKPOINTS:
+                    yield news
+                    news = {}
+        if news:
+            yield news
 
     def say_again(self) -> None:
         """What was said last did not arrive."""

@@ -7,7 +7,7 @@ While the database is away, new calls are refused at once and settlements wait i
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -47,6 +47,7 @@ class LedgerWriter:
         outside: Outside = at_once,
     ) -> None:
         """`outside` runs SQLite's commits, which wait for the disk, where they hold up nobody else."""
+        self._database = database
         self._engine = database.ledger_engine()
         self._instance = instance
         self._on_version = on_version
@@ -61,6 +62,7 @@ class LedgerWriter:
         self._wake = threading.Event()
         self._stopping = False
         self._tick_at = 0.0
+        self._news: Iterator[dict[str, Entry]] = iter(())
         self._trying_since: float | None = None
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -78,10 +80,11 @@ class LedgerWriter:
         self._stopping = True
         self._wake.set()
         self._thread.join(seconds)
-        if self._thread.is_alive():
-            self._settlements.keep_in_hand()
+        ended = not self._thread.is_alive()
+        if not ended:
+            self._settlements.shelter()
         self._settlements.close()
-        return not self.unwritten
+        return ended and not self.unwritten
 
     def hold(self, order: HoldOrder) -> Hold:
         if not self.available:
@@ -115,6 +118,9 @@ class LedgerWriter:
         self._open.forget(settlement.hold_id)
         self._settlements.add(settlement)
         self._wake.set()
+        if self._hangs():
+            self._outage.tell("it is silent", self.unwritten)
+            self._settlements.shelter()
         crash_points.reach("settle_queued")
 
     def has_hard_budget(self, scopes: Sequence[Scope]) -> bool:
@@ -187,9 +193,17 @@ class LedgerWriter:
         self._on_version(self._book.version)
 
     def _transact(self, orders: list[Waiting], settlements: list[Settlement]) -> Decisions:
+        if self._outage.lasts:
+            self._database.check_room()
         connection = self._connect()
         if self._outage.lasts or time.monotonic() >= self._tick_at:
-            self._tick(connection)
+            self._show(connection)
+            self._news = self._open.news()
+            self._tick_at = time.monotonic() + CHECKPOINT_SECONDS
+        if known := next(self._news, None):
+            with connection.begin():
+                tables_of(connection).checkpoint(known)
+            self._wake.set()  # there may be more, but who waits for a hold does not wait for all of it
         if not (orders or settlements) and self._book.version >= 0:
             return {}
         decisions = commit_group(
@@ -204,22 +218,14 @@ class LedgerWriter:
             crash_points.reach("settle_committed")
         return decisions
 
-    def _tick(self, connection: Connection) -> None:
-        """Once a second: what is known of the open calls, and that this process lives. One statement for each.
-
-        While the database is away this is the attempt to reach it, and always writes: a full disk can be read.
+    def _show(self, connection: Connection) -> None:
+        """That this process lives, where that is due. While the database is away this is the attempt to reach it,
+        and always writes: a full disk can be read.
         """
-        news = self._open.news()
-        shows = self._outage.lasts or self._instance.is_due
-        if news or shows:
+        if self._outage.lasts or self._instance.is_due:
             with connection.begin():
-                if shows:
-                    self._instance.show(connection)
-                if news:
-                    tables_of(connection).checkpoint(news)
-            if shows:
-                self._instance.shown()
-        self._tick_at = time.monotonic() + CHECKPOINT_SECONDS
+                self._instance.show(connection)
+            self._instance.shown()
 
     def _answer(self, waiting: Waiting, decision: Decision) -> None:
         if isinstance(decision, BudgetExceeded):
