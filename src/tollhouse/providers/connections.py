@@ -16,6 +16,7 @@ from gevent.lock import BoundedSemaphore
 
 from tollhouse.domain.errors import UpstreamRefused
 from tollhouse.providers.addresses import BaseURL, SocketAddress, resolve
+from tollhouse.providers.deadline_watch import DeadlineWatch
 
 KEEP_SECONDS = 55.0
 """How long an idle connection is trusted where the host does not say: load balancers end it after 60 s."""
@@ -38,6 +39,8 @@ class Pool:
         self._room = BoundedSemaphore(size)
         self._idle: deque[tuple[Any, float]] = deque()
         self._closed = False
+        self.watch = DeadlineWatch()
+        """Ends the waits on its connections."""
 
     def take(self, *, fresh: bool = False) -> tuple[Any, bool]:
         """A connected socket, and whether it was used before; never, if `fresh`. Raises UpstreamRefused."""
@@ -114,8 +117,9 @@ class Pool:
                 connection.connect(address)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                # From here on the watch bounds its waits.
+                connection.settimeout(None)
                 if self._url.tls:
-                    connection.settimeout(None)
                     connection = _tls().wrap_socket(
                         connection, server_hostname=self._url.host, do_handshake_on_connect=False
                     )

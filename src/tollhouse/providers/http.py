@@ -100,12 +100,16 @@ class HttpExchange:
         """Send the request. A broken connection is not an error yet: a host may refuse a long body before it
         has read it, and answer all the same.
         """
+        watch = self._line.pool.watch
         try:
             for part in (head + body,) if len(body) < _LARGE_BODY else (head, body):
                 rest = memoryview(part)
                 while rest:
-                    connection = self._connection_until(self._first_byte_by)
-                    rest = rest[connection.send(rest) :]
+                    connection = self._wait_for_connection(self._first_byte_by)
+                    try:
+                        rest = rest[connection.send(rest) :]
+                    finally:
+                        watch.end()
         except TimeoutError:
             raise self._deadline_passed() from None
         except OSError:
@@ -155,17 +159,19 @@ class HttpExchange:
     def _receive(self, by: float) -> None:
         """Take in what one recv gives, and let go of the connection when the answer is complete."""
         name, response = self._line.name, self._response
-        connection = self._connection_until(by)
         if self._this_turn > TURN_BYTES:
             # A socket that always has something to read never waits, and would keep the loop to itself.
             self._this_turn = 0
             gevent.sleep(0)
+        connection = self._wait_for_connection(by)
         try:
             data = connection.recv(READ_BYTES)
         except TimeoutError:
             raise self._deadline_passed() from None
         except OSError as error:
             raise UpstreamGone(f"The connection to provider {name} broke ({error.strerror}).") from None
+        finally:
+            self._line.pool.watch.end()
         self._this_turn += len(data)
         try:
             response.push(data)
@@ -181,15 +187,15 @@ class HttpExchange:
             else:
                 self._line.pool.drop(connection)
 
-    def _connection_until(self, by: float) -> Any:
-        """The connection, set to wait until then or the total deadline, whichever is first."""
+    def _wait_for_connection(self, by: float) -> Any:
+        """The connection. Until the watch's `end`, a wait ends then or at the total deadline, whichever is first."""
         connection = self._connection
         if connection is None:
             raise UpstreamGone(f"The call to provider {self._line.name} was closed before its answer ended.")
-        left = min(by, self._total_by) - monotonic()
-        if left <= 0:
+        until = min(by, self._total_by)
+        if until <= monotonic():
             raise self._deadline_passed()
-        connection.settimeout(left)
+        self._line.pool.watch.begin(until)
         return connection
 
     def _deadline_passed(self) -> UpstreamError:

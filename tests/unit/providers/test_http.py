@@ -6,6 +6,7 @@ from typing import Any, cast
 import gevent
 
 from tollhouse.providers.connections import Pool
+from tollhouse.providers.deadline_watch import DeadlineWatch
 from tollhouse.providers.deadlines import Deadlines
 from tollhouse.providers.http import HttpExchange, Line
 
@@ -19,14 +20,14 @@ class Gusher:
     def __init__(self) -> None:
         self._left = [CHUNK] * CHUNKS + [b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (len(CHUNK) * CHUNKS)]
 
-    def settimeout(self, seconds: float) -> None:
-        assert seconds > 0
-
     def recv(self, _size: int) -> bytes:
         return self._left.pop()
 
 
 class Keeper:
+    def __init__(self) -> None:
+        self.watch = DeadlineWatch()
+
     def give(self, _connection: Any, _keep_alive: str | None) -> None:
         pass
 
