@@ -7,6 +7,7 @@ patches each worker after its fork and before it loads the application.
 import os
 import resource
 import shutil
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -112,6 +113,11 @@ def _lives(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def post_fork(_arbiter: Arbiter, _worker: Any) -> None:
+    """Until a worker has handlers of its own it has the arbiter's, which put a signal where nobody looks."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def child_exit(_arbiter: Arbiter, worker: Any) -> None:
