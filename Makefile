@@ -1,11 +1,12 @@
 # `make up` and `make test` install what is missing first. Needed: Python 3.11 or newer with pip; nothing else.
-# PYTHON names the interpreter (make install PYTHON=python3.13), ARGS goes to pytest (make test ARGS="-k budgets").
+# PYTHON names the interpreter (make install PYTHON=python3.13), ARGS goes to pytest (make test ARGS="-k budgets"),
+# to the bench (make bench ARGS="--rounds 1 --only tollhouse-sqlite,litellm") and to the soak (ARGS="--minutes 2").
 
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check static format-check format lint types contracts clean
+.PHONY: help install up test faults check static format-check format lint types contracts bench soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +19,9 @@ up: .venv/installed ## run the whole gateway on this machine
 
 test: .venv/installed-dev ## run every test that needs no accelerator and no internet
 	@exec $(BIN)/pytest $(ARGS)
+
+faults: .venv/installed-dev ## every fault that the gateway survives, also the long ones
+	@exec $(BIN)/pytest -m 'faults or not faults' --timeout 600 tests/faults $(ARGS)
 
 check: static test ## everything that must be green
 
@@ -39,9 +43,16 @@ format: .venv/installed-dev ## write the code in the one format
 	@$(BIN)/ruff check --select I --fix --quiet
 	@$(BIN)/ruff format
 
+# Needs nginx, wrk and node besides, and says so; the peers are installed into bench/.peers.
+bench: .venv/installed-dev ## measure Tollhouse beside its peers on this machine
+	@exec $(BIN)/python -m bench $(ARGS)
+
+soak: .venv/installed-dev ## 30 minutes of steady load: neither memory nor open files may grow
+	@exec $(BIN)/python -m bench.soak $(ARGS)
+
 clean: ## remove what make installed and what the tools cached
-	rm -rf .venv .uv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find src tests scripts -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .uv bench/.peers build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find src tests scripts bench -name __pycache__ -prune -exec rm -rf {} +
 
 # --- Installing -------------------------------------------------------------------------------------------------
 
