@@ -73,9 +73,12 @@ class Database:
     def _answer(self, question: Callable[[Session], _T], answer: "Future[_T]") -> None:
         try:
             with self.read() as session:
-                answer.set_result(question(session))
+                found = question(session)
         except BaseException as error:  # noqa: BLE001 - it is raised in whoever asked
             answer.set_exception(error)
+        else:
+            # Not before the connection is back: who has the answer may close the database.
+            answer.set_result(found)
         finally:
             self._askers.release()
 
