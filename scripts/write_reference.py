@@ -10,6 +10,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from tollhouse import metrics
 from tollhouse.settings import Settings
+from tollhouse.wire import PAIRS
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 
@@ -50,6 +51,33 @@ def commands_page() -> str:
     return _page("Command line", "Exit codes: 0 done, 1 the work failed, 2 wrong usage.", lines)
 
 
+_FORMAT_NAMES = {"chat": "Chat Completions", "messages": "Messages", "responses": "Responses"}
+
+
+def translation_page() -> str:
+    lines = []
+    for (client, upstream), pair in PAIRS.items():
+        if client == upstream:
+            continue
+        lines += [
+            f"## Clients of {_FORMAT_NAMES[client]}, hosts of {_FORMAT_NAMES[upstream]}",
+            "",
+            "| field | what becomes of it |",
+            "| --- | --- |",
+            *(f"| `{loss.field}` | {loss.why} |" for loss in pair.losses),
+            "",
+        ]
+    return _page(
+        "Translation",
+        "A model can be called in each format that its provider speaks, byte for byte, and in those that translate to "
+        "one. These tables have what a translation cannot carry. Of such a field that a call had, its path is in the "
+        "response's `x-tollhouse-dropped`; with `X-Tollhouse-Strict: true` the call is refused instead. What would "
+        "mean something else without it is always refused, with 400 and the field's path. `*` is any field that the "
+        "client's own format does not document.",
+        lines,
+    )
+
+
 def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     if not isinstance(command, click.Group):
         yield path, command
@@ -68,7 +96,12 @@ def _page(title: str, text: str, lines: list[str]) -> str:
     )
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "commands.md": commands_page}
+PAGES = {
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "commands.md": commands_page,
+    "translation.md": translation_page,
+}
 
 
 def main() -> int:

@@ -162,6 +162,23 @@ class Settings:
         4096,
         _whole(1, 65536),
     )
+    https_proxy: str = _setting(
+        "TOLLHOUSE_HTTPS_PROXY",
+        "HTTP proxy through which https providers are reached, as http://user:password@proxy:3128. HTTPS_PROXY "
+        "is not read.",
+        "",
+        secret=True,
+    )
+    no_proxy: str = _setting(
+        "TOLLHOUSE_NO_PROXY",
+        "Hosts that are reached without the proxy: names with all under them, addresses, networks; by comma.",
+        "",
+    )
+    ca_bundle: str = _setting(
+        "TOLLHOUSE_CA_BUNDLE",
+        "PEM file of authorities whose certificates are trusted beside the system's.",
+        "",
+    )
     unknown_price: str = _setting(
         "TOLLHOUSE_UNKNOWN_PRICE",
         "What to do with a model without a price: book it without a cost and flag it, or refuse it. A hard "

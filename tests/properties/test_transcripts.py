@@ -29,7 +29,7 @@ def relay(name: str, chunks: list[bytes], *, end: bool = True, asked: bool = Fal
     format = FORMATS[EXPECTED[name]["format"]]
     facts = facts_of(name)
     body = {"stream_options": {"include_usage": True}} if asked else {}
-    converter = PAIRS[format.name, format.name](Call("req_1", format.name, body, facts))
+    converter = PAIRS[format.name, format.name].converter(Call("req_1", format.name, body, facts))
     framing, meter = format.framing(facts), format.meter(facts, INPUT_BOUND)
     out = b""
     for frames in [*(framing.feed(chunk) for chunk in chunks), framing.finish() if end else []]:

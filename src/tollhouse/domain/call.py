@@ -29,13 +29,19 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request for inference. `body` is parsed and checked JSON, and nobody writes to it."""
+    """One request for inference. `body` is parsed and checked JSON, and nobody writes to it.
+
+    `strict` says that the caller would rather be refused than lose a field in translation; `translated`, that
+    the body is not the caller's own wording.
+    """
 
     request_id: str
     format: str
     body: Mapping[str, Any]
     facts: Facts
     headers: Mapping[str, str] = field(default_factory=dict)
+    strict: bool = False
+    translated: bool = False
 
 
 HOP_HEADER = "x-tollhouse-hop"

@@ -7,7 +7,7 @@ from typing import Protocol
 from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
-from tollhouse.domain.routes import Host, Target
+from tollhouse.domain.routes import Host, Manners, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,10 @@ class Exchange(Protocol):
     headers: Mapping[str, str]
     """Lower-case names."""
 
+    @property
+    def returned(self) -> Mapping[str, str]:
+        """What of the headers the caller may see, ready to be sent."""
+
     def read(self) -> bytes:
         """The next bytes as they come, b"" at the end. Raises UpstreamTimeout, UpstreamGone."""
 
@@ -42,11 +46,14 @@ class Upstreams(Protocol):
         UpstreamTimeout, UpstreamGone.
         """
 
+    def presets(self) -> Sequence[str]:
+        """The kinds of host that are known, by name."""
+
     def formats(self, host: Host) -> frozenset[str]:
         """The wire formats that this host speaks."""
 
-    def output_cap_field(self, host: Host) -> str:
-        """Where a chat body for this host says how many tokens may come out."""
+    def manners(self, host: Host) -> Manners:
+        """How this host wants to be asked."""
 
     def vendor(self, host: Host) -> str | None:
         """The price list's name of whoever bills for this host, as far as its preset tells."""

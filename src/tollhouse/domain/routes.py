@@ -24,6 +24,14 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Manners:
+    """How a host wants a chat body: where that says how many tokens may come out, and whether it asks for the usage."""
+
+    output_cap_field: str = "max_tokens"
+    takes_stream_options: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One model at one host: what a call can be sent to. `tariff` is None where no price is known.
 

@@ -22,6 +22,7 @@ SocketAddress = tuple[int, tuple[Any, ...]]
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?")
 _PATH = re.compile(r"[!$%&'()*+,\-./0-9:;=@A-Z_a-z~]*")
+_PRIVATE_DOMAINS = frozenset({"localhost", "local", "internal"})  # RFC 6761, RFC 6762, ICANN 2024; and RFC 8375
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
@@ -50,8 +51,8 @@ def check_base_url(url: str, allow_private: bool) -> None:
         read_options(url)
         return
     host = split_base_url(url).host
-    literal = _literal(host)
-    private = is_private(literal) if literal else host.rstrip(".").rpartition(".")[2] == "localhost"
+    literal = literal_of(host)
+    private = is_private(literal) if literal else _last_label(host) == "localhost"
     if private and not allow_private:
         raise _invalid(f"{host} is a private address; add --allow-private if that is meant.")
 
@@ -90,7 +91,7 @@ def resolve(host: str, port: int, allow_private: bool) -> list[SocketAddress]:
 
     Raises UpstreamRefused. Waits for the resolver cooperatively, and has no deadline of its own.
     """
-    if literal := _literal(host):
+    if literal := literal_of(host):
         found = [_socket_address(literal, port)]
     else:
         try:
@@ -103,6 +104,17 @@ def resolve(host: str, port: int, allow_private: bool) -> list[SocketAddress]:
     if not found:
         raise UpstreamRefused(f"{host} is at a private address; allow that for the provider if it is meant.")
     return found
+
+
+def refuse_visibly_private(host: str, allow_private: bool) -> None:
+    """What can be checked of a host that somebody else resolves: UpstreamRefused for a private address, and for
+    a name that only a private network can have: one label, or a domain reserved for such.
+    """
+    literal = literal_of(host)
+    name = host.rstrip(".")
+    private = is_private(literal) if literal else "." not in name or _last_label(host) in _PRIVATE_DOMAINS
+    if not allow_private and (private or name.endswith(".home.arpa")):
+        raise UpstreamRefused(f"{host} is at a private address; allow that for the provider if it is meant.")
 
 
 def is_private(address: str) -> bool:
@@ -128,7 +140,11 @@ def _embedded(ip: IPv6Address) -> IPv4Address | None:
     return ip.ipv4_mapped or ip.sixtofour
 
 
-def _literal(host: str) -> str | None:
+def _last_label(host: str) -> str:
+    return host.rstrip(".").rpartition(".")[2]
+
+
+def literal_of(host: str) -> str | None:
     """The address that the host is, in plain form; None for a name. 127.1 and 0x7f000001 are addresses."""
     if ":" in host:
         return host

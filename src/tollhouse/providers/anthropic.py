@@ -4,13 +4,13 @@ from tollhouse.providers.base import Preset, Quirks
 
 PRESET = Preset(
     name="anthropic",
-    paths={"messages": "/v1/messages"},
+    paths={"messages": "/v1/messages", "count_tokens": "/v1/messages/count_tokens"},
     # One page, as long as the API allows. https://docs.anthropic.com/en/api/models-list
     models_path="/v1/models?limit=1000",
     default_base_url="https://api.anthropic.com",
     credential_header="x-api-key",
     headers={"anthropic-version": "2023-06-01"},
-    forwards=frozenset({"anthropic-version", "anthropic-beta"}),
-    redundant_suffix="/v1",
+    redundant_suffixes=("/v1",),
+    yields=True,
     quirks={"api.anthropic.com": Quirks(vendor="anthropic")},
 )

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+CredentialHeader = Literal["bearer", "x-api-key", "api-key"]
+"""The header that carries the host's key; "bearer" is `authorization: Bearer KEY`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
@@ -11,30 +14,61 @@ class Quirks:
 
     vendor: str | None = None
     output_cap_field: str | None = None
+    paths: Mapping[str, str] | None = None
+    models_path: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
     """One kind of host.
 
-    `paths` are by the name of the format that is spoken there; they follow the path of the host's
-    base URL. A `redundant_suffix` at the end of a base URL is dropped: some hosts are written with
-    and without it. `forwards` are the caller's headers that may go on, in lower case; one of them
-    takes the place of the header of the same name in `headers`, which all calls carry. `vendor` is
-    the price list's name of whoever bills. `quirks` are by domain name, its subdomains included.
+    `paths` are by the name of the format that is spoken there; they follow the path of the host's base
+    URL, may have a query, and `{model}` in one is the upstream's model, escaped. The name of a format
+    that the gateway does not have is allowed, and never asked for. One of the `redundant_suffixes` at
+    the end of a base URL is dropped, the first that fits: hosts are written with and without them.
+    `credential_headers` are by format, where one wants another than the rest. `headers` are those that
+    all calls carry. `output_cap_field` is where a chat body says how many tokens may come out; where
+    not `takes_stream_options`, a chat body with that field is refused and a stream tells its usage
+    unasked. `vendor` is the price list's name of whoever bills.
+
+    `domains` are the vendor's own: a provider there is of this preset, though it was added as one that
+    `yields`, as the general presets do. `quirks` are by domain. A domain includes its subdomains, and a
+    label `*` in one stands for any single label.
     """
 
     name: str
     paths: Mapping[str, str]
     models_path: str
     default_base_url: str
-    credential_header: Literal["bearer", "x-api-key"] = "bearer"
+    credential_header: CredentialHeader = "bearer"
+    credential_headers: Mapping[str, CredentialHeader] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    forwards: frozenset[str] = frozenset()
-    redundant_suffix: str = ""
+    redundant_suffixes: tuple[str, ...] = ()
     output_cap_field: str = "max_tokens"
+    takes_stream_options: bool = True
     vendor: str | None = None
+    domains: tuple[str, ...] = ()
+    yields: bool = False
     quirks: Mapping[str, Quirks] = field(default_factory=dict)
+
+    def is_home_of(self, hostname: str) -> bool:
+        """Whether this host is the preset's own."""
+        return any(_is_under(hostname, domain) for domain in self.domains)
+
+    def prefix_of(self, path: str) -> str:
+        """What of a base URL's path stands before the preset's paths."""
+        for suffix in self.redundant_suffixes:
+            if path.endswith(suffix):
+                return path.removesuffix(suffix)
+        return path
+
+    def paths_at(self, hostname: str) -> Mapping[str, str]:
+        """The path of each format that this host speaks."""
+        return self._quirks_at(hostname).paths or self.paths
+
+    def models_path_at(self, hostname: str) -> str:
+        """Where this host lists its models."""
+        return self._quirks_at(hostname).models_path or self.models_path
 
     def vendor_at(self, hostname: str) -> str | None:
         """Whose prices hold at this host, as far as its name tells."""
@@ -46,9 +80,15 @@ class Preset:
 
     def _quirks_at(self, hostname: str) -> Quirks:
         for domain, quirks in self.quirks.items():
-            if hostname == domain or hostname.endswith("." + domain):
+            if _is_under(hostname, domain):
                 return quirks
         return _NO_QUIRKS
 
 
 _NO_QUIRKS = Quirks()
+
+
+def _is_under(hostname: str, domain: str) -> bool:
+    wanted = domain.split(".")
+    labels = hostname.rstrip(".").split(".")[-len(wanted) :]
+    return len(labels) == len(wanted) and all(want in ("*", label) for want, label in zip(wanted, labels, strict=True))

@@ -14,9 +14,10 @@ import gevent.socket
 import gevent.ssl
 from gevent.lock import BoundedSemaphore
 
-from tollhouse.domain.errors import UpstreamRefused
-from tollhouse.providers.addresses import BaseURL, SocketAddress, resolve
+from tollhouse.domain.errors import InvalidSetting, UpstreamRefused
+from tollhouse.providers.addresses import BaseURL, SocketAddress, refuse_visibly_private, resolve
 from tollhouse.providers.deadline_watch import DeadlineWatch
+from tollhouse.providers.proxy import Proxy
 
 KEEP_SECONDS = 55.0
 """How long an idle connection is trusted where the host does not say: load balancers end it after 60 s."""
@@ -31,9 +32,21 @@ class Pool:
     borrower waits for one as long as it would for a connection.
     """
 
-    def __init__(self, url: BaseURL, allow_private: bool, size: int, connect_seconds: float) -> None:
+    def __init__(
+        self,
+        url: BaseURL,
+        allow_private: bool,
+        size: int,
+        connect_seconds: float,
+        *,
+        proxy: Proxy | None = None,
+        ca_bundle: str = "",
+    ) -> None:
+        """`ca_bundle` names a file of authorities that are trusted beside the usual ones."""
         self._url = url
         self._allow_private = allow_private
+        self._proxy = proxy if proxy and proxy.serves(url) else None
+        self._ca_bundle = ca_bundle
         self._connect_seconds = connect_seconds
         self._size = size
         self._room = BoundedSemaphore(size)
@@ -99,7 +112,7 @@ class Pool:
         """One deadline for the name, the connection and the handshake together."""
         timer = gevent.Timeout.start_new(max(by - monotonic(), 0.001))
         try:
-            return self._connect_to_one_of(resolve(self._url.host, self._url.port, self._allow_private), by)
+            return self._connect_to_one_of(self._addresses(), by)
         except gevent.Timeout as passed:
             if passed is not timer:
                 raise
@@ -107,20 +120,37 @@ class Pool:
         finally:
             timer.close()
 
+    def _addresses(self) -> list[SocketAddress]:
+        """What to connect to: the host, or the proxy, which the operator may have wherever it is."""
+        url, proxy = self._url, self._proxy
+        if proxy is None:
+            return resolve(url.host, url.port, self._allow_private)
+        refuse_visibly_private(url.host, self._allow_private)
+        try:
+            return resolve(proxy.host, proxy.port, allow_private=True)
+        except UpstreamRefused as error:
+            raise UpstreamRefused(
+                f"The proxy {proxy.authority} has no address; check TOLLHOUSE_HTTPS_PROXY."
+            ) from error
+
     def _connect_to_one_of(self, addresses: list[SocketAddress], by: float) -> Any:
         last: OSError | None = None
+        proxy = self._proxy
         for position, (family, address) in enumerate(addresses):
             connection = gevent.socket.socket(family, socket.SOCK_STREAM)
             try:
                 # An address that swallows everything leaves time for those after it.
                 connection.settimeout(max((by - monotonic()) / (len(addresses) - position), 0.001))
                 connection.connect(address)
+                if proxy is not None:
+                    connection.settimeout(max(by - monotonic(), 0.001))
+                    proxy.open_tunnel(connection, self._url)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 # From here on the watch bounds its waits.
                 connection.settimeout(None)
                 if self._url.tls:
-                    connection = _tls().wrap_socket(
+                    connection = _tls(self._ca_bundle).wrap_socket(
                         connection, server_hostname=self._url.host, do_handshake_on_connect=False
                     )
                     connection.do_handshake()
@@ -138,19 +168,25 @@ class Pool:
         if isinstance(error, ssl.SSLCertVerificationError):
             return UpstreamRefused(
                 f"The certificate of {where} is not trusted ({error.verify_message}); "
-                "SSL_CERT_FILE names the authorities that are."
+                "SSL_CERT_FILE names the authorities that are, TOLLHOUSE_CA_BUNDLE those beside them."
             )
         if isinstance(error, ssl.SSLError):
             return UpstreamRefused(f"No TLS with {where} ({error.reason}); check the provider's base URL.")
         if isinstance(error, TimeoutError):
             return self._too_slow()
         reason = error.strerror if error else "no address"
+        if self._proxy is not None:
+            return UpstreamRefused(f"No connection to {where}{self._by_way_of()} ({reason}); check both.")
         return UpstreamRefused(f"No connection to {where} ({reason}); check that the provider is up.")
 
     def _too_slow(self) -> UpstreamRefused:
         return UpstreamRefused(
-            f"No connection to {self._url.authority} within {self._connect_seconds:g} s (connect deadline)."
+            f"No connection to {self._url.authority}{self._by_way_of()} within {self._connect_seconds:g} s "
+            "(connect deadline)."
         )
+
+    def _by_way_of(self) -> str:
+        return f" through the proxy {self._proxy.authority}" if self._proxy else ""
 
 
 def _is_quiet(connection: Any) -> bool:
@@ -165,9 +201,23 @@ def _is_quiet(connection: Any) -> bool:
     return False
 
 
+def check_ca_bundle(file: str) -> None:
+    """Raise InvalidSetting unless the file, if one is named, has certificates."""
+    if not file:
+        return
+    try:
+        _tls(file)
+    except OSError as error:  # of which SSLError is one
+        problem = "has no certificates in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        name = "TOLLHOUSE_CA_BUNDLE"
+        raise InvalidSetting(f"{name} must be a file of certificates; {file} is not ({problem}).", param=name) from None
+
+
 @cache
-def _tls() -> Any:
-    """Verifies by the system's authorities or those of SSL_CERT_FILE; by certifi's where there are none."""
+def _tls(ca_bundle: str = "") -> Any:
+    """Verifies by the system's authorities or those of SSL_CERT_FILE, by certifi's where there are none; and by
+    those of the bundle.
+    """
     # gevent's own class: `create_default_context` makes one that blocks where nothing is patched. For this
     # protocol, certificate and host name are checked by default.
     context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -177,5 +227,7 @@ def _tls() -> Any:
         import certifi
 
         context.load_verify_locations(certifi.where())
+    if ca_bundle:
+        context.load_verify_locations(ca_bundle)
     context.set_alpn_protocols(["http/1.1"])
     return context

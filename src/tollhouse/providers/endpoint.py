@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from tollhouse import __version__
 from tollhouse.domain.call import HOP_HEADER
@@ -9,9 +10,11 @@ from tollhouse.domain.errors import InvalidField, UpstreamRefused
 from tollhouse.domain.ports import Outgoing
 from tollhouse.domain.routes import Host
 from tollhouse.providers.addresses import BaseURL, split_base_url
-from tollhouse.providers.base import Preset
+from tollhouse.providers.base import CredentialHeader, Preset
+from tollhouse.providers.headers import DEFAULTS, forwarded
 
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_MODEL = "{model}"
 
 
 class Endpoint:
@@ -26,35 +29,51 @@ class Endpoint:
         except InvalidField as error:
             raise UpstreamRefused(f"Provider {host.name} cannot be called. {error.message}") from None
         self.url: BaseURL = url
-        path = url.path.removesuffix(preset.redundant_suffix)
+        prefix = preset.prefix_of(url.path)
         # Compressed answers are refused, so none is asked for.
         same = {"host": url.authority, "accept": "application/json", "accept-encoding": "identity"}
-        same |= {"user-agent": f"tollhouse/{__version__}", HOP_HEADER: "1", **self._credential()}
+        same |= {"user-agent": f"tollhouse/{__version__}", HOP_HEADER: "1"}
         lines = _lines(same)
-        posted = lines + b"content-type: application/json\r\n"
-        self._heads = {
-            name: f"POST {path}{after} HTTP/1.1\r\n".encode() + posted for name, after in preset.paths.items()
+        self._posted = lines + b"content-type: application/json\r\n"
+        self._paths = {spoken: prefix + path for spoken, path in preset.paths_at(url.host).items()}
+        self._heads = {spoken: self._head(path) for spoken, path in self._paths.items() if _MODEL not in path}
+        self._own = {
+            spoken: {
+                **self._credential(preset.credential_headers.get(spoken, preset.credential_header)),
+                **DEFAULTS.get(spoken, {}),
+                **preset.headers,
+            }
+            for spoken in self._paths
         }
-        self._preset_lines = _lines(preset.headers)
-        asked = f"GET {path}{preset.models_path} HTTP/1.1\r\n".encode()
-        self.models_head = asked + lines + self._preset_lines + b"\r\n"
+        self._own_lines = {spoken: _lines(headers) for spoken, headers in self._own.items()}
+        asked = f"GET {prefix}{preset.models_path_at(url.host)} HTTP/1.1\r\n".encode()
+        self.models_head = (
+            asked + lines + _lines({**self._credential(preset.credential_header), **preset.headers}) + b"\r\n"
+        )
 
-    def head(self, outgoing: Outgoing) -> bytes:
+    def head(self, outgoing: Outgoing, upstream_model: str) -> bytes:
         """The request line and headers. UpstreamRefused for a format that the host does not speak,
         InvalidField for a caller's header that would not stay one line.
         """
-        head = self._heads.get(outgoing.format)
-        if head is None:
-            raise UpstreamRefused(f"Provider {self.host.name} does not speak the format {outgoing.format}.")
-        lines = self._preset_lines
-        if outgoing.headers and self.preset.forwards:
-            given = {name.lower(): value for name, value in outgoing.headers.items()}
-            chosen = {name: given[name] for name in self.preset.forwards & given.keys()}
-            if chosen:
-                lines = _lines({**self.preset.headers, **chosen})
+        spoken = outgoing.format
+        path = self._paths.get(spoken)
+        if path is None:
+            raise UpstreamRefused(f"Provider {self.host.name} does not speak the format {spoken}.")
+        head = self._heads.get(spoken) or self._head(path.replace(_MODEL, self._segment(upstream_model)))
+        chosen = forwarded(spoken, outgoing.headers)
+        lines = _lines({**self._own[spoken], **chosen}) if chosen else self._own_lines[spoken]
         return b"%b%bcontent-length: %d\r\n\r\n" % (head, lines, len(outgoing.body))
 
-    def _credential(self) -> dict[str, str]:
+    def _head(self, path: str) -> bytes:
+        return f"POST {path} HTTP/1.1\r\n".encode() + self._posted
+
+    def _segment(self, model: str) -> str:
+        """The model as one segment of a path, which no spelling of it can leave."""
+        if model in ("", ".", ".."):
+            raise UpstreamRefused(f"Provider {self.host.name} takes the model in its path; {model!r} cannot be one.")
+        return quote(model, safe="")
+
+    def _credential(self, header: CredentialHeader) -> dict[str, str]:
         credential = (self.host.credential or "").strip()
         if not credential:
             return {}
@@ -62,9 +81,7 @@ class Endpoint:
             raise UpstreamRefused(
                 f"The key of provider {self.host.name} has characters that no header carries; set it again."
             )
-        if self.preset.credential_header == "bearer":
-            return {"authorization": f"Bearer {credential}"}
-        return {"x-api-key": credential}
+        return {"authorization": f"Bearer {credential}"} if header == "bearer" else {header: credential}
 
 
 def _lines(headers: Mapping[str, str]) -> bytes:

@@ -10,6 +10,7 @@ import gevent
 from tollhouse.domain.errors import UpstreamError, UpstreamGone, UpstreamInvalid
 from tollhouse.providers.connections import Pool
 from tollhouse.providers.deadlines import Deadlines
+from tollhouse.providers.headers import returned
 from tollhouse.providers.response import MalformedResponse, Response
 
 STALE_SECONDS = 1.0
@@ -90,6 +91,11 @@ class HttpExchange:
         self._this_turn = 0
         self.status = 0
         self.headers: Mapping[str, str] = self._response.headers
+
+    @property
+    def returned(self) -> Mapping[str, str]:
+        """What of its headers the caller may see, ready to be sent."""
+        return returned(self.headers)
 
     @property
     def has_begun(self) -> bool:

@@ -1,6 +1,7 @@
 """All hosts, behind the port `Upstreams`."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,15 +16,16 @@ from tollhouse.domain.errors import (
     UpstreamTimeout,
 )
 from tollhouse.domain.ports import Exchange, Outgoing
-from tollhouse.domain.routes import Host, Target
+from tollhouse.domain.routes import Host, Manners, Target
 from tollhouse.providers.addresses import split_base_url
 from tollhouse.providers.base import Preset
-from tollhouse.providers.connections import Pool
+from tollhouse.providers.connections import Pool, check_ca_bundle
 from tollhouse.providers.deadlines import Deadlines
 from tollhouse.providers.echo.exchange import open_echo
 from tollhouse.providers.endpoint import Endpoint
 from tollhouse.providers.http import HttpExchange, Line, send
-from tollhouse.providers.registry import presets
+from tollhouse.providers.proxy import Proxy
+from tollhouse.providers.registry import preset_at, presets
 from tollhouse.settings import Settings
 
 LIST_MODELS_SECONDS = 5.0
@@ -36,6 +38,10 @@ class HttpUpstreams:
     """The upstreams of one process, made after its fork. Threads may share it; each has its connections."""
 
     def __init__(self, settings: Settings) -> None:
+        """InvalidSetting for a proxy or a CA bundle that is none."""
+        check_ca_bundle(settings.ca_bundle)
+        self._ca_bundle = settings.ca_bundle
+        self._proxy = Proxy.of(settings)
         self._deadlines = Deadlines.of(settings)
         self._connections = settings.upstream_connections
         self._endpoints: dict[str, Endpoint] = {}
@@ -51,20 +57,24 @@ class HttpUpstreams:
         if _is_echo(host):
             return open_echo(host, outgoing, self._deadlines)
         endpoint = self._endpoint(host)
-        return send(self._line(endpoint), endpoint.head(outgoing), outgoing.body)
+        return send(self._line(endpoint), endpoint.head(outgoing, target.upstream_model), outgoing.body)
+
+    def presets(self) -> Sequence[str]:
+        """The kinds of host that are known, by name."""
+        return sorted(presets())
 
     def formats(self, host: Host) -> frozenset[str]:
         """The wire formats that this host speaks; none, where this version does not know its preset."""
-        preset = presets().get(host.preset)
-        return frozenset(preset.paths) if preset else frozenset()
+        preset = preset_at(host.preset, host.base_url)
+        return frozenset(preset.paths_at(_hostname(host))) if preset else frozenset()
 
-    def output_cap_field(self, host: Host) -> str:
-        """Where a chat body for this host says how many tokens may come out."""
-        return _preset(host).output_cap_field_at(_hostname(host))
+    def manners(self, host: Host) -> Manners:
+        """How this host wants to be asked."""
+        return _manners(host)
 
     def vendor(self, host: Host) -> str | None:
         """The price list's name of whoever bills for this host, as far as its preset tells."""
-        preset = presets().get(host.preset)
+        preset = preset_at(host.preset, host.base_url)
         return preset.vendor_at(_hostname(host)) if preset else None
 
     def list_models(self, host: Host) -> Sequence[str]:
@@ -114,7 +124,14 @@ class HttpUpstreams:
         pool = pools.get(key)
         if pool is None:
             connect = min(self._deadlines.connect, self._deadlines.total)
-            pool = pools[key] = Pool(endpoint.url, endpoint.host.allow_private, self._connections, connect)
+            pool = pools[key] = Pool(
+                endpoint.url,
+                endpoint.host.allow_private,
+                self._connections,
+                connect,
+                proxy=self._proxy,
+                ca_bundle=self._ca_bundle,
+            )
         return Line(endpoint.host.name, pool, self._deadlines)
 
     def _close_unused(self, key: _PoolKey) -> None:
@@ -126,6 +143,12 @@ class HttpUpstreams:
 
 def _pool_key(endpoint: Endpoint) -> _PoolKey:
     return endpoint.host.base_url, endpoint.host.allow_private
+
+
+@lru_cache(1024)
+def _manners(host: Host) -> Manners:
+    preset = _preset(host)
+    return Manners(preset.output_cap_field_at(_hostname(host)), preset.takes_stream_options)
 
 
 def _is_echo(host: Host) -> bool:
@@ -140,7 +163,7 @@ def _hostname(host: Host) -> str:
 
 
 def _preset(host: Host) -> Preset:
-    preset = presets().get(host.preset)
+    preset = preset_at(host.preset, host.base_url)
     if preset is None:
         raise UpstreamRefused(f"Provider {host.name} has the preset {host.preset!r}, which this version does not know.")
     return preset

@@ -11,6 +11,7 @@ from tollhouse.domain.ledger import Attempt, Hold, HoldOrder
 from tollhouse.domain.ports import Ledger
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
+from tollhouse.services.translation import Choice
 
 MOST_TOKENS = 2**31 - 1
 CALL_OVERHEAD = 128
@@ -48,9 +49,9 @@ class Admission:
         self._ledger = ledger
         self._refuse_unpriced = refuse_unpriced
 
-    def admit(self, principal: Principal, call: Call, targets: Sequence[Target]) -> Admitted:
+    def admit(self, principal: Principal, call: Call, choices: Sequence[Choice]) -> Admitted:
         """Hold the dearest candidate's bound. Raises BudgetExceeded, LedgerUnavailable, Unsupported."""
-        if self._refuse_unpriced and any(target.tariff is None for target in targets):
+        if self._refuse_unpriced and any(target.tariff is None for target, _ in choices):
             raise Unsupported(
                 f"The model {call.facts.model!r} has no price, and this gateway refuses such models: "
                 "set its prices in the catalogue.",
@@ -58,18 +59,18 @@ class Admission:
             )
         capped = self._ledger.has_hard_budget(principal.scopes)
         try:
-            return self._hold(principal, call, targets, capped=capped)
+            return self._hold(principal, call, choices, capped=capped)
         except BudgetExceeded:
             # The budget may be younger than what this process knew; with a cap the call may fit.
             if capped or not self._ledger.has_hard_budget(principal.scopes):
                 raise
-            return self._hold(principal, call, targets, capped=True)
+            return self._hold(principal, call, choices, capped=True)
 
-    def _hold(self, principal: Principal, call: Call, targets: Sequence[Target], *, capped: bool) -> Admitted:
+    def _hold(self, principal: Principal, call: Call, choices: Sequence[Choice], *, capped: bool) -> Admitted:
         facts = call.facts
-        cap = _cap(facts, targets) if capped and facts.generates else None
-        bounds = [bound_of(facts, target, cap or facts.output_cap) for target in targets]
-        target, input_bound = targets[0], max(bound.input for bound in bounds)
+        cap = _cap(facts, [target for target, _ in choices]) if capped and facts.generates else None
+        bounds = [bound_of(wording.call.facts, target, cap or facts.output_cap) for target, wording in choices]
+        target, input_bound = choices[0][0], max(bound.input for bound in bounds)
         attempt = Attempt(
             request_id=call.request_id,
             number=1,

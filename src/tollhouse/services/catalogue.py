@@ -15,6 +15,7 @@ from tollhouse.services.providers import host_of
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
 from tollhouse.store.records import ModelRecord, ProviderRecord
+from tollhouse.wire import FORMATS
 
 POLL_SECONDS = 0.5
 LOST_SECONDS = 3.0
@@ -119,7 +120,7 @@ class CatalogueReader:
             context_window=window,
             max_output=row.max_output,
             default_output_cap=min(DEFAULT_OUTPUT_CAP, row.max_output or DEFAULT_OUTPUT_CAP),
-            formats=self._upstreams.formats(host),
+            formats=self._upstreams.formats(host) & FORMATS.keys(),
         )
 
     def _listing(self, row: ModelRecord, host: Host) -> Listing | None:
@@ -128,7 +129,7 @@ class CatalogueReader:
             vendor = host.vendor or self._upstreams.vendor(host) or self._prices.vendor_of(host.base_url)
             return self._prices.find(vendor, row.upstream_model) if vendor else None
         write = row.input_price
-        if self._upstreams.formats(host) == {"messages"}:
+        if "chat" not in self._upstreams.formats(host):
             # Anthropic's rule for its own models, and the dearer side to be wrong on.
             write = -(-row.input_price * 5 // 4)
         own = Tariff(Prices(row.input_price, row.input_price, write, row.output_price))

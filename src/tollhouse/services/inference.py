@@ -1,6 +1,6 @@
-"""The pipeline: route, admit, send, relay, settle. The file to read first.
+"""The pipeline: route, translate, admit, send, relay, settle. The file to read first.
 
-open()            route, admit, and send until a target answers
+open()            route, translate, admit, and send until a target answers
 Reply.__iter__    relay
 Reply.close()     settle
 """
@@ -27,7 +27,7 @@ from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.reply import CLIENT_GONE, Reply
 from tollhouse.services.routing import candidates
 from tollhouse.services.settlement import FREE, Booking
-from tollhouse.wire import FORMATS, PAIRS, upstream_format
+from tollhouse.services.translation import Choice, Wording, dialect_of, word
 
 LONGEST_ERROR = 64 * 1024
 """Bytes of an upstream's error that are read."""
@@ -55,15 +55,15 @@ class Inference:
 
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
-        targets = self._candidates(principal, call)
+        choices = word(call, self._candidates(principal, call))
         try:
-            admitted = self._admission.admit(principal, call, targets)
+            admitted = self._admission.admit(principal, call, choices)
         except TollhouseError as error:
             metrics.HOLD_REFUSALS.labels(error.code).inc()
             raise
-        booking = Booking(self._ledger, admitted, targets[0])
+        booking = Booking(self._ledger, admitted, choices[0][0])
         try:
-            return self._send(call, targets, admitted, booking)
+            return self._send(call, choices, admitted, booking)
         except TollhouseError as error:
             booking.settle(_usage_of_failure(error, admitted), error.status, error.code)
             raise
@@ -83,42 +83,41 @@ class Inference:
                 raise Unavailable("This gateway has not read its catalogue yet. Try again.", retry_after=1) from None
             raise
 
-    def _send(self, call: Call, targets: Sequence[Target], admitted: Admitted, booking: Booking) -> Reply:
-        for target in targets:
+    def _send(self, call: Call, choices: Sequence[Choice], admitted: Admitted, booking: Booking) -> Reply:
+        for target, wording in choices:
             booking.sent_to(target)
             try:
-                reply = self._attempt(call, target, admitted, booking)
+                reply = self._attempt(call, target, wording, admitted, booking)
             except UpstreamError as error:
                 metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, error.code).inc()
                 # An attempt that may be billed is booked as it is: another would need a hold of its own.
-                if error.billable or not error.may_fail_over or target is targets[-1]:
+                if error.billable or not error.may_fail_over or target is choices[-1][0]:
                     raise
             else:
                 metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, "ok").inc()
                 return reply
         raise AssertionError("a route without targets")
 
-    def _attempt(self, call: Call, target: Target, admitted: Admitted, booking: Booking) -> Reply:
-        format = upstream_format(call.format, target.formats)
-        if format is None:
-            raise AssertionError("routing lets only those targets pass that can be called")
-        body = format.write(call, target, admitted.cap, self._upstreams.output_cap_field(target.host))
+    def _attempt(self, call: Call, target: Target, wording: Wording, admitted: Admitted, booking: Booking) -> Reply:
+        format, said = wording.format, wording.call
+        body = format.write(said, target, admitted.cap, self._upstreams.manners(target.host))
         exchange = self._upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream))
         try:
             crash_points.reach("sent")
             content_type = _expect_success(exchange, target, streamed=call.facts.stream)
-            meter = format.meter(call.facts, admitted.input_bound)
+            meter = format.meter(said.facts, admitted.input_bound)
             booking.relays(meter.usage, exchange.status)
             reply = Reply(
                 request_id=call.request_id,
-                dialect=FORMATS[call.format].dialect,
+                dialect=dialect_of(call),
                 content_type=content_type,
                 streamed=call.facts.stream,
                 cap=admitted.cap if admitted.cap_differs else None,
                 exchange=exchange,
-                framing=format.framing(call.facts),
+                framing=format.framing(said.facts),
                 meter=meter,
-                converter=PAIRS[call.format, format.name](call),
+                converter=wording.pair.converter(call),
+                dropped=wording.dropped,
                 booking=booking,
             )
             reply.start(self._max_reply_bytes)

@@ -63,8 +63,10 @@ class Providers:
     def add(
         self, name: str, preset: str, base_url: str, *, credential: str | None = None, allow_private: bool = False
     ) -> Provider:
-        """A new provider. Raises Conflict when the name is taken, InvalidField for a bad URL."""
+        """A new provider. Raises Conflict when the name is taken, InvalidField for a bad URL or an unknown preset."""
         name = check_slug(name, "name")
+        if preset not in self._upstreams.presets():
+            raise InvalidField(f"format: it must be one of {', '.join(self._upstreams.presets())}.", param="format")
         with self._database.write() as session:
             if _by_name(session, name):
                 raise Conflict(f"There is a provider {name!r} already; choose another name.", param="name")

@@ -39,6 +39,7 @@ class Reply:
         content_type: str,
         streamed: bool,
         cap: int | None,
+        dropped: tuple[str, ...] = (),
         exchange: Exchange,
         framing: Framing,
         meter: Meter,
@@ -50,6 +51,9 @@ class Reply:
         self.content_type = content_type
         self.streamed = streamed
         self.cap = cap
+        self.dropped = dropped
+        self.headers = exchange.returned
+        """Of the host's, what the caller may see."""
         self._dialect = dialect
         self._exchange = exchange
         self._framing = framing

@@ -4,33 +4,35 @@ The law of this folder: no I/O, standard library and codecs only; parsers are pu
 pull; nothing here knows a host, a price or a policy.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from tollhouse.domain.call import Call
-from tollhouse.wire.chat import ChatFormat, is_usage_event, wants_usage
+from tollhouse.wire.chat import ChatFormat
+from tollhouse.wire.chat_to_messages import ChatToMessages
 from tollhouse.wire.embeddings import EmbeddingsFormat
 from tollhouse.wire.format import Format
+from tollhouse.wire.identity import Identity, chat_identity, messages_identity
 from tollhouse.wire.messages import MessagesFormat
-from tollhouse.wire.passthrough import Converter, Passthrough
+from tollhouse.wire.messages_to_chat import MessagesToChat
+from tollhouse.wire.pair import Pair
 
 FORMATS: Mapping[str, Format] = {format.name: format for format in (ChatFormat(), MessagesFormat(), EmbeddingsFormat())}
 
-
-def _chat_to_chat(call: Call) -> Converter:
-    # The usage event is the gateway's own wish, unless the caller had it too.
-    return Passthrough(is_usage_event if call.facts.stream and not wants_usage(call.body) else None)
-
-
-PAIRS: Mapping[tuple[str, str], Callable[[Call], Converter]] = {
-    ("chat", "chat"): _chat_to_chat,
-    ("messages", "messages"): lambda call: Passthrough(),
-    ("embeddings", "embeddings"): lambda call: Passthrough(),
+PAIRS: Mapping[tuple[str, str], Pair] = {
+    ("chat", "chat"): chat_identity,
+    ("chat", "messages"): ChatToMessages(),
+    ("messages", "messages"): messages_identity,
+    ("messages", "chat"): MessagesToChat(),
+    ("embeddings", "embeddings"): Identity(),
 }
-"""(client's format, upstream's format) -> what converts the reply. What is missing cannot be done."""
+"""(client's format, upstream's format) -> what serves the one from the other. What is missing cannot be done."""
 
 
 def upstream_format(client_format: str, spoken: frozenset[str]) -> Format | None:
-    """The format to speak to a host that speaks these, for a client of this one; None when no pair joins them."""
-    if client_format in spoken:
-        return FORMATS[client_format]
-    return next((FORMATS[name] for name in sorted(spoken) if (client_format, name) in PAIRS), None)
+    """The format to speak to a host that speaks these, for a client of this one; None when no pair joins them.
+
+    The client's own first; then in the order of the matrix.
+    """
+    for client, upstream in PAIRS:
+        if client == client_format and upstream in spoken:
+            return FORMATS[upstream]
+    return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.routes import Target
+from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import json_text
 from tollhouse.wire.format import Meter
@@ -43,22 +43,33 @@ class ChatFormat:
             messages=len(messages),
             tools=len(tools),
             media=len([kind for kind in kinds if kind not in _TEXT_PARTS]),
-            surcharged=bool(body.get("web_search_options"))
-            or body.get("service_tier") not in _LIST_PRICE_TIERS
-            or "audio" in (body.get("modalities") or ())
-            or "input_audio" in kinds
-            or any(message.get("audio") for message in messages)
-            or any(tool.get("type") not in ("function", "custom") for tool in tools),
+            surcharged=self.surcharges(body),
         )
 
-    def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
+    def surcharges(self, body: Mapping[str, Any]) -> bool:
+        messages = body["messages"]
+        lists = [content for message in messages if isinstance(content := message.get("content"), list)]
+        return (
+            bool(body.get("web_search_options"))
+            or body.get("service_tier") not in _LIST_PRICE_TIERS
+            or "audio" in (body.get("modalities") or ())
+            or any(part.get("type") == "input_audio" for content in lists for part in content)
+            or any(message.get("audio") for message in messages)
+            or any(tool.get("type") not in ("function", "custom") for tool in body.get("tools") or ())
+        )
+
+    def write(self, call: Call, target: Target, cap: int | None, manners: Manners) -> bytes:
         body = {**call.body, "model": target.upstream_model}
+        if cap is None and call.translated:
+            cap = call.facts.output_cap
         if cap is not None:
             # One cap, under the name that the host knows: of two, it might obey the higher one.
             for field in _CAPS:
                 body.pop(field, None)
-            body[cap_field] = cap
-        if call.facts.stream:
+            body[manners.output_cap_field] = cap
+        if not manners.takes_stream_options:
+            body.pop("stream_options", None)  # it would refuse them, and tells its usage unasked
+        elif call.facts.stream:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         return json_text.write(body)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.routes import Target
+from tollhouse.domain.routes import Manners, Target
 from tollhouse.wire import json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing, WholeFraming
@@ -27,8 +27,11 @@ class EmbeddingsFormat:
         media = sum(isinstance(part, dict) for part in body["input"])
         return Facts(model=body["model"], size=size, media=media, generates=False)
 
-    def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
+    def write(self, call: Call, target: Target, cap: int | None, manners: Manners) -> bytes:
         return json_text.write({**call.body, "model": target.upstream_model})
+
+    def surcharges(self, body: Mapping[str, Any]) -> bool:
+        return False
 
     def framing(self, facts: Facts) -> Framing:
         return WholeFraming()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.routes import Target
+from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.wire.framing import Framing
 
@@ -41,8 +41,11 @@ class Format(Protocol):
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         """The facts of a request. InvalidField names what is wrong."""
 
-    def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
+    def write(self, call: Call, target: Target, cap: int | None, manners: Manners) -> bytes:
         """The request as it is sent: the same body with the permitted edits. `cap` is None to leave it be."""
+
+    def surcharges(self, body: Mapping[str, Any]) -> bool:
+        """Whether a host may bill more for this body than tokens at list prices."""
 
     def framing(self, facts: Facts) -> Framing: ...
 

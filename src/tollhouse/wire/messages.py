@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.routes import Target
+from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import json_text
 from tollhouse.wire.format import Meter
@@ -36,17 +36,26 @@ class MessagesFormat:
             messages=len(body["messages"]),
             tools=len(tools),
             media=sum(_media(message["content"]) for message in body["messages"]),
-            surcharged=_caches_for_an_hour(body)
+            surcharged=self.surcharges(body),
+        )
+
+    def surcharges(self, body: Mapping[str, Any]) -> bool:
+        tools = body.get("tools") or ()
+        return (
+            _caches_for_an_hour(body)
             or any(tool.get("type", "custom") != "custom" for tool in tools)
             or bool(body.get("mcp_servers"))
             or body.get("speed") not in (None, "standard")
-            or body.get("inference_geo") not in (None, "global"),
+            or body.get("inference_geo") not in (None, "global")
         )
 
-    def write(self, call: Call, target: Target, cap: int | None, cap_field: str) -> bytes:
+    def write(self, call: Call, target: Target, cap: int | None, manners: Manners) -> bytes:
         body = {**call.body, "model": target.upstream_model}
         if cap is not None:
             body["max_tokens"] = cap
+        elif "max_tokens" not in body:
+            # Hosts of this format insist on one; callers of others need not have said any.
+            body["max_tokens"] = target.max_output or target.default_output_cap
         return json_text.write(body)
 
     def framing(self, facts: Facts) -> Framing:
@@ -110,7 +119,8 @@ class MessagesStreamMeter:
             return
         document = json_text.read_leniently(data)
         if not isinstance(document, dict):
-            self.problem = "an event that is not JSON"
+            # vLLM sends `[DONE]` after the end, as hosts of the other format do.
+            self.problem = self.problem if self.complete else "an event that is not JSON"
             return
         kind = document.get("type")
         if kind == "error":

@@ -17,15 +17,17 @@ def count(value: Any) -> int:
 def openai_usage(usage: Mapping[str, Any]) -> Usage:
     """OpenAI's prompt tokens include the cached ones; ours are disjoint.
 
-    Some hosts (xAI, Gemini) leave the thoughts out of the completion's tokens, and none out of the total.
+    Some hosts (xAI, Gemini) leave the thoughts out of the completion's tokens, and some of these tell them by the
+    total alone; none leaves them out of that.
     """
     prompt = count(usage.get("prompt_tokens"))
     read = min(prompt, _detail(usage, "prompt_tokens_details", "cached_tokens"))
     written = min(prompt - read, _detail(usage, "prompt_tokens_details", "cache_write_tokens"))
     reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
     completion = count(usage.get("completion_tokens"))
-    if prompt + completion + reasoning == count(usage.get("total_tokens")):
-        completion += reasoning
+    untold = count(usage.get("total_tokens")) - prompt - completion
+    if untold > 0 and reasoning in (0, untold):
+        completion, reasoning = completion + untold, untold
     return Usage(
         input=prompt - read - written,
         cache_read=read,

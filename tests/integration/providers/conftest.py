@@ -1,5 +1,6 @@
 """An upstream of real sockets that does, byte by byte, what a test tells it to."""
 
+import select
 import socket
 import ssl
 import struct
@@ -51,6 +52,17 @@ class Conversation:
 
     def answer(self, body: bytes = b"{}", headers: bytes = b"", status: bytes = b"200 OK") -> None:
         self.send(b"HTTP/1.1 %b\r\ncontent-length: %d\r\n%b\r\n%b" % (status, len(body), headers, body))
+
+    def join(self, port: int) -> None:
+        """Carry bytes to and from another port of this machine until either side ends, as a tunnel does."""
+        with socket.create_connection(("127.0.0.1", port)) as other:
+            ends = {self._connection: other, other: self._connection}
+            while not self.upstream.over.is_set():
+                for one in select.select(list(ends), [], [], 0.05)[0]:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    ends[one].sendall(data)
 
     def pause(self, seconds: float) -> None:
         """Do nothing, but no longer than the test lasts."""

@@ -74,6 +74,14 @@ def test_the_status_is_known_before_the_body_comes(upstream: Upstream, upstreams
     exchange.close()
 
 
+def test_what_a_caller_may_see_of_an_answer_is_the_hosts_id_for_it(upstream: Upstream, upstreams: Client) -> None:
+    secrets = b"x-request-id: req_7\r\nset-cookie: a=b\r\nx-ratelimit-limit-requests: 9\r\n"
+    server = upstream(lambda client: (client.request(), client.answer(headers=secrets)))
+    exchange = upstreams().open(target(server.url), outgoing())
+    assert exchange.returned == {"x-tollhouse-upstream-request-id": "req_7"}
+    read_all(exchange)
+
+
 def test_a_long_body_arrives_whole(upstream: Upstream, upstreams: Client) -> None:
     body = bytes(range(256)) * 20_000
     server = upstream(lambda client: (client.request(), client.answer(body)))

@@ -138,7 +138,9 @@ def test_a_provider_sealed_under_another_key_is_left_out_and_the_rest_work(
 def test_a_provider_of_a_preset_that_is_not_known_speaks_nothing(
     reader: CatalogueReader, models: Models, providers: Providers
 ) -> None:
-    providers.add("later", "preset-of-a-later-version", "https://later.example")
+    providers.register(
+        "later", "preset-of-a-later-version", "https://later.example", credential=None, allow_private=False
+    )
     models.add(NewModel("a", "later"))
     reader.refresh()
     assert reader.current.routes["a"][0].formats == frozenset()

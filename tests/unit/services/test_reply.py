@@ -17,7 +17,7 @@ class Pieces:
     status = 200
 
     def __init__(self, count: int) -> None:
-        self.headers: dict[str, str] = {}
+        self.headers = self.returned = dict[str, str]()
         self._left = count
 
     def read(self) -> bytes:

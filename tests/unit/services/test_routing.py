@@ -10,7 +10,7 @@ from tollhouse.services.routing import candidates, visible_models
 
 ANYONE = Principal("key_1", "tests")
 CHAT = frozenset({"chat", "embeddings"})
-MESSAGES = frozenset({"messages"})
+EMBEDDINGS = frozenset({"embeddings"})
 
 
 def target(name: str, formats: frozenset[str] = CHAT) -> Target:
@@ -61,13 +61,13 @@ def test_a_key_sees_the_models_that_it_may_use_in_order() -> None:
 
 
 def test_a_call_that_no_pair_carries_says_what_the_provider_speaks() -> None:
-    with pytest.raises(Unsupported, match=r"cannot be called as chat: its provider speaks messages\."):
-        candidates(catalogue(m=(target("m", MESSAGES),)), ANYONE, call("m"))
+    with pytest.raises(Unsupported, match=r"cannot be called as chat: its provider speaks embeddings\."):
+        candidates(catalogue(m=(target("m", EMBEDDINGS),)), ANYONE, call("m"))
 
 
 def test_targets_that_cannot_be_called_so_are_left_out() -> None:
     able = target("able")
-    route = catalogue(m=(target("unable", MESSAGES), able))
+    route = catalogue(m=(target("unable", EMBEDDINGS), able))
     assert candidates(route, ANYONE, call("m")) == (able,)
 
 

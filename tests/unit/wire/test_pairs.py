@@ -10,7 +10,7 @@ USAGE_EVENT = b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'
 
 
 def converted(body: dict[str, object], *, stream: bool = True) -> bytes:
-    return PAIRS["chat", "chat"](Call("req_1", "chat", body, Facts("m", 1, stream=stream))).feed(USAGE_EVENT)
+    return PAIRS["chat", "chat"].converter(Call("req_1", "chat", body, Facts("m", 1, stream=stream))).feed(USAGE_EVENT)
 
 
 def test_every_format_reaches_a_host_that_speaks_it() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import InvalidField
-from tollhouse.domain.routes import Host, Target
+from tollhouse.domain.routes import Host, Manners, Target
 from tollhouse.wire import FORMATS
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -29,7 +29,7 @@ def written(format: str, cap: int | None = None, cap_field: str = "max_tokens", 
     body = {**SMALLEST[format], **fields}
     facts = FORMATS[format].read(body, 1)
     before = json.dumps(body)
-    out = FORMATS[format].write(Call("req_1", format, body, facts), TARGET, cap, cap_field)
+    out = FORMATS[format].write(Call("req_1", format, body, facts), TARGET, cap, Manners(cap_field))
     assert json.dumps(body) == before, "the caller's body was written to"
     return out
 

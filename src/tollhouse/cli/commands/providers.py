@@ -26,9 +26,9 @@ def command() -> None:
 @click.option(
     "--format",
     "preset",
-    type=click.Choice(("openai", "anthropic", "echo")),
     required=True,
-    help="What the host speaks.",
+    metavar="FORMAT",
+    help="What the host speaks, openai or anthropic, or the name of a preset, such as azure or vllm.",
 )
 @click.option("--base-url", required=True, help="Where it is, with the version: https://api.example.com/v1.")
 @click.option(

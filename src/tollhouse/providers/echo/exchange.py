@@ -44,6 +44,10 @@ class EchoExchange:
         self._ended: UpstreamError | None = None
         self._chunks = self._told() if reply.status == 200 else iter(reply.whole)
 
+    @property
+    def returned(self) -> Mapping[str, str]:
+        return {}
+
     def wait_for_status(self) -> None:
         self._wait(self._options.delay_ms / 1000)
 

@@ -20,7 +20,11 @@ from tollhouse.wire import FORMATS, json_text
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-FORWARDED = (("anthropic-version", "HTTP_ANTHROPIC_VERSION"), ("anthropic-beta", "HTTP_ANTHROPIC_BETA"))
+FORWARDED = (
+    ("anthropic-version", "HTTP_ANTHROPIC_VERSION"),
+    ("anthropic-beta", "HTTP_ANTHROPIC_BETA"),
+    ("openai-beta", "HTTP_OPENAI_BETA"),
+)
 """The caller's headers that a call carries on, as they are called here; a provider's preset chooses from them."""
 REFUSAL = "tollhouse.refusal"
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -79,7 +83,8 @@ class Calls:
         body = json_text.read_object(text)
         facts = FORMATS[format_name].read(body, len(text))
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
-        call = Call(request_id, format_name, body, facts, headers)
+        strict = environ.get("HTTP_X_TOLLHOUSE_STRICT", "").lower() in ("true", "1")
+        call = Call(request_id, format_name, body, facts, headers, strict)
         end_with_client(environ)
         reply: Reply = self._services.serve().inference.open(principal, call)
         return reply
@@ -92,6 +97,9 @@ def _described(reply: Reply) -> list[tuple[str, str]]:
         ("x-tollhouse-provider", reply.provider),
         ("x-tollhouse-attempts", str(reply.attempts)),
     ]
+    headers += reply.headers.items()
+    if reply.dropped:
+        headers.append(("x-tollhouse-dropped", ", ".join(reply.dropped)))
     if reply.cap is not None:
         headers.append(("x-tollhouse-output-cap", str(reply.cap)))
     if reply.streamed:

@@ -1,0 +1,19 @@
+"""Mistral. It refuses fields that it does not know. https://docs.mistral.ai/api"""
+
+from tollhouse.providers.base import Preset
+
+PRESET = Preset(
+    name="mistral",
+    paths={
+        "chat": "/v1/chat/completions",
+        "embeddings": "/v1/embeddings",
+        "moderations": "/v1/moderations",
+        "transcriptions": "/v1/audio/transcriptions",
+    },
+    models_path="/v1/models",
+    default_base_url="https://api.mistral.ai/v1",
+    redundant_suffixes=("/v1",),
+    takes_stream_options=False,
+    vendor="mistral",
+    domains=("api.mistral.ai",),
+)
