@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy import Row as BookedRow
 
 from tollhouse.domain.identifiers import new_id
-from tollhouse.domain.ledger import Entry, HoldOrder
+from tollhouse.domain.ledger import Attempt, Entry, HoldOrder
 
 CALL = "call"
 ADJUSTMENT = "adjustment"
@@ -64,7 +64,6 @@ def hold_values(order: HoldOrder, windows: Sequence[str], instance_id: str, now:
     """A hold of the order's amount in each of the windows. Its checkpoint has, at first, just the prices of what
     is charged if nothing more gets known.
     """
-    attempt = order.attempt
     return (
         order.id,
         instance_id,
@@ -73,21 +72,13 @@ def hold_values(order: HoldOrder, windows: Sequence[str], instance_id: str, now:
         stored.document(dict.fromkeys(windows, order.amount)),
         stored.moment(now),
         stored.document({"prices": order.prices}),
-        attempt.request_id,
-        attempt.number,
-        attempt.key_id,
-        attempt.model,
-        attempt.provider,
-        attempt.upstream_model,
-        attempt.format,
-        attempt.streamed,
-        stored.moment(attempt.started_at),
+        *_attempt_values(order.attempt, stored),
     )
 
 
 def entry_values(entry: Entry, now: datetime, stored: Stored) -> Values:
     """A booked attempt."""
-    attempt, usage, prices = entry.attempt, entry.usage, entry.prices
+    usage, prices = entry.usage, entry.prices
     unit = (prices.input, prices.cache_read, prices.cache_write, prices.output) if prices else (None,) * 4
     return (
         new_id("led"),
@@ -106,6 +97,12 @@ def entry_values(entry: Entry, now: datetime, stored: Stored) -> Values:
         entry.cost,
         entry.latency_us,
         entry.first_token_us,
+        *_attempt_values(entry.attempt, stored),
+    )
+
+
+def _attempt_values(attempt: Attempt, stored: Stored) -> Values:
+    return (
         attempt.request_id,
         attempt.number,
         attempt.key_id,
