@@ -1,5 +1,6 @@
 """A process that dies at any point between hold and settlement: its call is booked once, at what is known."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def crash_at(gateway: Gateway, crash_file: Path) -> Callable[[str, bool], Answer
     """Makes a call whose process dies at the point."""
 
     def crash_at(point: str, stream: bool) -> Answer:
+        # The settlement of the call before may be under way still, and its process is not the one to die.
+        time.sleep(0.3)
         named = crash_file.with_suffix(".new")
         named.write_text(point)
         named.rename(crash_file)  # at once: another process might read half of a word
