@@ -8,20 +8,30 @@ from collections.abc import Mapping
 
 from tollhouse.wire.chat import ChatFormat
 from tollhouse.wire.chat_to_messages import ChatToMessages
+from tollhouse.wire.composed import Composed
 from tollhouse.wire.embeddings import EmbeddingsFormat
 from tollhouse.wire.format import Format
 from tollhouse.wire.identity import Identity, chat_identity, messages_identity
 from tollhouse.wire.messages import MessagesFormat
 from tollhouse.wire.messages_to_chat import MessagesToChat
 from tollhouse.wire.pair import Pair
+from tollhouse.wire.responses import ResponsesFormat
+from tollhouse.wire.responses_to_chat import ResponsesToChat
+from tollhouse.wire.responses_to_chat.sealed import without_sealed
 
-FORMATS: Mapping[str, Format] = {format.name: format for format in (ChatFormat(), MessagesFormat(), EmbeddingsFormat())}
+FORMATS: Mapping[str, Format] = {
+    format.name: format for format in (ChatFormat(), MessagesFormat(), ResponsesFormat(), EmbeddingsFormat())
+}
 
 PAIRS: Mapping[tuple[str, str], Pair] = {
     ("chat", "chat"): chat_identity,
     ("chat", "messages"): ChatToMessages(),
     ("messages", "messages"): messages_identity,
     ("messages", "chat"): MessagesToChat(),
+    # A native host cannot read the thoughts that we sealed.
+    ("responses", "responses"): Identity(edit=without_sealed),
+    ("responses", "chat"): ResponsesToChat(),
+    ("responses", "messages"): Composed(ResponsesToChat(), ChatToMessages()),
     ("embeddings", "embeddings"): Identity(),
 }
 """(client's format, upstream's format) -> what serves the one from the other. What is missing cannot be done."""

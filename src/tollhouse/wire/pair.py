@@ -27,7 +27,9 @@ class Translated:
 class Pair(Protocol):
     """One directed translation. Stateless; no I/O, no policy, no constants of its own for what a catalogue knows."""
 
-    losses: Sequence[Loss]
+    @property
+    def losses(self) -> Sequence[Loss]:
+        """What it cannot carry."""
 
     def request(self, body: Mapping[str, Any]) -> Translated:
         """The client's checked body as the host takes it. InvalidField names, by the client's own path, what no

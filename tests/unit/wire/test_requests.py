@@ -17,6 +17,7 @@ SMALLEST: dict[str, dict[str, Any]] = {
     "chat": {"model": "m", "messages": MESSAGES},
     "messages": {"model": "m", "messages": MESSAGES, "max_tokens": 64},
     "embeddings": {"model": "m", "input": "Hello"},
+    "responses": {"model": "m", "input": "Hello"},
 }
 TARGET = Target("m", "host-model", Host("prv_1", "host", "openai", "http://host"), None)
 
