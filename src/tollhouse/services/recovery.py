@@ -12,6 +12,7 @@ from tollhouse.domain.ledger import PROCESS_DIED, Attempt, Entry, Settlement
 from tollhouse.domain.money import Prices
 from tollhouse.domain.usage import Usage
 from tollhouse.store.database import Database
+from tollhouse.store.faults import is_refusal
 from tollhouse.store.instances import life_of
 from tollhouse.store.ledger.budget_book import BudgetBook
 from tollhouse.store.ledger.documents import read_entry
@@ -52,15 +53,33 @@ class Recovery:
             owners = set(session.scalars(select(HoldRecord.instance_id).distinct()))
         # In this order: who had held by then was there by then, and shows that it lives as long as it does.
         dead = owners - self._life.living(owners)
-        swept = 0
-        while dead and (holds := self._holds(dead)):
-            self._settle(holds)
-            swept += len(holds)
+        swept, refused = 0, set[str]()
+        while dead and (holds := self._holds(dead, refused)):
+            try:
+                self._settle(holds)
+                swept += len(holds)
+            except Exception as error:
+                if not is_refusal(error):
+                    raise
+                # One is to blame. It stays for the next sweep, and holds up no other.
+                swept += sum(self._settle_alone(hold, refused) for hold in holds)
         return swept
 
-    def _holds(self, instances: set[str]) -> Sequence[HoldRecord]:
+    def _settle_alone(self, hold: HoldRecord, refused: set[str]) -> int:
+        try:
+            self._settle([hold])
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            refused.add(hold.id)
+            metrics.LEDGER_FAILURES.inc()
+            logs.event("hold_not_swept", level=logs.ERROR, hold=hold.id, error=error)
+            return 0
+        return 1
+
+    def _holds(self, instances: set[str], without: set[str]) -> Sequence[HoldRecord]:
         with self._database.read() as session:
-            of_them = select(HoldRecord).where(HoldRecord.instance_id.in_(instances))
+            of_them = select(HoldRecord).where(HoldRecord.instance_id.in_(instances), HoldRecord.id.not_in(without))
             return session.scalars(of_them.order_by(HoldRecord.id).limit(CHUNK)).all()
 
     def _settle(self, holds: Sequence[HoldRecord]) -> None:
@@ -75,7 +94,10 @@ class Recovery:
     def _entry(self, hold: HoldRecord) -> Entry:
         if hold.sent_at is None:
             return self._unknown_entry(hold)
-        entry = read_entry(hold.checkpoint or {})
+        try:
+            entry = read_entry(hold.checkpoint or {})
+        except (ValueError, TypeError, KeyError):  # as another version wrote it
+            return self._unknown_entry(hold)
         return replace(entry, outcome=PROCESS_DIED, usage=replace(entry.usage, estimated=True))
 
     def _unknown_entry(self, hold: HoldRecord) -> Entry:

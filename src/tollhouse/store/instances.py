@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tollhouse.domain.identifiers import new_id
 from tollhouse.store.database import Database
@@ -59,7 +60,7 @@ class LeaseRows:
         self._leases.release(id, id)
 
     def living(self, ids: Iterable[str]) -> set[str]:
-        return self._leases.held(ids)
+        return self._leases.held(ids, LEASE_SECONDS)
 
 
 class LockedFiles:
@@ -143,7 +144,9 @@ class Instance:
                 "started_at": self._database.now(connection),
                 "ended_at": None,
             }
-            connection.execute(insert(ProcessInstanceRecord), row)
+            # It may be there: its commit may have gone through unacknowledged.
+            dialect = sqlite if self._database.dialect == "sqlite" else postgresql
+            connection.execute(dialect.insert(ProcessInstanceRecord).on_conflict_do_nothing(), row)
         else:
             # Changes nothing, and yet writes: a database on a full disk can still be read.
             touched = update(ProcessInstanceRecord).where(ProcessInstanceRecord.id == self.id)

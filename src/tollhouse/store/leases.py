@@ -45,11 +45,17 @@ class Leases:
         )
         return transaction.execute(taken).scalar() is not None
 
-    def held(self, names: Iterable[str]) -> set[str]:
-        """Those of the names whose lease runs."""
+    def held(self, names: Iterable[str], longest: float) -> set[str]:
+        """Those of the names whose lease runs. `longest` is for how many seconds one is taken: one that runs for
+        twice as long is of a clock that was set back.
+        """
         with self._database.read() as session:
             now = self._database.now(session)
-            running = select(LeaseRecord.name).where(LeaseRecord.name.in_(list(names)), LeaseRecord.until >= now)
+            running = select(LeaseRecord.name).where(
+                LeaseRecord.name.in_(list(names)),
+                LeaseRecord.until >= now,
+                LeaseRecord.until <= now + timedelta(seconds=2 * longest),
+            )
             return set(session.scalars(running))
 
     def release(self, name: str, owner: str) -> None:

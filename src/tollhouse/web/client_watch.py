@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import gevent
 from gevent.monkey import get_original
 
+from tollhouse import logs
 from tollhouse.web.client_socket import ClientSocket
 
 WATCH_SECONDS = 0.5
@@ -31,7 +32,10 @@ class ClientWatch:
         """Look for ever."""
         while True:
             gevent.sleep(WATCH_SECONDS)
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others are watched
+                logs.event("client_watch_failed", level=logs.ERROR, error=error)
 
     def look(self) -> None:
         """End the calls of those who have left."""

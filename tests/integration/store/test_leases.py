@@ -62,4 +62,4 @@ def test_those_whose_lease_runs_are_told(leases: Leases) -> None:
     leases.take("a", "a", 60)
     leases.take("b", "b", 0.1)
     time.sleep(0.11)
-    assert leases.held(["a", "b", "c"]) == {"a"}
+    assert leases.held(["a", "b", "c"], 60) == {"a"}

@@ -20,7 +20,7 @@ from tollhouse.services.usage import UsageReport
 from tollhouse.store.database import Database
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.writer import LedgerWriter
-from tollhouse.store.records import LeaseRecord
+from tollhouse.store.records import HoldRecord, LeaseRecord
 
 PRICES = Prices(1_000_000, 1_000_000, 1_000_000, 2_000_000)
 
@@ -198,3 +198,29 @@ def test_settlements_of_a_process_that_ended_without_its_database_are_booked_by_
 
 def _away(_writer: LedgerWriter) -> None:
     raise OSError("no connection")
+
+
+def test_a_hold_that_cannot_be_read_holds_up_no_other(database: Database) -> None:
+    process = Mortal(database)
+    key = make_key(database)
+    first, second = (process.hold(priced(key)) for _ in range(2))
+    with database.write() as session:
+        of_another_version = {"checkpoint": {"usage": 1}, "sent_at": database.now(session)}
+        session.execute(update(HoldRecord).where(HoldRecord.id == first.id).values(**of_another_version))
+    process.die()
+    assert sweep(database) == 2
+    assert {row.request_id for row in booked(database)} == {
+        first.order.attempt.request_id,
+        second.order.attempt.request_id,
+    }
+
+
+def test_an_instance_whose_first_words_were_not_acknowledged_serves(database: Database) -> None:
+    writer = writer_of(database)
+    with database.ledger_engine().connect() as connection, connection.begin():
+        writer._instance.show(connection)
+    writer.start()
+    held = priced(make_key(database))
+    writer.settle(replace(settlement(held, 5), windows=writer.hold(held).windows))
+    assert writer.stop()
+    assert [row.cost for row in booked(database)] == [5]

@@ -93,3 +93,19 @@ def test_what_finds_no_room_leaves_what_was_kept(tmp_path: Path, monkeypatch: py
             spool.keep([VOID])
     ended(spool)
     assert Spool(tmp_path, "b").take_over() == [BOOKED]
+
+
+def test_what_was_taken_counts_though_the_next_cannot_be_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        spool = Spool(tmp_path, name)
+        spool.keep([BOOKED if name == "a" else VOID])
+        ended(spool)
+    unlink = Path.unlink
+
+    def refuses_b(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "b.jsonl":
+            raise OSError(13, "Permission denied")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuses_b)
+    assert Spool(tmp_path, "c").take_over() == [BOOKED, VOID]

@@ -30,30 +30,32 @@ class Backlog:
 
     def take(self, most: int) -> list[Settlement]:
         """The next ones to write."""
-        self._source = self._kept or self._new
-        self._in_hand = [self._source.popleft() for _ in range(min(len(self._source), most))]
-        self._sheltered = False
-        return self._in_hand
+        with self._lock:
+            self._source = self._kept or self._new
+            self._in_hand = [self._source.popleft() for _ in range(min(len(self._source), most))]
+            self._sheltered = False
+            return self._in_hand
 
     def put_back(self, settlements: Iterable[Settlement]) -> None:
         """What was in hand was not written."""
         self._source.extendleft(reversed([*settlements]))
 
     def done(self) -> None:
-        """Nothing is in hand."""
-        self._in_hand = []
-
-    def written(self) -> None:
-        """A transaction went through: with nothing left of what was kept, the spool has served."""
-        if not self._kept:
-            self._spool.clear()
+        """What was in hand is written or put back. With nothing left of what was kept, the spool has served."""
+        with self._lock:
+            self._in_hand = []
+            if not self._kept:
+                try:
+                    self._spool.clear()
+                except OSError as error:  # then it is settled again, which changes nothing
+                    logs.event("spool_failed", level=logs.ERROR, error=error)
 
     def keep(self) -> None:
         """Put on the disk what is not there yet. A disk that is full is no error: then it is in memory alone."""
         with self._lock:
             new = [self._new.popleft() for _ in range(len(self._new))]
-            self._put_on_disk(new)
             self._kept.extend(new)
+            self._put_on_disk(new)
 
     def shelter(self) -> None:
         """The same from another thread, while the one that has some in hand hangs: those too.
@@ -70,16 +72,13 @@ class Backlog:
         if settlements:
             try:
                 self._spool.keep(settlements)
-            except OSError as error:
+            except (OSError, TypeError, ValueError) as error:
                 metrics.SPOOL_FAILURES.inc()
                 logs.event("spool_failed", level=logs.ERROR, error=error, waiting=len(settlements))
 
     def take_over(self) -> None:
         """Add what ended processes of this home left on the disk."""
-        try:
-            self._kept.extend(self._spool.take_over())
-        except OSError as error:
-            logs.event("spool_failed", level=logs.ERROR, error=error)
+        self._kept.extend(self._spool.take_over())
 
     def close(self) -> None:
         """What is on the disk waits for whoever takes over."""

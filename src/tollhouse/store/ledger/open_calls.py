@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 
 from tollhouse.domain.ledger import Entry
-from tollhouse.domain.usage import Usage
 
 CHECKPOINT_SECONDS = 1.0
 MOST_CHECKPOINTS = 256
@@ -36,8 +35,7 @@ class OpenCalls:
             if call.since > young:
                 break  # the rest is younger still
             entry = call.known()
-            if entry is not None and entry.usage != call.said:
-                call.said = entry.usage
+            if entry is not None and call.is_news(entry):
                 news[hold_id] = entry
                 if len(news) == MOST_CHECKPOINTS:
                     yield news
@@ -57,4 +55,12 @@ class _OpenCall:
     def __init__(self, known: Known) -> None:
         self.known = known
         self.since = time.monotonic()
-        self.said: Usage | None = None
+        self.said: object = None
+
+    def is_news(self, entry: Entry) -> bool:
+        """Whether the entry differs from the one that was said last in more than how long the call takes."""
+        saying = (entry.usage, entry.status, entry.attempt.provider, entry.attempt.upstream_model)
+        if saying == self.said:
+            return False
+        self.said = saying
+        return True

@@ -44,7 +44,9 @@ class Spool:
             os.ftruncate(self._file, 0)
 
     def take_over(self) -> list[Settlement]:
-        """What ended processes of this home kept. It is in this spool before it leaves theirs. Raises OSError."""
+        """What ended processes of this home kept. It is in this spool before it leaves theirs; what cannot be taken
+        stays there, for the next.
+        """
         taken: list[Settlement] = []
         for path in sorted(self._folder.glob(f"*{SUFFIX}")) if self._folder.is_dir() else ():
             file = None if path == self._path else _lock(path)
@@ -54,12 +56,14 @@ class Spool:
                 found, whole = _read(path)
                 if found:
                     self.keep(found)
+                    taken += found
                 if whole:
                     path.unlink()
                 else:
                     logs.event("spool_unreadable", level=logs.ERROR, file=path.name)
                     path.rename(f"{path}{UNREADABLE}")
-                taken += found
+            except OSError as error:
+                logs.event("spool_failed", level=logs.ERROR, file=path.name, error=error)
             finally:
                 os.close(file)
         return taken

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -63,6 +64,8 @@ class LedgerWriter:
         self._stopping = False
         self._tick_at = 0.0
         self._news: Iterator[dict[str, Entry]] = iter(())
+        self._in_group = False
+        """Whether what fails now is the group's: else nothing of it can be to blame."""
         self._trying_since: float | None = None
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
@@ -175,26 +178,27 @@ class LedgerWriter:
         while True:
             try:
                 decisions = self._transact(orders, settlements)
+                break
             except Exception as error:  # noqa: BLE001 - whatever it is, callers are answered and settlements kept
-                if is_contention(error) and time.monotonic() - began < self._wait_seconds:
-                    metrics.LEDGER_RETRIES.inc()
-                    time.sleep(0.005)
-                    continue
-                self._failed(error, orders, settlements)
-                return
-            break
+                if not is_contention(error) or time.monotonic() - began >= self._wait_seconds:
+                    self._failed(error, orders, settlements)
+                    return
+                metrics.LEDGER_RETRIES.inc()
+                self._open.say_again()
+                time.sleep(0.005)
+        # First of all, for what was held must be known to somebody.
+        for waiting in orders:
+            self._answer(waiting, decisions[waiting.order.id])
         self._outage.over(self.unwritten)
-        self._settlements.written()
         if orders or settlements:
             metrics.LEDGER_GROUP_SIZE.observe(len(orders) + len(settlements))
             metrics.LEDGER_COMMIT_SECONDS.observe(time.monotonic() - began)
-        for waiting in orders:
-            self._answer(waiting, decisions[waiting.order.id])
         self._on_version(self._book.version)
 
     def _transact(self, orders: list[Waiting], settlements: list[Settlement]) -> Decisions:
         if self._outage.lasts:
             self._database.check_room()
+        self._in_group = False
         connection = self._connect()
         if self._outage.lasts or time.monotonic() >= self._tick_at:
             self._show(connection)
@@ -206,6 +210,7 @@ class LedgerWriter:
             self._wake.set()  # there may be more, but who waits for a hold does not wait for all of it
         if not (orders or settlements) and self._book.version >= 0:
             return {}
+        self._in_group = True
         decisions = commit_group(
             connection,
             self._book,
@@ -236,7 +241,8 @@ class LedgerWriter:
     def _failed(self, error: Exception, orders: list[Waiting], settlements: list[Settlement]) -> None:
         self._disconnect()
         self._open.say_again()
-        if not is_refusal(error):
+        self._book.made.clear()  # another server may not have what was made on the last one
+        if not (self._in_group and is_refusal(error)):
             self._settlements.put_back(settlements)
             for waiting in orders:
                 # The commit may have gone through unacknowledged: void by id what may be held.
@@ -260,9 +266,8 @@ class LedgerWriter:
         for waiting in orders:
             waiting.finish(_unavailable())
         # What cannot be booked is in the log; what it held must not stay held.
-        for settlement in settlements:
-            if settlement.entry:
-                self._settlements.add(Settlement(settlement.hold_id))
+        for settlement in (one for one in settlements if one.entry):
+            self._settlements.add(Settlement(settlement.hold_id))
 
     def _turn_away(self) -> None:
         """Without the database: who waits for a hold is refused, and settlements go on the disk."""
@@ -278,8 +283,9 @@ class LedgerWriter:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.invalidate()
-            connection.close()
+            with suppress(Exception):  # it is broken, which is why it is let go
+                connection.invalidate()
+                connection.close()
 
 
 _T = TypeVar("_T")
