@@ -35,7 +35,7 @@ from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.drivers import Outside, at_once
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
-from tollhouse.store.secret_key import confirm_secret_key, load_secret_key
+from tollhouse.store.secret_key import confirm_secret_key, is_lost, load_secret_key
 from tollhouse.store.vault import FernetVault
 
 if TYPE_CHECKING:
@@ -207,8 +207,12 @@ class Services:
 
     @cached_property
     def _secret(self) -> str:
-        key = load_secret_key(self.settings)
         with suppress(SQLAlchemyError):  # the database is away, or has no tables yet
+            if is_lost(self.settings) and (self.settings.home / EMBEDDED_DATABASE).exists():
+                # Before another is made in its place, which whoever puts it back would have to overwrite.
+                confirm_secret_key(self.database, None)
+        key = load_secret_key(self.settings)
+        with suppress(SQLAlchemyError):
             confirm_secret_key(self.database, key)
         return key
 

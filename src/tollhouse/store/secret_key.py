@@ -46,13 +46,18 @@ def load_secret_key(settings: Settings) -> str:
     return key
 
 
-def confirm_secret_key(database: Database, key: str) -> None:
-    """Raise InvalidSetting unless the database was used with this key before, or with none.
+def is_lost(settings: Settings) -> bool:
+    """Whether there is no key: it is the first start, or the key is gone."""
+    return not settings.secret_key and not (settings.home / FILE).exists()
+
+
+def confirm_secret_key(database: Database, key: str | None) -> None:
+    """Raise InvalidSetting unless the database was used with this key before, or with none. None is no key.
 
     A key that was lost is made anew at the next start; with that one, every API key would be refused and every
     provider key unreadable, and those made since would be void once the old one is back.
     """
-    fingerprint = hmac.digest(key.encode(), b"tollhouse secret key fingerprint", "sha256").hex()
+    fingerprint = hmac.digest((key or "").encode(), b"tollhouse secret key fingerprint", "sha256").hex()
     with database.read() as session:
         known = set(session.scalars(select(ServerSecretRecord.fingerprint)))
     if fingerprint in known:
@@ -63,6 +68,8 @@ def confirm_secret_key(database: Database, key: str) -> None:
             f"keys could be used: put back the file {FILE} of its home, or set TOLLHOUSE_SECRET_KEY to what it was.",
             param="TOLLHOUSE_SECRET_KEY",
         )
+    if key is None:
+        return
     with database.write() as session:
         session.merge(ServerSecretRecord(fingerprint=fingerprint, known_since=database.now(session)))
 

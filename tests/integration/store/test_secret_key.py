@@ -116,5 +116,6 @@ def test_a_lost_key_stops_the_start_and_loses_nothing(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match="not the one that this database was used with"):
         services.keys.create("void")
     services.close()
+    assert not (tmp_path / FILE).exists(), "what is put back must not meet another"
     (tmp_path / FILE).write_text(kept)
     prepare(settings)
