@@ -88,6 +88,7 @@ def test_openai_gets_a_whole_answer_of_a_messages_model(openai: OpenAI, messages
     assert completion.usage is not None
     assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
     assert raw.headers["x-tollhouse-dropped"] == "seed"
+    assert raw.headers["x-tollhouse-output-cap"] == "900"
     asked = messages_host.asked[-1]
     assert asked["max_tokens"] == 900, "what the catalogue says, for the caller said nothing"
     assert "seed" not in asked

@@ -23,13 +23,10 @@ TOOLS_OVERHEAD = 1024
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A held call. `cap` is the output cap to write into the body, None to leave the body alone; `cap_differs` says
-    whether it is another than the caller's.
-    """
+    """A held call. `cap` is the output cap to write into the body, None to leave the body alone."""
 
     hold: Hold
     cap: int | None
-    cap_differs: bool
     input_bound: int
 
 
@@ -92,7 +89,7 @@ class Admission:
             bounded=all(bound.known for bound in bounds) and (capped or not facts.generates),
             prices=target.tariff.prices_for(input_bound) if target.tariff else None,
         )
-        return Admitted(self._ledger.hold(order), cap, cap != facts.output_cap, input_bound)
+        return Admitted(self._ledger.hold(order), cap, input_bound)
 
 
 def _cap(facts: Facts, targets: Sequence[Target]) -> int:

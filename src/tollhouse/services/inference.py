@@ -100,7 +100,10 @@ class Inference:
 
     def _attempt(self, call: Call, target: Target, wording: Wording, admitted: Admitted, booking: Booking) -> Reply:
         format, said = wording.format, wording.call
-        body = format.write(said, target, admitted.cap, self._upstreams.manners(target.host))
+        cap = admitted.cap
+        if cap is None and format.requires_cap and said.facts.output_cap is None:
+            cap = target.max_output or target.default_output_cap
+        body = format.write(said, target, cap, self._upstreams.manners(target.host))
         exchange = self._upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream))
         try:
             crash_points.reach("sent")
@@ -112,7 +115,7 @@ class Inference:
                 dialect=dialect_of(call),
                 content_type=content_type,
                 streamed=call.facts.stream,
-                cap=admitted.cap if admitted.cap_differs else None,
+                cap=cap if cap != call.facts.output_cap else None,
                 exchange=exchange,
                 framing=format.framing(said.facts),
                 meter=meter,

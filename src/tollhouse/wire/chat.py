@@ -26,6 +26,7 @@ class ChatFormat:
 
     name = "chat"
     dialect = "openai"
+    requires_cap = False
 
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         _SCHEMA.check(body)

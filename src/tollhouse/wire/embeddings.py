@@ -20,6 +20,7 @@ class EmbeddingsFormat:
 
     name = "embeddings"
     dialect = "openai"
+    requires_cap = False
 
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         _SCHEMA.check(body)

@@ -37,6 +37,8 @@ class Format(Protocol):
     name: str
     dialect: str
     """Whose error shapes and headers it has: "openai" or "anthropic"."""
+    requires_cap: bool
+    """Whether its hosts insist on an output cap, which callers of other formats need not have said."""
 
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         """The facts of a request. InvalidField names what is wrong."""

@@ -24,6 +24,7 @@ class MessagesFormat:
 
     name = "messages"
     dialect = "anthropic"
+    requires_cap = True
 
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         _SCHEMA.check(body)
@@ -53,9 +54,6 @@ class MessagesFormat:
         body = {**call.body, "model": target.upstream_model}
         if cap is not None:
             body["max_tokens"] = cap
-        elif "max_tokens" not in body:
-            # Hosts of this format insist on one; callers of others need not have said any.
-            body["max_tokens"] = target.max_output or target.default_output_cap
         return json_text.write(body)
 
     def framing(self, facts: Facts) -> Framing:

@@ -36,6 +36,7 @@ class ResponsesFormat:
 
     name = "responses"
     dialect = "openai"
+    requires_cap = False
 
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         _SCHEMA.check(body)
