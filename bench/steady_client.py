@@ -64,13 +64,22 @@ class SteadyClient:
             await asyncio.sleep(0.2)
 
     async def _call(self) -> None:
-        reader, writer = self._idle.pop() if self._idle else await self._connect()
+        reader, writer = self._rested() or await self._connect()
         status, headers = await self._ask(reader, writer, request_body())
         body = await reader.readexactly(int(headers["content-length"]))
         if wrong := problem(status, body):
             raise ValueError(wrong)
         self._idle.append((reader, writer))
         self.done.calls += 1
+
+    def _rested(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A connection to use again. The server ends those that rest for long, as HTTP clients expect."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
     async def _stream(self) -> None:
         leaves = next(self._numbers) % LEFT_EVERY == 0
