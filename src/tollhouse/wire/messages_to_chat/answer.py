@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tollhouse.domain.errors import InvalidJSON
 from tollhouse.domain.usage import Usage
-from tollhouse.wire import json_text
+from tollhouse.wire.completion import as_objects
 from tollhouse.wire.messages_to_chat.sealed import CONTENT, thought
 
 _STOP_REASONS = {
@@ -14,33 +13,7 @@ _STOP_REASONS = {
     "model_length": "model_context_window_exceeded",
     "model_context_window_exceeded": "model_context_window_exceeded",
 }
-BROKEN_OFF = ("error", "insufficient_system_resource")
-"""Reasons by which hosts (OpenRouter and Mistral, DeepSeek) say that they failed midway."""
 _TIERS = {"default": "standard", "priority": "priority"}
-
-
-def read(text: bytes) -> dict[str, Any] | None:
-    """What a host sent; None where it is no JSON object, or one so deep that it could not be written again."""
-    document = json_text.read_leniently(text)
-    if isinstance(document, dict) and text.count(b"[") + text.count(b"{") > json_text.DEEPEST:
-        try:
-            return json_text.read_object(text)
-        except InvalidJSON:
-            return None
-    return document if isinstance(document, dict) else None
-
-
-def as_objects(value: Any) -> list[dict[str, Any]]:
-    """Of a list from a host, what is an object; nothing of anything else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def first_choice(document: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The one choice that a Messages client can have asked for."""
-    for choice in as_objects(document.get("choices")):
-        if not choice.get("index"):
-            return choice
-    return None
 
 
 def stem_of(document: Mapping[str, Any], request_id: str) -> str:

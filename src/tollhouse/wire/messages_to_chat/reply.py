@@ -3,7 +3,7 @@
 from typing import Any
 
 from tollhouse.domain.call import Call
-from tollhouse.wire import json_text
+from tollhouse.wire import completion, json_text
 from tollhouse.wire.messages_to_chat import answer
 from tollhouse.wire.messages_to_chat.failure import NO_ANSWER, NOT_JSON, failure
 from tollhouse.wire.messages_to_chat.sealed import Sealed
@@ -23,13 +23,13 @@ class WholeReply:
         return b""
 
     def finish(self) -> bytes:
-        document = answer.read(b"".join(self._frames))
+        document = completion.read(b"".join(self._frames))
         self._frames.clear()
         if document is None:
             return failure(NOT_JSON, self._call.request_id)
-        choice = answer.first_choice(document)
+        choice = completion.first_choice(document)
         message = choice.get("message") if choice else None
-        if document.get("error") or (choice and choice.get("finish_reason") in answer.BROKEN_OFF):
+        if document.get("error") or (choice and choice.get("finish_reason") in completion.BROKEN_OFF):
             return failure(document.get("error"), self._call.request_id)
         if choice is None or not isinstance(message, dict):
             return failure(NO_ANSWER, self._call.request_id)
@@ -41,7 +41,7 @@ class WholeReply:
         sealed = Sealed()
         sealed.add_details(message.get("reasoning_details"))
         calls = []
-        for number, call in enumerate(answer.as_objects(message.get("tool_calls"))):
+        for number, call in enumerate(completion.as_objects(message.get("tool_calls"))):
             block = _tool_use(call, f"toolu_{stem}_{number}")
             if signature := call.get("extra_content"):
                 sealed.signed_calls[block["id"]] = signature

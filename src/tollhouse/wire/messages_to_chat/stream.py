@@ -4,6 +4,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call
 from tollhouse.domain.usage import Usage
+from tollhouse.wire import completion
 from tollhouse.wire.framing import LONGEST_EVENT, event_data
 from tollhouse.wire.messages_to_chat import answer
 from tollhouse.wire.messages_to_chat.blocks import Blocks, event
@@ -36,7 +37,7 @@ class StreamedReply:
             return _PING if self._blocks and frame.startswith(b":") else b""
         if data.startswith(b"[DONE]"):
             return self._done()
-        chunk = answer.read(data)
+        chunk = completion.read(data)
         if chunk is None:
             # Of an event that was cut off nothing is told here: the stream's end tells it.
             return b"" if _is_cut(frame) else self._fail(NOT_JSON)
@@ -44,7 +45,7 @@ class StreamedReply:
             return self._fail(chunk["error"])
         if isinstance(usage := chunk.get("usage"), dict) and (told := openai_usage(usage)).prompt:
             self._usage = told
-        choice = answer.first_choice(chunk)
+        choice = completion.first_choice(chunk)
         return self._read(chunk, choice) if choice else b""
 
     def finish(self) -> bytes:
@@ -58,7 +59,7 @@ class StreamedReply:
             blocks = self._blocks = Blocks(self._call.facts.model, stem)
             out = self._start(chunk, stem)
         if reason := choice.get("finish_reason"):
-            if reason in answer.BROKEN_OFF:
+            if reason in completion.BROKEN_OFF:
                 return out + self._fail(BROKE_OFF)
             self._choice = choice
         delta = choice.get("delta")
@@ -72,7 +73,7 @@ class StreamedReply:
                 blocks.add_text(text)
             else:
                 blocks.add_thought(text, kind)
-        for call in answer.as_objects(delta.get("tool_calls")):
+        for call in completion.as_objects(delta.get("tool_calls")):
             blocks.add_call(call)
         if blocks.broken:
             return out + self._fail("The provider went on with a tool call that had ended.")

@@ -3,42 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tollhouse.domain.errors import InvalidJSON
-from tollhouse.wire import json_text
+from tollhouse.wire.completion import as_objects
 from tollhouse.wire.responses_to_chat.sealed import CONTENT, thought
 
-BROKEN_OFF = ("error", "insufficient_system_resource")
-"""Reasons by which hosts (OpenRouter and Mistral, DeepSeek) say that they failed midway."""
 _INCOMPLETE = {
     "length": "max_output_tokens",
     "model_length": "max_output_tokens",
     "model_context_window_exceeded": "max_output_tokens",
     "content_filter": "content_filter",
 }
-
-
-def read(text: bytes) -> dict[str, Any] | None:
-    """A JSON object; None where it is none, or one so deep that it could not be written again."""
-    document = json_text.read_leniently(text)
-    if isinstance(document, dict) and text.count(b"[") + text.count(b"{") > json_text.DEEPEST:
-        try:
-            return json_text.read_object(text)
-        except InvalidJSON:
-            return None
-    return document if isinstance(document, dict) else None
-
-
-def objects(value: Any) -> list[dict[str, Any]]:
-    """Of a list from a host, what is an object; nothing of anything else."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def first_choice(document: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The one choice that a Responses client can have asked for."""
-    for choice in objects(document.get("choices")):
-        if not choice.get("index"):
-            return choice
-    return None
 
 
 def incomplete_reason(finish_reason: Any) -> str | None:
@@ -57,10 +30,10 @@ def pieces(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if content:
             yield "output_text", content
         return
-    for part in objects(content):
+    for part in as_objects(content):
         if isinstance(text := part.get("text"), str) and text:
             yield "output_text", text
-        for inner in objects(part.get("thinking")):
+        for inner in as_objects(part.get("thinking")):
             if isinstance(text := inner.get("text"), str) and text:
                 yield CONTENT, text
 
@@ -73,11 +46,11 @@ def refusal_of(message: Mapping[str, Any]) -> str:
 def logprobs_of(choice: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Chat leaves out the bytes of a token that has none of its own; here they are required."""
     told = choice.get("logprobs")
-    return [_logprob(one) for one in objects(told.get("content"))] if isinstance(told, dict) else []
+    return [_logprob(one) for one in as_objects(told.get("content"))] if isinstance(told, dict) else []
 
 
 def _logprob(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_token(one), "top_logprobs": [_token(other) for other in objects(one.get("top_logprobs"))]}
+    return {**_token(one), "top_logprobs": [_token(other) for other in as_objects(one.get("top_logprobs"))]}
 
 
 def _token(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +74,7 @@ def annotations_of(message: Mapping[str, Any]) -> list[dict[str, Any]]:
             "title": title if isinstance(title := cited.get("title"), str) else "",
             "url": cited["url"],
         }
-        for one in objects(message.get("annotations"))
+        for one in as_objects(message.get("annotations"))
         if isinstance(cited := one.get("url_citation"), dict)
         and isinstance(cited.get("url"), str)
         and type(cited.get("start_index")) is int

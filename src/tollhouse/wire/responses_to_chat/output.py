@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tollhouse.wire import completion
 from tollhouse.wire.responses_to_chat import chunk
 from tollhouse.wire.responses_to_chat.calls import Calls
 from tollhouse.wire.responses_to_chat.items import Events, FunctionCall, Message, Reasoning
@@ -41,7 +42,7 @@ class Output:
             out += [self._speaking.annotate(annotation) for annotation in chunk.annotations_of(said)]
         if refusal := chunk.refusal_of(said):
             out.append(self._say("refusal", refusal, []))
-        if calls := chunk.objects(said.get("tool_calls")):
+        if calls := completion.as_objects(said.get("tool_calls")):
             out.append(self._call(calls))
         return b"".join(out)
 

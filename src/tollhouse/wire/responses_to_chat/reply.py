@@ -3,7 +3,7 @@
 from typing import Any
 
 from tollhouse.domain.call import Call
-from tollhouse.wire import json_text
+from tollhouse.wire import completion, json_text
 from tollhouse.wire.responses_to_chat import chunk
 from tollhouse.wire.responses_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_JSON, error_document, error_of
 from tollhouse.wire.responses_to_chat.items import Events
@@ -24,13 +24,13 @@ class WholeReply:
         return b""
 
     def finish(self) -> bytes:
-        document = chunk.read(b"".join(self._frames))
+        document = completion.read(b"".join(self._frames))
         self._frames.clear()
         if document is None:
             return error_document(NOT_JSON)
         if document.get("error"):
             return error_document(document["error"])
-        choice = chunk.first_choice(document)
+        choice = completion.first_choice(document)
         message = choice.get("message") if choice else None
         if choice is None or not isinstance(message, dict):
             return error_document(NO_ANSWER)
@@ -45,7 +45,7 @@ class WholeReply:
         told = document.get("usage")
         usage = openai_usage(told) if isinstance(told, dict) else None
         reason = choice.get("finish_reason")
-        if reason in chunk.BROKEN_OFF:
+        if reason in completion.BROKEN_OFF:
             return response.failed(output.documents(), usage, error_of(choice.get("error") or BROKE_OFF))
         incomplete = chunk.incomplete_reason(reason)
         output.end(incomplete=incomplete is not None)

@@ -4,6 +4,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call
 from tollhouse.domain.usage import Usage
+from tollhouse.wire import completion
 from tollhouse.wire.framing import LONGEST_EVENT, event_data
 from tollhouse.wire.responses_to_chat import chunk
 from tollhouse.wire.responses_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_JSON, error_of
@@ -39,7 +40,7 @@ class StreamedReply:
             return _KEEP_ALIVE if self._begun and frame.startswith(b":") else b""
         if data.startswith(b"[DONE]"):
             return self._end()
-        document = chunk.read(data)
+        document = completion.read(data)
         if document is None:
             # Of an event that was cut off nothing is told here: the stream's end tells it.
             return b"" if _is_cut(frame) else self._fail(NOT_JSON)
@@ -48,7 +49,7 @@ class StreamedReply:
         self._response.note(document)
         if isinstance(usage := document.get("usage"), dict) and (told := openai_usage(usage)).prompt:
             self._usage = told
-        choice = chunk.first_choice(document)
+        choice = completion.first_choice(document)
         return self._begin() + self._read(choice) if choice else b""
 
     def finish(self) -> bytes:
@@ -62,7 +63,7 @@ class StreamedReply:
             out = self._output.add(delta, chunk.logprobs_of(choice) if choice.get("logprobs") else [])
         if reason := choice.get("finish_reason"):
             self._reason = reason
-            if reason in chunk.BROKEN_OFF:
+            if reason in completion.BROKEN_OFF:
                 out += self._fail(choice.get("error") or BROKE_OFF)
         return out
 
