@@ -134,7 +134,20 @@ class Instance:
         return time.monotonic() >= self._renew_at
 
     def show(self, connection: Connection) -> None:
-        """Write down, in a transaction, that it is there. After that commits, say so by `shown`."""
+        """Write down, in a transaction of its own, that it is there. Raises what the database raises."""
+        with connection.begin():
+            self._write(connection)
+        self._enlisted = True
+        self._renew_at = time.monotonic() + self._life.renew_seconds
+
+    def end(self) -> None:
+        """It has ended well, and holds nothing. Raises what the database raises."""
+        with self._database.write() as session:
+            row = update(ProcessInstanceRecord).where(ProcessInstanceRecord.id == self.id)
+            session.execute(row.values(ended_at=self._database.now(session)))
+        self._life.end(self.id)
+
+    def _write(self, connection: Connection) -> None:
         if not self._enlisted:
             row = {
                 "id": self.id,
@@ -152,14 +165,3 @@ class Instance:
             touched = update(ProcessInstanceRecord).where(ProcessInstanceRecord.id == self.id)
             connection.execute(touched.values(pid=os.getpid()))
         self._life.renew(connection, self.id)
-
-    def shown(self) -> None:
-        self._enlisted = True
-        self._renew_at = time.monotonic() + self._life.renew_seconds
-
-    def end(self) -> None:
-        """It has ended well, and holds nothing. Raises what the database raises."""
-        with self._database.write() as session:
-            row = update(ProcessInstanceRecord).where(ProcessInstanceRecord.id == self.id)
-            session.execute(row.values(ended_at=self._database.now(session)))
-        self._life.end(self.id)

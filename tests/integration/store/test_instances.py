@@ -22,9 +22,8 @@ def instance(database: Database) -> Iterator[Instance]:
 
 
 def show(database: Database, instance: Instance) -> None:
-    with database.ledger_engine().connect() as connection, connection.begin():
+    with database.ledger_engine().connect() as connection:
         instance.show(connection)
-    instance.shown()
 
 
 def test_an_instance_lives_from_when_it_has_shown_it_until_it_ends(database: Database) -> None:

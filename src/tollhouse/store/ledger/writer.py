@@ -228,9 +228,7 @@ class LedgerWriter:
         and always writes: a full disk can be read.
         """
         if self._outage.lasts or self._instance.is_due:
-            with connection.begin():
-                self._instance.show(connection)
-            self._instance.shown()
+            self._instance.show(connection)
 
     def _answer(self, waiting: Waiting, decision: Decision) -> None:
         if isinstance(decision, BudgetExceeded):
