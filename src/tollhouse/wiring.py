@@ -35,7 +35,7 @@ from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.drivers import Outside, at_once
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
-from tollhouse.store.secret_key import confirm_secret_key, is_lost, load_secret_key
+from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_lost, load_secret_key
 from tollhouse.store.vault import FernetVault
 
 if TYPE_CHECKING:
@@ -209,8 +209,7 @@ class Services:
     def _secret(self) -> str:
         with suppress(SQLAlchemyError):  # the database is away, or has no tables yet
             if is_lost(self.settings) and (self.settings.home / EMBEDDED_DATABASE).exists():
-                # Before another is made in its place, which whoever puts it back would have to overwrite.
-                confirm_secret_key(self.database, None)
+                confirm_not_lost(self.database, self.settings)
         key = load_secret_key(self.settings)
         with suppress(SQLAlchemyError):
             confirm_secret_key(self.database, key)

@@ -51,27 +51,44 @@ def is_lost(settings: Settings) -> bool:
     return not settings.secret_key and not (settings.home / FILE).exists()
 
 
-def confirm_secret_key(database: Database, key: str | None) -> None:
-    """Raise InvalidSetting unless the database was used with this key before, or with none. None is no key.
+def confirm_not_lost(database: Database, settings: Settings) -> None:
+    """Raise InvalidSetting when the database was used with a key and there is none.
+
+    Whoever puts the old one back would have to overwrite one that is made in its place.
+    """
+    # The file is looked for last: two first starts at once may both find none, and one writes its fingerprint
+    # after its file while the other asks.
+    if _fingerprints(database) and is_lost(settings):
+        raise _another_key()
+
+
+def confirm_secret_key(database: Database, key: str) -> None:
+    """Raise InvalidSetting unless the database was used with this key before, or with none.
 
     A key that was lost is made anew at the next start; with that one, every API key would be refused and every
     provider key unreadable, and those made since would be void once the old one is back.
     """
-    fingerprint = hmac.digest((key or "").encode(), b"tollhouse secret key fingerprint", "sha256").hex()
-    with database.read() as session:
-        known = set(session.scalars(select(ServerSecretRecord.fingerprint)))
+    fingerprint = hmac.digest(key.encode(), b"tollhouse secret key fingerprint", "sha256").hex()
+    known = _fingerprints(database)
     if fingerprint in known:
         return
     if known:
-        raise InvalidSetting(
-            "The secret key is not the one that this database was used with, so none of its API keys and provider "
-            f"keys could be used: put back the file {FILE} of its home, or set TOLLHOUSE_SECRET_KEY to what it was.",
-            param="TOLLHOUSE_SECRET_KEY",
-        )
-    if key is None:
-        return
+        raise _another_key()
     with database.write() as session:
         session.merge(ServerSecretRecord(fingerprint=fingerprint, known_since=database.now(session)))
+
+
+def _fingerprints(database: Database) -> set[str]:
+    with database.read() as session:
+        return set(session.scalars(select(ServerSecretRecord.fingerprint)))
+
+
+def _another_key() -> InvalidSetting:
+    return InvalidSetting(
+        "The secret key is not the one that this database was used with, so none of its API keys and provider "
+        f"keys could be used: put back the file {FILE} of its home, or set TOLLHOUSE_SECRET_KEY to what it was.",
+        param="TOLLHOUSE_SECRET_KEY",
+    )
 
 
 def _make(path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.gateway import settings_for
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.store.database import Database
-from tollhouse.store.secret_key import FILE, SHORTEST, confirm_secret_key, load_secret_key
+from tollhouse.store.secret_key import FILE, SHORTEST, confirm_not_lost, confirm_secret_key, load_secret_key
 from tollhouse.wiring import build, prepare
 
 RACER = """
@@ -103,6 +103,16 @@ def test_a_database_knows_the_key_that_it_was_used_with(database: Database) -> N
     with pytest.raises(InvalidSetting, match=r"put back the file secret\.key"):
         confirm_secret_key(database, "b" * 32)
     confirm_secret_key(database, "a" * 32)
+
+
+def test_a_key_that_another_first_start_made_meanwhile_is_not_lost(tmp_path: Path, database: Database) -> None:
+    settings = settings_for(tmp_path)
+    confirm_not_lost(database, settings)
+    confirm_secret_key(database, load_secret_key(settings))
+    confirm_not_lost(database, settings)
+    (tmp_path / FILE).unlink()
+    with pytest.raises(InvalidSetting, match=r"put back the file secret\.key"):
+        confirm_not_lost(database, settings)
 
 
 def test_a_lost_key_stops_the_start_and_loses_nothing(tmp_path: Path) -> None:
