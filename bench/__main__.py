@@ -88,7 +88,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--warm-up", type=float, default=10, help="seconds, once for each contestant: node compiles late"
     )
-    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--connections", type=int, default=64, help="enough to keep everyone busy")
     parser.add_argument("--threads", type=int, default=1, help="of wrk")
     parser.add_argument("--streams", type=int, default=1000, help="open at once")
     parser.add_argument("--ramp", type=float, default=10, help="seconds in which the streams are opened")
