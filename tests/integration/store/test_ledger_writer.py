@@ -229,6 +229,51 @@ def test_a_row_locked_by_another_transaction_delays_and_does_not_fail(database: 
     assert sums(database) == (0, 1)
 
 
+def test_a_window_that_others_keep_locked_holds_up_only_those_who_touch_it(
+    database: Database, ledger: LedgerWriter
+) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite locks the whole file")
+    blocked, free = make_key(database), make_key(database)
+    budget = Budgets(database).set(("key", blocked), 1000, "day")
+    Budgets(database).set(("key", free), 1000, "day")
+    before = ledger.hold(order(blocked, 5))
+    with database.engine.connect() as connection, ThreadPoolExecutor() as callers:
+        connection.execute(text("SELECT * FROM budget_windows WHERE budget_id = :id FOR UPDATE"), {"id": budget.id})
+        waits = callers.submit(ledger.hold, order(blocked, 1))
+        ledger.settle(Settlement(before.id, settlement(before.order, 3).entry, before.windows))
+        time.sleep(0.05)
+        took = []
+        for _ in range(20):
+            began = time.monotonic()
+            ledger.hold(order(free, 1))
+            took.append(time.monotonic() - began)
+        assert took[0] < 1, "it may be in the group that waits in vain"
+        assert sum(took[1:]) < 1
+        assert not waits.done()
+        connection.rollback()
+        waits.result(1)
+    assert ledger.stop()
+    assert sums(database) == (3, 21)
+
+
+def test_who_no_longer_waits_for_a_locked_window_holds_nothing(database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite locks the whole file")
+    key = make_key(database)
+    Budgets(database).set(("key", key), 1000, "day")
+    writer = writer_of(database, wait_seconds=0.6)
+    writer.start()
+    with database.engine.connect() as connection:
+        connection.execute(text("SELECT * FROM budget_windows FOR UPDATE"))
+        with pytest.raises(LedgerUnavailable):
+            writer.hold(order(key, 1))
+        assert writer.available, "others are served meanwhile"
+        connection.rollback()
+    assert writer.stop()
+    assert (sums(database), open_holds(database)) == ((0, 0), [])
+
+
 def test_a_lock_held_for_too_long_refuses_and_leaves_nothing_held(database: Database) -> None:
     key = make_key(database)
     Budgets(database).set(("key", key), 1000, "day")

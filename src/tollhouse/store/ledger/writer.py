@@ -6,28 +6,27 @@ While the database is away, new calls are refused at once and settlements wait i
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from tollhouse import crash_points, logs, metrics
-from tollhouse.domain.errors import BudgetExceeded, LedgerUnavailable
+from tollhouse.domain.errors import BudgetExceeded
 from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.principal import Scope
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_contention, is_refusal, locks_all
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.backlog import Backlog
+from tollhouse.store.ledger.blocked import PROBE_SECONDS, Blocked
 from tollhouse.store.ledger.budget_book import BudgetBook
 from tollhouse.store.ledger.drivers import Outside, at_once, tables_of
 from tollhouse.store.ledger.group import Decision, Decisions, commit_group
 from tollhouse.store.ledger.open_calls import CHECKPOINT_SECONDS, OpenCalls
 from tollhouse.store.ledger.outage import Outage
 from tollhouse.store.ledger.spool import Spool
-from tollhouse.store.ledger.waiting import Waiting
+from tollhouse.store.ledger.waiting import Waiting, WaitingLine, unavailable
 
 GROUP_LIMIT = 512
 """Operations of one transaction: keeps SQLite's write lock under 50 ms."""
@@ -53,13 +52,13 @@ class LedgerWriter:
         self._instance = instance
         self._on_version = on_version
         self._wait_seconds = wait_seconds
-        self._longest_queue = longest_queue
         self._outside = outside
         self._book = BudgetBook()
         self._open = OpenCalls()
         self._outage = Outage(instance.kind)
-        self._orders: deque[Waiting] = deque()
+        self._orders = WaitingLine(longest_queue)
         self._settlements = Backlog(spool)
+        self._blocked = Blocked()
         self._wake = threading.Event()
         self._stopping = False
         self._tick_at = 0.0
@@ -92,23 +91,22 @@ class LedgerWriter:
     def hold(self, order: HoldOrder) -> Hold:
         if not self.available:
             self._outage.tell("it is silent", self.unwritten)
-            raise _unavailable()
-        if self._stopping or len(self._orders) >= self._longest_queue:
-            raise _unavailable()
-        waiting = Waiting(order)
-        self._orders.append(waiting)
+            raise unavailable()
+        if self._stopping:
+            raise unavailable()
+        waiting = self._orders.add(order)
         self._wake.set()
         try:
             waiting.wait(self._wait_seconds)
         except BaseException:
             if not waiting.leave() and waiting.error is None:
-                self.settle(Settlement(order.id))
+                self.settle(Settlement(order.id, windows=waiting.windows))
             raise
         if waiting.leave():
             metrics.LEDGER_HOLDS_TIMED_OUT.inc()
             if self._hangs():
                 self._outage.tell("it is silent", self.unwritten)
-            raise _unavailable()
+            raise unavailable()
         if waiting.error:
             raise waiting.error
         crash_points.reach("hold_committed")
@@ -157,13 +155,15 @@ class LedgerWriter:
     def _patience(self) -> float:
         if self._outage.lasts:
             return self._outage.retry_in
+        if self._blocked:
+            return PROBE_SECONDS
         if self._stopping or self._orders or self._settlements:
             return 0.0
         return max(0.0, self._tick_at - time.monotonic())
 
     def _take_turn(self) -> None:
         """One transaction. A defect in what is around it must not end the only thread that books."""
-        orders, settlements = _take(self._orders, GROUP_LIMIT // 2), self._settlements.take(GROUP_LIMIT // 2)
+        orders, settlements = self._orders.take(GROUP_LIMIT // 2), self._settlements.take(GROUP_LIMIT // 2)
         try:
             self._commit(orders, settlements)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next group is served
@@ -177,6 +177,8 @@ class LedgerWriter:
         began = self._trying_since = time.monotonic()
         while True:
             try:
+                if self._blocked:
+                    orders, settlements = self._let_pass(orders, settlements)
                 decisions = self._transact(orders, settlements)
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is, callers are answered and settlements kept
@@ -185,6 +187,7 @@ class LedgerWriter:
                     return
                 metrics.LEDGER_RETRIES.inc()
                 self._open.say_again()
+                self._blocked.suspected = not locks_all(error)
                 time.sleep(0.005)
         # First of all, for what was held must be known to somebody.
         for waiting in orders:
@@ -194,6 +197,14 @@ class LedgerWriter:
             metrics.LEDGER_GROUP_SIZE.observe(len(orders) + len(settlements))
             metrics.LEDGER_COMMIT_SECONDS.observe(time.monotonic() - began)
         self._on_version(self._book.version)
+
+    def _let_pass(self, orders: list[Waiting], settlements: list[Settlement]) -> tuple[list[Waiting], list[Settlement]]:
+        """Of the group, what touches no window that others keep locked; the rest waits for another turn."""
+        free, held_up = self._blocked.part(self._connect(), self._book, orders, settlements)
+        self._orders.put_back(held_up[0])
+        for settlement in held_up[1]:
+            self._settlements.add(settlement)
+        return free
 
     def _transact(self, orders: list[Waiting], settlements: list[Settlement]) -> Decisions:
         if self._outage.lasts:
@@ -234,7 +245,7 @@ class LedgerWriter:
         if isinstance(decision, BudgetExceeded):
             waiting.finish(decision)
         elif not waiting.finish(None, decision):
-            self._settlements.add(Settlement(waiting.order.id))
+            self._settlements.add(Settlement(waiting.order.id, windows=decision))
 
     def _failed(self, error: Exception, orders: list[Waiting], settlements: list[Settlement]) -> None:
         self._disconnect()
@@ -245,7 +256,7 @@ class LedgerWriter:
             for waiting in orders:
                 # The commit may have gone through unacknowledged: void by id what may be held.
                 self._settlements.add(Settlement(waiting.order.id))
-                waiting.finish(_unavailable())
+                waiting.finish(unavailable())
             if not is_contention(error) or locks_all(error):
                 self._outage.met(error, self.unwritten)
                 self._turn_away()
@@ -262,15 +273,14 @@ class LedgerWriter:
         metrics.LEDGER_FAILURES.inc()
         logs.event("ledger_refused", level=logs.ERROR, error=repr(error)[:500], settlement=repr(settlements)[:2000])
         for waiting in orders:
-            waiting.finish(_unavailable())
+            waiting.finish(unavailable())
         # What cannot be booked is in the log; what it held must not stay held.
         for settlement in (one for one in settlements if one.entry):
             self._settlements.add(Settlement(settlement.hold_id))
 
     def _turn_away(self) -> None:
         """Without the database: who waits for a hold is refused, and settlements go on the disk."""
-        for waiting in _take(self._orders, len(self._orders)):
-            waiting.finish(_unavailable())
+        self._orders.turn_away()
         self._settlements.keep()
 
     def _connect(self) -> Connection:
@@ -284,16 +294,3 @@ class LedgerWriter:
             with suppress(Exception):  # it is broken, which is why it is let go
                 connection.invalidate()
                 connection.close()
-
-
-_T = TypeVar("_T")
-
-
-def _take(queue: deque[_T], most: int) -> list[_T]:
-    return [queue.popleft() for _ in range(min(len(queue), most))]
-
-
-def _unavailable() -> LedgerUnavailable:
-    return LedgerUnavailable(
-        "The ledger's database does not answer: no call is made unmetered. Try again.", retry_after=1
-    )
