@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.databases import KINDS, fresh_database_url
 from tests.servers.postgres import PostgresServer, start_postgres
 from tests.servers.valkey import ValkeyServer, start_valkey
 from tollhouse.store.database import Database
+
+# How fast examples come is a fact of the machine: what is measured is in bench/.
+settings.register_profile("tollhouse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tollhouse")
 
 
 @pytest.fixture(scope="session")
