@@ -51,7 +51,12 @@ def commands_page() -> str:
     return _page("Command line", "Exit codes: 0 done, 1 the work failed, 2 wrong usage.", lines)
 
 
-_FORMAT_NAMES = {"chat": "Chat Completions", "messages": "Messages", "responses": "Responses"}
+_FORMAT_NAMES = {
+    "chat": "Chat Completions",
+    "completions": "Completions",
+    "messages": "Messages",
+    "responses": "Responses",
+}
 
 
 def translation_page() -> str:

@@ -15,6 +15,7 @@ class TranscriptHost:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self._answers: dict[bool, bytes] = {}
+        self._status = 200
         host = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -24,8 +25,8 @@ class TranscriptHost:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 host.asked.append(body)
                 streamed = bool(body.get("stream"))
-                answer = host._answers[streamed]
-                self.send_response(200)
+                answer = b"{}" if host._status != 200 else host._answers[streamed]
+                self.send_response(host._status)
                 self.send_header("content-type", "text/event-stream" if streamed else "application/json")
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()
@@ -42,6 +43,10 @@ class TranscriptHost:
     def says(self, name: str) -> None:
         """Answer streamed or whole calls, by the name's suffix, with this transcript from now on."""
         self._answers[name.endswith(".sse")] = (TRANSCRIPTS / name).read_bytes()
+
+    def fails(self, status: int) -> None:
+        """Answer with this status from now on."""
+        self._status = status
 
     def close(self) -> None:
         self._server.shutdown()

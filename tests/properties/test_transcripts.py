@@ -21,7 +21,9 @@ INPUT_BOUND = 77
 
 
 def facts_of(name: str) -> Facts:
-    return Facts(model="m", size=10, stream=name.endswith(".sse"), generates=not name.startswith("embeddings"))
+    return Facts(
+        model="m", size=10, stream=name.endswith(".sse"), generates=not name.startswith(("embeddings", "count_tokens"))
+    )
 
 
 def relay(name: str, chunks: list[bytes], *, end: bool = True, asked: bool = False) -> tuple[bytes, Meter]:
@@ -91,7 +93,7 @@ def test_of_what_the_caller_did_not_ask_for_nothing_but_the_usage_event_is_dropp
     text = (FOLDER / name).read_bytes()
     framing = EventFraming()
     events = [*framing.feed(text), *framing.finish()] if name.endswith(".sse") else [text]
-    dropped = [event for event in events if name.startswith("chat") and is_usage_event(event)]
+    dropped = [event for event in events if name.startswith(("chat", "completions")) and is_usage_event(event)]
     assert len(dropped) == EXPECTED[name]["dropped"]
     assert relay(name, [text])[0] == b"".join(event for event in events if event not in dropped)
 

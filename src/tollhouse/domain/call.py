@@ -11,6 +11,7 @@ class Facts:
 
     `size` is the body's length in bytes, which bounds the tokens of its text: no byte-level
     tokenizer makes more tokens than bytes. `output_cap` is what the caller asked for, per choice.
+    `free` says that nothing is used and nothing billed, as when tokens are only counted.
     `surcharged` says that the provider may bill more than tokens at list prices: for its own tools, a
     faster tier, audio, a longer cache.
     """
@@ -25,6 +26,7 @@ class Facts:
     media: int = 0
     surcharged: bool = False
     generates: bool = True
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from tollhouse.providers.endpoint import Endpoint
 from tollhouse.providers.http import HttpExchange, Line, send
 from tollhouse.providers.proxy import Proxy
 from tollhouse.providers.registry import preset_at, presets
+from tollhouse.providers.token_count import FORMAT as COUNT_TOKENS
+from tollhouse.providers.token_count import UNKNOWN_THERE, EstimatedCount
 from tollhouse.settings import Settings
 
 LIST_MODELS_SECONDS = 5.0
@@ -53,20 +55,37 @@ class HttpUpstreams:
 
         Raises UpstreamRefused, UpstreamTimeout, UpstreamGone, UpstreamInvalid.
         """
+        if outgoing.format == COUNT_TOKENS:
+            return self._count_tokens(target, outgoing)
+        return self._send(target, outgoing)
+
+    def _send(self, target: Target, outgoing: Outgoing) -> Exchange:
         host = target.host
         if _is_echo(host):
             return open_echo(host, outgoing, self._deadlines)
         endpoint = self._endpoint(host)
         return send(self._line(endpoint), endpoint.head(outgoing, target.upstream_model), outgoing.body)
 
+    def _count_tokens(self, target: Target, outgoing: Outgoing) -> Exchange:
+        """As the host counts, else as we do."""
+        if COUNT_TOKENS not in _spoken(target.host):
+            return EstimatedCount(outgoing.body)
+        exchange = self._send(target, outgoing)
+        if exchange.status not in UNKNOWN_THERE:
+            return exchange
+        exchange.close()
+        return EstimatedCount(outgoing.body)
+
     def presets(self) -> Sequence[str]:
         """The kinds of host that are known, by name."""
         return sorted(presets())
 
     def formats(self, host: Host) -> frozenset[str]:
-        """The wire formats that this host speaks; none, where this version does not know its preset."""
-        preset = preset_at(host.preset, host.base_url)
-        return frozenset(preset.paths_at(_hostname(host))) if preset else frozenset()
+        """The wire formats that this host speaks, or that are answered here in its place; none, where this version
+        does not know its preset.
+        """
+        spoken = _spoken(host)
+        return spoken | {COUNT_TOKENS} if spoken else spoken
 
     def manners(self, host: Host) -> Manners:
         """How this host wants to be asked."""
@@ -153,6 +172,11 @@ def _manners(host: Host) -> Manners:
 
 def _is_echo(host: Host) -> bool:
     return host.base_url.startswith("echo:")
+
+
+def _spoken(host: Host) -> frozenset[str]:
+    preset = preset_at(host.preset, host.base_url)
+    return frozenset(preset.paths_at(_hostname(host))) if preset else frozenset()
 
 
 def _hostname(host: Host) -> str:

@@ -105,6 +105,8 @@ def bound_of(facts: Facts, target: Target, cap: int | None) -> Bound:
     Tokens of text are bounded by its bytes; images and files by the context window alone; and what
     a provider's own tools add by nothing.
     """
+    if facts.free:
+        return Bound(0, 0, known=True)
     overhead = CALL_OVERHEAD + MESSAGE_OVERHEAD * facts.messages + (TOOLS_OVERHEAD if facts.tools else 0)
     tokens = facts.size + overhead
     window = target.context_window

@@ -6,6 +6,7 @@ Reply.close()     settle
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tollhouse import crash_points, metrics
 from tollhouse.domain.call import Call
@@ -18,6 +19,7 @@ from tollhouse.domain.errors import (
     UpstreamInvalid,
     UpstreamRejected,
 )
+from tollhouse.domain.money import Prices, Tariff
 from tollhouse.domain.ports import Exchange, Ledger, Outgoing, Upstreams
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
@@ -33,6 +35,9 @@ LONGEST_ERROR = 64 * 1024
 """Bytes of an upstream's error that are read."""
 LONGEST_WAIT = 3600.0
 """Seconds of a provider's `retry-after` that are passed on at most."""
+
+GRATIS = Tariff(Prices(0, 0, 0, 0))
+"""Of what is billed by nobody, whatever the model's own prices are."""
 
 
 class Inference:
@@ -77,11 +82,12 @@ class Inference:
     def _candidates(self, principal: Principal, call: Call) -> Sequence[Target]:
         catalogue = self._catalogue.current
         try:
-            return candidates(catalogue, principal, call)
+            targets = candidates(catalogue, principal, call)
         except UnknownModel:
             if catalogue.version < 0:
                 raise Unavailable("This gateway has not read its catalogue yet. Try again.", retry_after=1) from None
             raise
+        return [replace(target, tariff=GRATIS) for target in targets] if call.facts.free else targets
 
     def _send(self, call: Call, choices: Sequence[Choice], admitted: Admitted, booking: Booking) -> Reply:
         for target, wording in choices:

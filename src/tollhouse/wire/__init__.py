@@ -8,10 +8,13 @@ from collections.abc import Mapping
 
 from tollhouse.wire.chat import ChatFormat
 from tollhouse.wire.chat_to_messages import ChatToMessages
+from tollhouse.wire.completions import CompletionsFormat
+from tollhouse.wire.completions_to_chat import CompletionsToChat
 from tollhouse.wire.composed import Composed
+from tollhouse.wire.count_tokens import CountTokensFormat
 from tollhouse.wire.embeddings import EmbeddingsFormat
 from tollhouse.wire.format import Format
-from tollhouse.wire.identity import Identity, chat_identity, messages_identity
+from tollhouse.wire.identity import Identity, chat_identity, completions_identity, messages_identity
 from tollhouse.wire.messages import MessagesFormat
 from tollhouse.wire.messages_to_chat import MessagesToChat
 from tollhouse.wire.pair import Pair
@@ -20,7 +23,15 @@ from tollhouse.wire.responses_to_chat import ResponsesToChat
 from tollhouse.wire.responses_to_chat.sealed import without_sealed
 
 FORMATS: Mapping[str, Format] = {
-    format.name: format for format in (ChatFormat(), MessagesFormat(), ResponsesFormat(), EmbeddingsFormat())
+    format.name: format
+    for format in (
+        ChatFormat(),
+        CompletionsFormat(),
+        MessagesFormat(),
+        CountTokensFormat(),
+        ResponsesFormat(),
+        EmbeddingsFormat(),
+    )
 }
 
 PAIRS: Mapping[tuple[str, str], Pair] = {
@@ -32,6 +43,10 @@ PAIRS: Mapping[tuple[str, str], Pair] = {
     ("responses", "responses"): Identity(edit=without_sealed),
     ("responses", "chat"): ResponsesToChat(),
     ("responses", "messages"): Composed(ResponsesToChat(), ChatToMessages()),
+    ("completions", "completions"): completions_identity,
+    ("completions", "chat"): CompletionsToChat(),
+    ("completions", "messages"): Composed(CompletionsToChat(), ChatToMessages()),
+    ("count_tokens", "count_tokens"): messages_identity,
     ("embeddings", "embeddings"): Identity(),
 }
 """(client's format, upstream's format) -> what serves the one from the other. What is missing cannot be done."""

@@ -36,8 +36,8 @@ def _unwanted_usage(call: Call) -> Callable[[bytes], bool] | None:
     return is_usage_event if call.facts.stream and not wants_usage(call.body) else None
 
 
-chat_identity = Identity(_unwanted_usage)
-"""Every chat stream is asked for its usage."""
+chat_identity = completions_identity = Identity(_unwanted_usage)
+"""Every stream of these is asked for its usage."""
 
 
 def _without_foreign_thoughts(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -61,9 +61,10 @@ def test_one_domain_has_one_preset(name: str) -> None:
     ("preset", "url", "formats"),
     [
         ("anthropic", "https://api.anthropic.com", {"messages", "count_tokens"}),
-        ("local", "http://127.0.0.1:1", {"chat", "messages", "embeddings"}),
-        ("echo", "echo:", {"chat", "messages", "embeddings"}),
-        ("deepseek", "https://api.deepseek.com", {"chat", "messages"}),
+        ("local", "http://127.0.0.1:1", {"chat", "messages", "embeddings", "count_tokens"}),
+        # Where a host counts no tokens, they are estimated here.
+        ("echo", "echo:", {"chat", "messages", "embeddings", "count_tokens"}),
+        ("deepseek", "https://api.deepseek.com", {"chat", "messages", "count_tokens"}),
         ("unknown", "https://example.com", set()),
     ],
 )

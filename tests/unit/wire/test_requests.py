@@ -15,7 +15,9 @@ from tollhouse.wire import FORMATS
 MESSAGES = [{"role": "user", "content": "Hello"}]
 SMALLEST: dict[str, dict[str, Any]] = {
     "chat": {"model": "m", "messages": MESSAGES},
+    "completions": {"model": "m", "prompt": "Hello"},
     "messages": {"model": "m", "messages": MESSAGES, "max_tokens": 64},
+    "count_tokens": {"model": "m", "messages": MESSAGES},
     "embeddings": {"model": "m", "input": "Hello"},
     "responses": {"model": "m", "input": "Hello"},
 }
@@ -40,7 +42,8 @@ def test_the_smallest_request_is_enough(format: str) -> None:
     facts = read(format)
     assert (facts.model, facts.size, facts.stream, facts.choices, facts.media) == ("m", 1234, False, 1, 0)
     assert not facts.surcharged
-    assert facts.generates == (format != "embeddings")
+    assert facts.generates == (format not in ("embeddings", "count_tokens"))
+    assert facts.free == (format == "count_tokens")
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -93,6 +96,22 @@ def test_each_required_field_is_named_when_it_is_missing(format: str) -> None:
         ("messages", {"temperature": 1.5}, "temperature"),
         ("messages", {"stop_sequences": "x"}, "stop_sequences"),
         ("messages", {"tools": {}}, "tools"),
+        ("completions", {"prompt": 5}, "prompt"),
+        ("completions", {"prompt": []}, "prompt"),
+        ("completions", {"prompt": [{"text": "x"}]}, "prompt[0]"),
+        ("completions", {"prompt": [[1, "x"]]}, "prompt[0][1]"),
+        ("completions", {"prompt": [1, -1]}, "prompt[1]"),
+        ("completions", {"n": 0}, "n"),
+        ("completions", {"best_of": 129}, "best_of"),
+        ("completions", {"echo": "yes"}, "echo"),
+        ("completions", {"suffix": 5}, "suffix"),
+        ("completions", {"logprobs": -1}, "logprobs"),
+        ("completions", {"max_tokens": -1}, "max_tokens"),
+        ("completions", {"stop": [1]}, "stop[0]"),
+        ("completions", {"stream_options": True}, "stream_options"),
+        ("count_tokens", {"messages": []}, "messages"),
+        ("count_tokens", {"messages": [{"role": "user"}]}, "messages[0].content"),
+        ("count_tokens", {"tools": {}}, "tools"),
         ("embeddings", {"input": []}, "input"),
         ("embeddings", {"input": ""}, "input"),
         ("embeddings", {"input": {"a": 1}}, "input"),
