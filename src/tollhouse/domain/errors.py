@@ -2,7 +2,7 @@
 `cli/` turn them into answers, and nothing else does.
 
     TollhouseError
-    ├── BadRequest 400 ─ InvalidJSON, InvalidField, TooLarge 413, Unsupported
+    ├── BadRequest 400 ─ InvalidJSON, InvalidField, TooLarge 413, UnsupportedEncoding 415, Unsupported
     ├── Unauthenticated 401 ─ MissingKey, InvalidKey, RevokedKey, ExpiredKey
     ├── Forbidden 403
     ├── NotFound 404 ─ UnknownModel
@@ -53,6 +53,11 @@ class Unsupported(BadRequest):
 class TooLarge(BadRequest):
     status = 413
     code = "request_too_large"
+
+
+class UnsupportedEncoding(BadRequest):
+    status = 415
+    code = "unsupported_encoding"
 
 
 class Unauthenticated(TollhouseError):

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g, request
 from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -21,14 +21,14 @@ from tollhouse.domain.errors import (
     UpstreamError,
     UpstreamRejected,
 )
-from tollhouse.web.gate import dialect
+from tollhouse.web.gate import dialect, path_of
 from tollhouse.wire import json_text
 from tollhouse.wire.dialects import error_body, is_error_body, message_in, status_of
 
 
 def register(app: Flask) -> None:
     """Every error of the application ends here."""
-    # A path with a slash too many is another path: it would be answered with a redirect, which SDKs do not expect.
+    # Slashes too many are taken away before; what is left would be answered with a redirect, which SDKs do not expect.
     app.url_map.merge_slashes = False
     app.register_error_handler(TollhouseError, _tollhouse_error)
     app.register_error_handler(HTTPException, _http_error)
@@ -66,7 +66,7 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         return respond(TooLarge("The body is larger than this gateway takes: TOLLHOUSE_MAX_BODY_BYTES."))
     if isinstance(error, NoSuchPath):
-        return respond(NotFound("There is nothing at this path. What there is, /v1/… and /, is in the documentation."))
+        return respond(NotFound(f"There is nothing at this path. {_what_there_is()}"))
     if isinstance(error, NotThisMethod):
         response = respond(MethodNotAllowed("This path does not take this method."))
         response.headers["allow"] = ", ".join(sorted(error.valid_methods or ()))
@@ -77,6 +77,17 @@ def _http_error(error: HTTPException) -> Response:
     problem = BadRequest(error.description or HTTPStatus(status).phrase)
     problem.status = status
     return respond(problem)
+
+
+def _what_there_is() -> str:
+    """What a base URL with /v1 twice or not at all should have led to, where that can be seen."""
+    path = path_of(request.environ)
+    meant = path.removeprefix("/v1") if path.startswith("/v1/v1/") else f"/v1{path}"
+    if current_app.url_map.bind("").test(meant, request.method):
+        # The SDK behind it shows what is told in its own shape, and nothing else.
+        request.environ["PATH_INFO"] = meant
+        return f"Is {meant[:100]} meant? Then the SDK's base URL has /v1 too much or too little at its end."
+    return "What there is, is in /openapi.json and in the documentation."
 
 
 def _broken_body(error: ParseException) -> Response:

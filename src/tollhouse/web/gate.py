@@ -1,5 +1,6 @@
 """The gate: who is calling, in whose dialect, and whether the request may come in at all."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -7,7 +8,7 @@ from flask import current_app, g, request
 
 from tollhouse import logs
 from tollhouse.domain.call import HOP_HEADER
-from tollhouse.domain.errors import BadRequest, Unsupported
+from tollhouse.domain.errors import BadRequest, InvalidField, Unsupported, UnsupportedEncoding
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.principal import Principal
 from tollhouse.services.authentication import Authentication
@@ -17,6 +18,12 @@ ANTHROPIC_PATH = "/v1/messages"
 VENDOR_PATHS = "/v1/"
 REQUEST_ID = "tollhouse.request_id"
 """Where a request's environment has its id, once it was named before Flask saw it."""
+KEY_HEADERS = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_API_KEY")
+"""Where a key may be: the first that has one counts. The last is Azure's SDK's."""
+STRICT = "X-Tollhouse-Strict"
+_AROUND_A_KEY = " \t\"'"
+_SLASHES = re.compile("/{2,}")
+_YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
 _HOP = f"HTTP_{HOP_HEADER.upper().replace('-', '_')}"
 
 
@@ -45,7 +52,9 @@ def named(environ: Mapping[str, Any], request_id: str) -> list[tuple[str, str]]:
 
 
 def authenticate(authentication: Authentication, environ: Mapping[str, Any]) -> Principal:
-    """The caller of an inference request. Raises Unauthenticated, BadRequest."""
+    """The caller of an inference request whose headers ask for nothing that is not done. Raises Unauthenticated,
+    BadRequest.
+    """
     principal = authentication.principal(_key(environ))
     if _HOP in environ:
         raise BadRequest(
@@ -56,25 +65,54 @@ def authenticate(authentication: Authentication, environ: Mapping[str, Any]) -> 
             "Idempotency-Key is not supported yet: leave it out. The call was not made.",
             param="Idempotency-Key",
         )
+    if (encoding := environ.get("HTTP_CONTENT_ENCODING", "")) and encoding.strip().lower() != "identity":
+        raise UnsupportedEncoding(
+            f"The body is encoded ({encoding[:40]!r}), and this gateway reads plain ones: send it without "
+            "Content-Encoding.",
+            param="Content-Encoding",
+        )
     return principal
 
 
+def strict(environ: Mapping[str, Any]) -> bool:
+    """Whether the caller would rather be refused than lose a field in translation. Raises InvalidField."""
+    said = environ.get("HTTP_X_TOLLHOUSE_STRICT")
+    if said is None:
+        return False
+    chosen = _YES_OR_NO.get(said.strip().lower())
+    if chosen is None:
+        raise InvalidField(f"{STRICT}: this header is true or false, or 1 or 0.", param=STRICT)
+    return chosen
+
+
 def path_of(environ: Mapping[str, Any]) -> str:
-    """The path as Flask matches it: how many slashes it begins with makes no difference."""
-    return f"/{environ['PATH_INFO'].lstrip('/')}"
+    """The path as it is matched. Slashes too many make no difference, as of a base URL that ends in one."""
+    path: str = environ["PATH_INFO"]
+    if "//" in path or not path.startswith("/"):
+        path = _SLASHES.sub("/", f"/{path}")
+    return path.rstrip("/") if path.endswith("/") and path.startswith(VENDOR_PATHS) else path
 
 
 def _dialect(environ: Mapping[str, Any]) -> str:
     path = path_of(environ)
-    if not path.startswith(VENDOR_PATHS):
+    if not f"{path}/".startswith(VENDOR_PATHS):
         return "problem"
     anthropic = path == ANTHROPIC_PATH or path.startswith(f"{ANTHROPIC_PATH}/")
     return "anthropic" if anthropic or "HTTP_ANTHROPIC_VERSION" in environ else "openai"
 
 
 def _key(environ: Mapping[str, Any]) -> str | None:
-    """The key, however the caller's SDK sends it."""
-    scheme, _, credential = environ.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and (credential := credential.strip()):
-        return cast(str, credential)
-    return environ.get("HTTP_X_API_KEY", "").strip() or None
+    """The key, however the caller's SDK sends it, and whatever was pasted around it."""
+    for header in KEY_HEADERS:
+        said = environ.get(header)
+        if said and (key := _plain(said)):
+            return key
+    return None
+
+
+def _plain(said: str) -> str:
+    """The key alone, with or without `Bearer` in any spelling; "" for another scheme's credential."""
+    words = said.strip(_AROUND_A_KEY).split(None, 1)
+    if len(words) == 2 and words[0].lower() == "bearer":
+        return words[1].strip(_AROUND_A_KEY)
+    return words[0] if len(words) == 1 and words[0].lower() != "bearer" else ""

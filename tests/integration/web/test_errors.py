@@ -165,12 +165,20 @@ def test_paths_and_methods_that_are_not_there_are_told_in_the_right_shape(gatewa
     assert problem.json["status"] == 404
 
 
-@pytest.mark.parametrize("path", ["/v1//chat/completions", "/v1/chat//completions", "/v1/chat/completions/"])
-def test_a_path_with_a_slash_too_many_is_another_path_and_no_redirect(gateway: Gateway, path: str) -> None:
+@pytest.mark.parametrize("path", ["/v1/engines", "/v1/engines/echo/completions", "/v1/engines/", "/v1", "/v1/"])
+def test_a_path_that_vendors_had_once_is_a_404_in_the_shape_that_the_sdk_reads(gateway: Gateway, path: str) -> None:
     response = gateway.post(path, {"model": "echo", "messages": USER})
     assert (response.status_code, response.json["error"]["code"]) == (404, "not_found")
     response = gateway.post(path, {"model": "echo", "messages": USER}, headers={"anthropic-version": "2023-06-01"})
     assert (response.status_code, response.json["error"]["type"]) == (404, "not_found_error")
+
+
+def test_a_base_url_with_its_version_twice_or_never_is_told_what_is_meant(gateway: Gateway) -> None:
+    for path, meant in {"/v1/v1/messages": MESSAGES, "/chat/completions": CHAT}.items():
+        response = gateway.post(path, {})
+        assert response.status_code == 404
+        assert f"Is {meant} meant?" in response.get_data(as_text=True)
+    assert "meant" not in gateway.get("/v1/nothing").get_data(as_text=True)
 
 
 OPENAI_SAYS = b'{"error": {"message": "too odd", "type": "invalid_request_error", "param": "x", "code": "odd"}}'

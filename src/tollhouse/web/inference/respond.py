@@ -58,7 +58,8 @@ class Calls:
         }
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        format_name = self._formats.get(gate.path_of(environ))
+        path = environ["PATH_INFO"] = gate.path_of(environ)
+        format_name = self._formats.get(path)
         if format_name is None or environ["REQUEST_METHOD"] != "POST":
             return self._flask(environ, start_response)
         request_id = environ[gate.REQUEST_ID] = new_id("req")
@@ -83,8 +84,7 @@ class Calls:
         body = json_text.read_object(text)
         facts = FORMATS[format_name].read(body, len(text))
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
-        strict = environ.get("HTTP_X_TOLLHOUSE_STRICT", "").lower() in ("true", "1")
-        call = Call(request_id, format_name, body, facts, headers, strict)
+        call = Call(request_id, format_name, body, facts, headers, gate.strict(environ))
         end_with_client(environ)
         reply: Reply = self._services.serve().inference.open(principal, call)
         return reply
