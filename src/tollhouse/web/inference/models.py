@@ -8,13 +8,27 @@ from flask import Blueprint, Response, request
 
 from tollhouse.domain.errors import UnknownModel
 from tollhouse.services.routing import visible_models
+from tollhouse.web.description import Operation, described
 from tollhouse.web.gate import authenticate, dialect, services
 from tollhouse.wire import json_text
 
 blueprint = Blueprint("models", __name__)
 
 
+_SHAPES = "In Anthropic's shape where `anthropic-version` is sent."
+_SHOWN = {"id": "echo", "object": "model", "created": 1763000000, "owned_by": "echo"}
+
+
 @blueprint.get("/v1/models")
+@described(
+    GET=Operation(
+        id="listModels",
+        summary="The models that the key may use",
+        tag="Models",
+        answer={"object": "list", "data": [_SHOWN]},
+        description=_SHAPES,
+    )
+)
 def list_models() -> Response:
     names = _visible_names()
     shown = [_shown(name) for name in names]
@@ -25,6 +39,17 @@ def list_models() -> Response:
 
 
 @blueprint.get("/v1/models/<path:name>")
+@described(
+    GET=Operation(
+        id="retrieveModel",
+        summary="One model",
+        tag="Models",
+        answer=_SHOWN,
+        path={"name": "The model's name; it may have slashes."},
+        errors=(UnknownModel,),
+        description=_SHAPES,
+    )
+)
 def retrieve_model(name: str) -> Response:
     names = _visible_names()
     if name not in names:
