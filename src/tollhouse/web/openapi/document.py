@@ -26,6 +26,7 @@ _SECURITY = {
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "api-key": {"type": "apiKey", "in": "header", "name": "api-key", "description": "As Azure's SDK sends it."},
 }
+_SCHEMAS = files("tollhouse.wire") / "schemas"
 _BINARY = {"type": "string", "format": "binary"}
 _ARGUMENT = re.compile("<(?:[^:<>]*:)?([^<>]+)>")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
@@ -40,7 +41,7 @@ def document(app: Flask) -> dict[str, Any]:
         operation = operations_of(view).get(method)
         if operation is None:
             continue  # which a test tells
-        schema = operation.schema or (view.format if isinstance(view, InferenceView) else None)
+        schema = operation.schema or _schema_of_format(view)
         if schema:
             schemas[schema] = _schema(schema)
         tags[operation.tag] = None
@@ -89,7 +90,9 @@ def _operation(rule: Rule, operation: Operation, view: object, schema: str | Non
     if operation.description:
         told["description"] = operation.description
     if schema or operation.example is not None:
-        content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"} if schema else {}}
+        content: dict[str, Any] = {
+            "schema": {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"}
+        }
         if operation.example is not None:
             content["example"] = operation.example
         told["requestBody"] = {"required": True, "content": {operation.sent_as: content}}
@@ -122,6 +125,11 @@ def _parameters(rule: Rule, operation: Operation) -> list[dict[str, Any]]:
     ]
 
 
+def _schema_of_format(view: object) -> str | None:
+    """Of a view of calls, its format's own schema, which is named as that is; a form may share another's."""
+    return view.format if isinstance(view, InferenceView) and (_SCHEMAS / f"{view.format}.json").is_file() else None
+
+
 def _schema(name: str) -> Mapping[str, Any]:
-    text = (files("tollhouse.wire") / "schemas" / f"{name}.json").read_bytes()
+    text = (_SCHEMAS / f"{name}.json").read_bytes()
     return {field: value for field, value in json_text.read_object(text).items() if field != "$schema"}
