@@ -98,7 +98,20 @@ WORDS = st.sampled_from(
             "created",
         ),
         *("logprobs", "token", "logprob", "top_logprobs", "refusal", "code", "type", "system_fingerprint"),
-        *("prompt", "suffix", "echo", "best_of", "n", "max_tokens", "stop", "tools", "prompt_embeds"),
+        *(
+            "prompt_tokens",
+            "completion_tokens",
+            "prompt_tokens_details",
+            "prompt",
+            "suffix",
+            "echo",
+            "best_of",
+            "n",
+            "max_tokens",
+            "stop",
+            "tools",
+            "prompt_embeds",
+        ),
     ]
 )
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5))

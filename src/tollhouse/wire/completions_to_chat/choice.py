@@ -5,6 +5,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call
 from tollhouse.wire.completion import as_objects
+from tollhouse.wire.vocabulary import openai_usage
 
 _FINISH_REASONS = {
     "length": "length",
@@ -64,6 +65,20 @@ def head(call: Call, document: Mapping[str, Any], created: int) -> dict[str, Any
     if isinstance(fingerprint := document.get("system_fingerprint"), str):
         fields["system_fingerprint"] = fingerprint
     return fields
+
+
+def usage_of(told: Any) -> dict[str, Any] | None:
+    """What the host says was used; None where it says nothing. Each field is a count, whatever the host has there."""
+    counts = openai_usage(told) if isinstance(told, dict) else None
+    if counts is None or not counts.prompt:
+        return None
+    return {
+        "prompt_tokens": counts.prompt,
+        "completion_tokens": counts.output,
+        "total_tokens": counts.prompt + counts.output,
+        "prompt_tokens_details": {"cached_tokens": counts.cache_read, "cache_write_tokens": counts.cache_write},
+        "completion_tokens_details": {"reasoning_tokens": counts.reasoning},
+    }
 
 
 def text_of(said: Any) -> str:

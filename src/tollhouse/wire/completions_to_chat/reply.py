@@ -4,7 +4,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call
 from tollhouse.wire import completion, json_text
-from tollhouse.wire.completions_to_chat.choice import ChoiceText, head
+from tollhouse.wire.completions_to_chat.choice import ChoiceText, head, usage_of
 from tollhouse.wire.completions_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_JSON, error_document
 
 
@@ -38,6 +38,6 @@ class WholeReply:
         if not choices:
             return error_document(None, NO_ANSWER)
         converted = {**head(self._call, document, self._created), "choices": choices}
-        if isinstance(usage := document.get("usage"), dict) and usage:
+        if usage := usage_of(document.get("usage")):
             converted["usage"] = usage
         return converted

@@ -5,7 +5,7 @@ from typing import Any
 from tollhouse.domain.call import Call
 from tollhouse.wire import completion, json_text
 from tollhouse.wire.chat import wants_usage
-from tollhouse.wire.completions_to_chat.choice import ChoiceText, head
+from tollhouse.wire.completions_to_chat.choice import ChoiceText, head, usage_of
 from tollhouse.wire.completions_to_chat.failure import BROKE_OFF, NOT_JSON, error_document
 from tollhouse.wire.framing import LONGEST_EVENT, event_data
 
@@ -40,7 +40,7 @@ class StreamedReply:
             return b"" if _is_cut(frame) else self._fail(None, NOT_JSON)
         if error := document.get("error"):
             return self._fail(error, BROKE_OFF)
-        if isinstance(usage := document.get("usage"), dict) and usage:
+        if usage := usage_of(document.get("usage")):
             self._usage = usage
         if self._head is None:
             self._head = head(self._call, document, self._created)
