@@ -193,6 +193,25 @@ class Settings:
         "input",
         _one_of("input", "hold", "nothing"),
     )
+    store_responses: str = _setting(
+        "TOLLHOUSE_STORE_RESPONSES",
+        "Whether Responses are stored when their caller does not say otherwise, and conversations kept; off: what "
+        "asks for either is refused.",
+        "on",
+        _one_of("on", "off"),
+    )
+    responses_days: int = _setting(
+        "TOLLHOUSE_RESPONSES_DAYS",
+        "Days that a stored response is kept after it, or the last one that went on from it, was made.",
+        30,
+        _whole(1, 36500),
+    )
+    expire_responses_seconds: float = _setting(
+        "TOLLHOUSE_EXPIRE_RESPONSES_SECONDS",
+        "How often stored responses whose days are over are deleted.",
+        3600.0,
+        _seconds(0.2, 86400),
+    )
     roll_up_seconds: float = _setting(
         "TOLLHOUSE_ROLL_UP_SECONDS", "How often the ledger is added up by day.", 300.0, _seconds(0.2, 86400)
     )

@@ -17,6 +17,7 @@ from tollhouse.services.authentication import Authentication
 from tollhouse.services.bootstrap import Bootstrap, Prepared
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.catalogue import CatalogueReader
+from tollhouse.services.conversations import Conversations
 from tollhouse.services.health import Health
 from tollhouse.services.inference import Inference
 from tollhouse.services.key_mint import KeyMint
@@ -24,7 +25,9 @@ from tollhouse.services.keys import Keys
 from tollhouse.services.models import Models
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
+from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
+from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.usage import UsageReport
 from tollhouse.services.users import Users
 from tollhouse.settings import Settings
@@ -52,6 +55,7 @@ class Serving:
     """What a process has that makes calls: a ledger writer and a catalogue that follow the database."""
 
     inference: Inference
+    responses: Responses
     catalogue: CatalogueReader
     ledger: LedgerWriter
     instance: Instance
@@ -72,7 +76,7 @@ class Services:
 
     @cached_property
     def database(self) -> Database:
-        return Database(database_url(self.settings), cooperative=self.process == "web")
+        return Database(database_url(self.settings), cooperative=self.process == "web", outside=_outside_the_loop())
 
     @cached_property
     def schema(self) -> "Schema":
@@ -112,6 +116,14 @@ class Services:
     @cached_property
     def roll_up(self) -> RollUp:
         return RollUp(self.database)
+
+    @cached_property
+    def stored_responses(self) -> StoredResponses:
+        return StoredResponses(self.database, days=self.settings.responses_days)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        return Conversations(self.database, stores=self.settings.store_responses == "on")
 
     @cached_property
     def leases(self) -> Leases:
@@ -173,9 +185,16 @@ class Services:
             inference = Inference(
                 catalogue, admission, ledger, self._upstreams, max_reply_bytes=self.settings.max_reply_bytes
             )
+            responses = Responses(
+                inference,
+                self.database,
+                self.stored_responses,
+                stores=self.settings.store_responses == "on",
+                longest=self.settings.max_body_bytes,
+            )
             ledger.start()
             catalogue.start()
-            self._serving = Serving(inference, catalogue, ledger, instance)
+            self._serving = Serving(inference, responses, catalogue, ledger, instance)
         return self._serving
 
     def _read(self, catalogue: CatalogueReader) -> None:

@@ -5,10 +5,10 @@
     ├── BadRequest 400 ─ InvalidJSON, InvalidField, TooLarge 413, UnsupportedEncoding 415, Unsupported
     ├── Unauthenticated 401 ─ MissingKey, InvalidKey, RevokedKey, ExpiredKey
     ├── Forbidden 403
-    ├── NotFound 404 ─ UnknownModel
+    ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
     ├── Conflict 409
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
-    ├── Unavailable 503 ─ LedgerUnavailable
+    ├── Unavailable 503 ─ LedgerUnavailable, NotStored
     ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid
     └── InvalidSetting
 """
@@ -100,6 +100,12 @@ class UnknownModel(NotFound):
         super().__init__(f"The model {model[:100]!r} does not exist.{hint}", param="model")
 
 
+class PreviousResponseNotFound(NotFound):
+    """What a call continues is not there, or not whole any more."""
+
+    code = "previous_response_not_found"
+
+
 class MethodNotAllowed(TollhouseError):
     status = 405
     code = "method_not_allowed"
@@ -123,6 +129,13 @@ class Unavailable(TollhouseError):
 
 class LedgerUnavailable(Unavailable):
     code = "ledger_unavailable"
+
+
+class NotStored(Unavailable):
+    """The answer was made and paid for, and could not be kept: another try would be paid for again."""
+
+    code = "response_not_stored"
+    may_retry = False
 
 
 class UpstreamError(TollhouseError):

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+DEFAULT_TEAM = "team_default"
+"""The one team that there is."""
+
 Scope = tuple[str, str]
 """What a budget or a limit is set on: (kind, id), as ("key", "key_01…")."""
 
@@ -15,6 +18,8 @@ class Principal:
     name: str
     models: frozenset[str] | None = None
     expires_at: datetime | None = None
+    team_id: str = DEFAULT_TEAM
+    """Whose the things are that this caller makes, and all that it can see."""
 
     @property
     def scopes(self) -> tuple[Scope, ...]:

@@ -11,6 +11,7 @@ from tollhouse import jobs
 
 if TYPE_CHECKING:
     from tollhouse.services.roll_up import RollUp
+    from tollhouse.services.stored_responses import StoredResponses
 
 
 class Services(Protocol):
@@ -18,6 +19,9 @@ class Services(Protocol):
 
     @property
     def roll_up(self) -> "RollUp": ...
+
+    @property
+    def stored_responses(self) -> "StoredResponses": ...
 
 
 @dataclass(frozen=True, slots=True)

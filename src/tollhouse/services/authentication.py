@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from tollhouse.domain.errors import ExpiredKey, InvalidKey, MissingKey, RevokedKey
-from tollhouse.domain.principal import Principal
+from tollhouse.domain.principal import DEFAULT_TEAM, Principal
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.store.database import Database
 from tollhouse.store.records import ApiKeyRecord
@@ -55,7 +55,7 @@ class Authentication:
         if row is None:
             raise InvalidKey("This API key does not exist: it may be of another database of this gateway.")
         models = None if row.models is None else frozenset(row.models)
-        principal = None if row.revoked_at else Principal(row.id, row.name, models, row.expires_at)
+        principal = None if row.revoked_at else Principal(row.id, row.name, models, row.expires_at, DEFAULT_TEAM)
         # What was read before a change must not be kept after it.
         if generation == self._generation and len(self._known) < CACHED_KEYS:
             self._known[digest] = principal

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from typing import Protocol
 
 from tollhouse import crash_points
 from tollhouse.domain.errors import (
@@ -22,6 +23,39 @@ CLIENT_GONE = "client_gone"
 TURN_BYTES = 65_536
 """What a reply passes on at most before others have their turn: an upstream that never pauses, and a client that
 always has room, would never let go of the loop."""
+
+
+class Tap(Protocol):
+    """Watches what the caller gets, and may hold its end back. It fails no reply that has begun, and keeps no more
+    of it than it must.
+    """
+
+    def feed(self, out: bytes) -> bytes:
+        """What may go on now, when this is about to."""
+
+    def finish(self) -> bytes:
+        """The host has ended cleanly: the rest. Of a whole reply it may raise TollhouseError, and the caller gets
+        that instead.
+        """
+
+    def abort(self) -> None:
+        """The reply broke off, or whoever asked for it left."""
+
+
+class Tapped:
+    """A converter with a tap behind it."""
+
+    def __init__(self, converter: Converter, tap: Tap) -> None:
+        self._converter = converter
+        self._tap = tap
+
+    def feed(self, frame: bytes) -> bytes:
+        out = self._converter.feed(frame)
+        return self._tap.feed(out) if out else out
+
+    def finish(self) -> bytes:
+        out = self._converter.finish()
+        return (self._tap.feed(out) if out else out) + self._tap.finish()
 
 
 class Reply:
@@ -60,6 +94,7 @@ class Reply:
         self._meter = meter
         self._converter = converter
         self._booking = booking
+        self._tap: Tap | None = None
         self._ready: deque[bytes] = deque()
         self._this_turn = 0
         self._ended = False
@@ -86,6 +121,14 @@ class Reply:
     def cost(self) -> int | None:
         """Nano-dollars, once the whole reply is here; None before that, or without a price."""
         return self._booking.cost_of(self._meter.usage()) if self._ended else None
+
+    def watch(self, tap: Tap) -> None:
+        """Let `tap` see all that the caller gets: what is ready, too, for nobody has got it yet. Once."""
+        self._tap, self._converter = tap, Tapped(self._converter, tap)
+        ready = [tap.feed(out) for out in self._ready]
+        if self._ended:
+            ready.append(tap.finish())
+        self._ready = deque([out for out in ready if out])
 
     def start(self, longest: int) -> None:
         """Read up to the point of no return: until here the call may still be tried elsewhere.
@@ -154,7 +197,10 @@ class Reply:
         try:
             self._exchange.close()
         finally:
-            self._booking.settle(self._meter.usage(), self.status, self._outcome())
+            outcome = self._outcome()
+            self._booking.settle(self._meter.usage(), self.status, outcome)
+            if self._tap and outcome != "ok":
+                self._tap.abort()
 
     def _outcome(self) -> str:
         if self._meter.refused:

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import BoundedSemaphore, Thread
 from typing import Any, TypeVar
@@ -27,6 +28,9 @@ LEAST_ROOM_BYTES = 1 << 20
 ASK_SECONDS = 1.2
 MOST_ASKERS = 8
 """Questions that are asked at once; others wait for ASK_SECONDS to be asked."""
+PUT_SECONDS = 6.0
+MOST_PUTTERS = 6
+"""Changes that are made at once; SQLite takes one at a time, and those of a process need not race for its lock."""
 
 _T = TypeVar("_T")
 
@@ -38,13 +42,22 @@ class Database:
     write lock inside the C library, where it would hold up every other greenlet.
     """
 
-    def __init__(self, url: str, *, cooperative: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        cooperative: bool = False,
+        outside: Callable[[Callable[[], None]], object] = lambda work: work(),
+    ) -> None:
+        """`outside` runs the commits of `put` on SQLite, which wait for the disk, where they hold up nobody else."""
         self.url = url
         self.cooperative = cooperative
         self.engine = self._engine()
         self.dialect = self.engine.dialect.name
         self.file = Path(self.engine.url.database or "") if self.dialect == "sqlite" else None
+        self._outside = outside
         self._askers = BoundedSemaphore(MOST_ASKERS)
+        self._putters = BoundedSemaphore(1 if self.dialect == "sqlite" else MOST_PUTTERS)
         self._writing = self.engine.execution_options(begin="IMMEDIATE")
 
     @contextmanager
@@ -60,27 +73,28 @@ class Database:
         which no setting of the driver ends.
         """
         if self.dialect == "sqlite":
-            with self.read() as session:
-                return question(session)
-        answer: Future[_T] = Future()
-        if self._askers.acquire(timeout=ASK_SECONDS):
-            # A daemon: one that hangs must not keep its process from ending.
-            Thread(target=self._answer, args=(question, answer), name="ask", daemon=True).start()
-            with suppress(FutureTimeout):
-                return answer.result(ASK_SECONDS)
-        raise Unavailable("The database does not answer. Try again.", retry_after=1)
+            return self._asked(question)
+        return _within(ASK_SECONDS, self._askers, partial(self._asked, question))
 
-    def _answer(self, question: Callable[[Session], _T], answer: "Future[_T]") -> None:
-        try:
-            with self.read() as session:
-                found = question(session)
-        except BaseException as error:  # noqa: BLE001 - it is raised in whoever asked
-            answer.set_exception(error)
-        else:
-            # Not before the connection is back: who has the answer may close the database.
-            answer.set_result(found)
-        finally:
-            self._askers.release()
+    def put(self, change: Callable[[Session], _T]) -> _T:
+        """What `change` does in a transaction that is committed when this returns, within twice PUT_SECONDS. It goes
+        on if whoever waits for it is ended meanwhile.
+
+        Raises Unavailable where the database is silent; the change may have been made then.
+        """
+        return _within(PUT_SECONDS, self._putters, partial(self._put, change))
+
+    def _asked(self, question: Callable[[Session], _T]) -> _T:
+        with self.read() as session:
+            return question(session)
+
+    def _put(self, change: Callable[[Session], _T]) -> _T:
+        with self.write() as session:
+            made = change(session)
+            if self.dialect == "sqlite":
+                session.flush()
+                self._outside(partial(_commit, session.connection()))
+            return made
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -156,6 +170,37 @@ class Database:
         return engine
 
 
+def _within(seconds: float, turns: BoundedSemaphore, work: Callable[[], _T]) -> _T:
+    """What `work` gives in a thread of its own, with `seconds` for its turn and as many for itself."""
+    answer: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            found = work()
+        except BaseException as error:  # noqa: BLE001 - it is raised in whoever asked
+            answer.set_exception(error)
+        else:
+            # Not before the connection is back: who has the answer may close the database.
+            answer.set_result(found)
+        finally:
+            turns.release()
+
+    if turns.acquire(timeout=seconds):
+        # A daemon: one that hangs must not keep its process from ending.
+        Thread(target=run, name="ask", daemon=True).start()
+        with suppress(FutureTimeout):
+            return answer.result(seconds)
+    raise Unavailable("The database does not answer. Try again.", retry_after=1)
+
+
+def _commit(connection: Connection) -> None:
+    """Past SQLAlchemy, whose own commit then finds nothing to do: it may not run in another thread's hub."""
+    try:
+        connection.connection.driver_connection.commit()  # type: ignore[union-attr]
+    except sqlite3.Error as error:
+        raise _wrapped(error, "COMMIT") from error
+
+
 def _make_sqlite_file(_dialect: object, _record: object, arguments: list[Any], _options: dict[str, Any]) -> None:
     """For its owner's eyes. Never opened if it is there: to close it again would drop SQLite's own locks on it."""
     with suppress(OSError):  # it is there, or SQLite will say what is wrong
@@ -181,13 +226,13 @@ def _begin_sqlite(connection: Connection) -> None:
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
             if not busy or time.monotonic() > deadline:
-                raise _wrapped(error, mode) from error
+                raise _wrapped(error, f"BEGIN {mode}") from error
             time.sleep(pause)
             pause = min(pause * 2, 0.016)
         except sqlite3.Error as error:
-            raise _wrapped(error, mode) from error
+            raise _wrapped(error, f"BEGIN {mode}") from error
 
 
-def _wrapped(error: sqlite3.Error, mode: str) -> BaseException:
+def _wrapped(error: sqlite3.Error, statement: str) -> BaseException:
     """As SQLAlchemy's own: nobody above knows the driver's errors."""
-    return DBAPIError.instance(f"BEGIN {mode}", None, error, sqlite3.Error)
+    return DBAPIError.instance(statement, None, error, sqlite3.Error)

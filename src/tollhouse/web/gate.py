@@ -85,6 +85,11 @@ def strict(environ: Mapping[str, Any]) -> bool:
     return chosen
 
 
+def caller() -> Principal:
+    """Who makes the request that Flask has."""
+    return authenticate(services().authentication, request.environ)
+
+
 def path_of(environ: Mapping[str, Any]) -> str:
     """The path as it is matched. Slashes too many make no difference, as of a base URL that ends in one."""
     path: str = environ["PATH_INFO"]

@@ -19,8 +19,8 @@ from tollhouse.wire.messages import MessagesFormat
 from tollhouse.wire.messages_to_chat import MessagesToChat
 from tollhouse.wire.pair import Pair
 from tollhouse.wire.responses import ResponsesFormat
+from tollhouse.wire.responses_identity import ResponsesIdentity
 from tollhouse.wire.responses_to_chat import ResponsesToChat
-from tollhouse.wire.responses_to_chat.sealed import without_sealed
 
 FORMATS: Mapping[str, Format] = {
     format.name: format
@@ -39,8 +39,7 @@ PAIRS: Mapping[tuple[str, str], Pair] = {
     ("chat", "messages"): ChatToMessages(),
     ("messages", "messages"): messages_identity,
     ("messages", "chat"): MessagesToChat(),
-    # A native host cannot read the thoughts that we sealed.
-    ("responses", "responses"): Identity(edit=without_sealed),
+    ("responses", "responses"): ResponsesIdentity(),
     ("responses", "chat"): ResponsesToChat(),
     ("responses", "messages"): Composed(ResponsesToChat(), ChatToMessages()),
     ("completions", "completions"): completions_identity,

@@ -17,6 +17,10 @@ from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("responses")
 _STATE = ("previous_response_id", "conversation", "prompt")
+_STATE_HERE = ("previous_response_id", "conversation")
+_ENCRYPTED = "reasoning.encrypted_content"
+_THINKS_NOT = re.compile(r"(?:gpt-3\.5|gpt-4|chatgpt-4o)")
+"""OpenAI refuses to encrypt what these models, its last ones that do not think, have not thought."""
 _TEXT_PARTS = ("input_text", "output_text", "text", "refusal", "reasoning_text", "summary_text")
 _TEXT_ITEMS = (
     "message",
@@ -68,7 +72,7 @@ class ResponsesFormat:
         )
 
     def write(self, call: Call, target: Target, cap: int | None, manners: Manners) -> bytes:
-        body = {**call.body, "model": target.upstream_model}
+        body = _without_state({**call.body, "model": target.upstream_model})
         if cap is not None:
             body["max_output_tokens"] = cap
         return json_text.write(body)
@@ -80,6 +84,38 @@ class ResponsesFormat:
         if facts.stream:
             return ResponsesStreamMeter(input_bound)
         return WholeMeter(responses_usage, input_bound, generates=True)
+
+
+def response_id(call: Call) -> str:
+    """The id of the reply to this call, wherever the gateway gives one."""
+    return "resp_" + call.request_id.removeprefix("req_")
+
+
+def conversation_id(body: Mapping[str, Any]) -> str | None:
+    """The conversation that the caller named, in either of the ways."""
+    named = body.get("conversation")
+    return named["id"] if isinstance(named, dict) else named or None
+
+
+def keeps_state(body: Mapping[str, Any]) -> bool:
+    """Whether the caller wants this call kept, or it goes on from what was kept."""
+    return body.get("store") is not False or any(body.get(name) for name in _STATE_HERE)
+
+
+def _without_state(body: dict[str, Any]) -> dict[str, Any]:
+    """The body for a host that is to keep nothing, and knows none of the ids that are given out here.
+
+    What was thought has to come back with the next turn: a host that keeps nothing gives it away encrypted.
+    """
+    if not keeps_state(body):
+        return body
+    kept_here = body.get("store") is not False or body.get("conversation")
+    for name in _STATE_HERE:
+        body.pop(name, None)
+    include = body.get("include") or []
+    if kept_here and _ENCRYPTED not in include and not _THINKS_NOT.match(body["model"].rpartition("/")[2]):
+        body["include"] = [*include, _ENCRYPTED]
+    return {**body, "store": False}
 
 
 def responses_usage(usage: Mapping[str, Any]) -> Usage:

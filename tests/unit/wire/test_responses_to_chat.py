@@ -23,7 +23,6 @@ from tollhouse.wire.pair import Pair
 from tollhouse.wire.responses import ResponsesFormat
 from tollhouse.wire.responses_to_chat import ResponsesToChat
 from tollhouse.wire.responses_to_chat.response import created_at
-from tollhouse.wire.responses_to_chat.sealed import without_sealed
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 FOLDER = GOLDEN / "responses_to_chat"
@@ -238,15 +237,6 @@ def test_a_seal_that_somebody_tampered_with_is_another_hosts(seal: Any) -> None:
     translated = PAIR.request(asked(item))
     assert len(translated.body["messages"]) == 1
     assert translated.dropped == (("input[].encrypted_content",) if seal else ())
-
-
-def test_hosts_of_responses_itself_are_spared_what_was_sealed_here() -> None:
-    output = read(FOLDER / "replies" / "reasoning-content" / "client.json")["output"]
-    native = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAAB"}
-    body = asked(native, *output)
-    assert [item.get("type") for item in without_sealed(body)["input"]] == [None, "reasoning", "message"]
-    for untouched in (asked(native), {"model": "fast", "input": "Hello"}):
-        assert without_sealed(untouched) is untouched
 
 
 IMAGE = {"type": "input_image", "image_url": "https://example.com/a.png"}

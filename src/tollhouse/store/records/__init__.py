@@ -4,6 +4,7 @@ from tollhouse.store.records.api_key import ApiKeyRecord
 from tollhouse.store.records.base import Base
 from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
+from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyUsageRecord, RolledDayRecord
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.lease import LeaseRecord
@@ -11,6 +12,7 @@ from tollhouse.store.records.ledger_entry import LedgerRecord
 from tollhouse.store.records.model import ModelRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
+from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
 from tollhouse.store.records.server_secret import ServerSecretRecord
 from tollhouse.store.records.user import UserRecord
 
@@ -20,6 +22,8 @@ __all__ = [
     "BudgetRecord",
     "BudgetWindowRecord",
     "ChangeCounterRecord",
+    "ConversationItemRecord",
+    "ConversationRecord",
     "DailyUsageRecord",
     "HoldRecord",
     "LeaseRecord",
@@ -27,6 +31,8 @@ __all__ = [
     "ModelRecord",
     "ProcessInstanceRecord",
     "ProviderRecord",
+    "ResponseItemRecord",
+    "ResponseRecord",
     "RolledDayRecord",
     "ServerSecretRecord",
     "UserRecord",

@@ -4,13 +4,13 @@ import difflib
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from tollhouse.domain.errors import UnknownModel
 from tollhouse.services.routing import visible_models
 from tollhouse.web.description import Operation, described
-from tollhouse.web.gate import authenticate, dialect, services
-from tollhouse.wire import json_text
+from tollhouse.web.gate import caller, dialect, services
+from tollhouse.web.inference.respond import json_response
 
 blueprint = Blueprint("models", __name__)
 
@@ -33,9 +33,9 @@ def list_models() -> Response:
     names = _visible_names()
     shown = [_shown(name) for name in names]
     if dialect() == "openai":
-        return _json({"object": "list", "data": shown})
+        return json_response({"object": "list", "data": shown})
     ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
-    return _json({"data": shown, "has_more": False, **ends})
+    return json_response({"data": shown, "has_more": False, **ends})
 
 
 @blueprint.get("/v1/models/<path:name>")
@@ -54,11 +54,11 @@ def retrieve_model(name: str) -> Response:
     names = _visible_names()
     if name not in names:
         raise UnknownModel(name, difflib.get_close_matches(name, names, 3, 0.5))
-    return _json(_shown(name))
+    return json_response(_shown(name))
 
 
 def _visible_names() -> list[str]:
-    principal = authenticate(services().authentication, request.environ)
+    principal = caller()
     return visible_models(services().serve().catalogue.current, principal)
 
 
@@ -70,7 +70,3 @@ def _shown(name: str) -> dict[str, Any]:
         return {"id": name, "object": "model", "created": created, "owned_by": owner}
     moment = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
     return {"type": "model", "id": name, "display_name": name, "created_at": moment}
-
-
-def _json(document: dict[str, Any]) -> Response:
-    return Response(json_text.write(document), content_type="application/json")

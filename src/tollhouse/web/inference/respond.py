@@ -1,10 +1,10 @@
 """What the inference endpoints share: a request in, a reply out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from werkzeug.sansio.utils import get_content_length
 
 from tollhouse import logs
@@ -12,10 +12,12 @@ from tollhouse.domain.call import Call
 from tollhouse.domain.errors import BadRequest, TooLarge
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.money import usd_from_nanos
+from tollhouse.domain.principal import Principal
 from tollhouse.services.reply import Reply
 from tollhouse.web import gate
 from tollhouse.web.client_watch import end_with_client
 from tollhouse.wire import FORMATS, json_text
+from tollhouse.wiring import Serving
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,14 +29,21 @@ FORWARDED = (
 )
 """The caller's headers that a call carries on, as they are called here; a provider's preset chooses from them."""
 REFUSAL = "tollhouse.refusal"
+Open = Callable[[Principal, Call], Reply]
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 class InferenceView:
-    """The view of an endpoint: `Calls` answers what is posted there, and Flask what that refuses."""
+    """The view of an endpoint: `Calls` answers what is posted there, and Flask what that refuses.
 
-    def __init__(self, format_name: str) -> None:
+    `way_in` is where its calls go into the pipeline.
+    """
+
+    def __init__(
+        self, format_name: str, way_in: Callable[[Serving], Open] = lambda serving: serving.inference.open
+    ) -> None:
         self.format = format_name
+        self.way_in = way_in
 
     def __call__(self) -> NoReturn:
         raise request.environ.pop(REFUSAL)
@@ -51,21 +60,21 @@ class Calls:
         self._flask: WSGIApplication = app.wsgi_app
         self._services = app.extensions["tollhouse"]
         self._longest_body: int = app.config["MAX_CONTENT_LENGTH"]
-        self._formats = {
-            rule.rule: view.format
+        self._views = {
+            rule.rule: view
             for rule in app.url_map.iter_rules()
             if isinstance(view := app.view_functions[rule.endpoint], InferenceView)
         }
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ["PATH_INFO"] = gate.path_of(environ)
-        format_name = self._formats.get(path)
-        if format_name is None or environ["REQUEST_METHOD"] != "POST":
+        view = self._views.get(path)
+        if view is None or environ["REQUEST_METHOD"] != "POST":
             return self._flask(environ, start_response)
         request_id = environ[gate.REQUEST_ID] = new_id("req")
         logs.set_request_id(request_id)
         try:
-            reply = self._open(format_name, request_id, environ)
+            reply = self._open(view, request_id, environ)
         except Exception as error:  # noqa: BLE001 - whatever it is, Flask has the one place that answers errors
             environ[REFUSAL] = error
             return self._flask(environ, start_response)
@@ -77,17 +86,21 @@ class Calls:
             raise
         return reply  # which the server closes, however it ends
 
-    def _open(self, format_name: str, request_id: str, environ: "WSGIEnvironment") -> Reply:
+    def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Reply:
         """Authenticate, read, open."""
         principal = gate.authenticate(self._services.authentication, environ)
         text = _body(environ, self._longest_body)
         body = json_text.read_object(text)
-        facts = FORMATS[format_name].read(body, len(text))
+        facts = FORMATS[view.format].read(body, len(text))
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
-        call = Call(request_id, format_name, body, facts, headers, gate.strict(environ))
+        call = Call(request_id, view.format, body, facts, headers, gate.strict(environ))
         end_with_client(environ)
-        reply: Reply = self._services.serve().inference.open(principal, call)
-        return reply
+        return view.way_in(self._services.serve())(principal, call)
+
+
+def json_response(document: Mapping[str, Any]) -> Response:
+    """Of an endpoint that calls nobody."""
+    return Response(json_text.write(document), content_type="application/json")
 
 
 def _described(reply: Reply) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call
 from tollhouse.domain.usage import Usage
+from tollhouse.wire.responses import conversation_id, response_id
 
 _ECHOED: Mapping[str, Any] = {
     "instructions": None,
@@ -40,7 +41,7 @@ class ResponseObject:
         text, reasoning = body.get("text") or {}, body.get("reasoning") or {}
         self._tier = _tier(body.get("service_tier"))
         self._fields: dict[str, Any] = {
-            "id": f"resp_{self.stem}",
+            "id": response_id(call),
             "object": "response",
             "created_at": created_at(self.stem),
             "status": "in_progress",
@@ -53,9 +54,8 @@ class ResponseObject:
             "reasoning": {"effort": None, "summary": None, **reasoning},
             "text": {**text, "format": text.get("format") or {"type": "text"}},
         }
-        if conversation := body.get("conversation"):
-            identity = conversation if isinstance(conversation, str) else conversation.get("id")
-            self._fields["conversation"] = {"id": identity}
+        if conversation := conversation_id(body):
+            self._fields["conversation"] = {"id": conversation}
 
     def note(self, document: Mapping[str, Any]) -> None:
         """Take what a host's completion or chunk tells of the call itself."""

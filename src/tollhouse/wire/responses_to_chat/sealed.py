@@ -76,7 +76,7 @@ class Sealed:
 
 def unseal(text: Any, model: str) -> Sealed | None:
     """What was sealed for this model; None where somebody else wrote the text, or another model's host did."""
-    if not _is_sealed(text):
+    if not is_sealed(text):
         return None
     try:
         told = json_text.read_object(base64.urlsafe_b64decode(text.removeprefix(_MARK)))
@@ -90,18 +90,6 @@ def unseal(text: Any, model: str) -> Sealed | None:
     return Sealed(field, [said], _objects(told.get("details")), _objects(told.get("blocks")), calls)
 
 
-def without_sealed(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A body for hosts of Responses itself: they cannot decrypt what was sealed here, and refuse it.
-
-    The same object where there is nothing of it.
-    """
-    items = body.get("input")
-    if not isinstance(items, list):
-        return body
-    kept = [item for item in items if not _is_sealed(item.get("encrypted_content"))]
-    return body if len(kept) == len(items) else {**body, "input": kept}
-
-
 def thought(message: Mapping[str, Any]) -> tuple[str, str] | None:
     """The field of a message or delta that has thoughts, and they. Some hosts say them in both."""
     for name in _FIELDS:
@@ -110,7 +98,8 @@ def thought(message: Mapping[str, Any]) -> tuple[str, str] | None:
     return None
 
 
-def _is_sealed(text: Any) -> bool:
+def is_sealed(text: Any) -> bool:
+    """Whether this was sealed here: no other host can decrypt it, and some refuse it."""
     return isinstance(text, str) and text.startswith(_MARK)
 
 

@@ -1,0 +1,150 @@
+"""Responses that are kept: saved, shown, deleted, expired. A team sees its own alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session, aliased
+
+from tollhouse.domain.errors import BadRequest, NotFound
+from tollhouse.domain.principal import Principal
+from tollhouse.services import conversation_items
+from tollhouse.services.pages import Page
+from tollhouse.services.response_chain import chain_to, items_in
+from tollhouse.services.response_items import Item, is_id, size_of
+from tollhouse.store.database import Database
+from tollhouse.store.records import ResponseItemRecord, ResponseRecord
+
+CHUNK_ROWS = 100
+CHUNK_BYTES = 4 * 1024 * 1024
+"""What one transaction deletes at most: nobody may wait for the database long."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewResponse:
+    """A response that is on its way, as far as its caller has said. `thread_id` is None for one that begins a thread.
+    One that is not `stored` is only added to its conversation.
+    """
+
+    id: str
+    team_id: str
+    key_id: str
+    input: Sequence[Item]
+    previous_id: str | None
+    thread_id: str | None
+    conversation_id: str | None
+    stored: bool
+
+
+class StoredResponses:
+    def __init__(self, database: Database, *, days: int) -> None:
+        self._database = database
+        self._kept_for = timedelta(days=days)
+
+    def save(self, new: NewResponse, document: dict[str, Any]) -> None:
+        """Keep the response, and add it to its conversation, in one transaction."""
+
+        def change(session: Session) -> None:
+            output: list[Item] = [item for item in document.get("output") or () if isinstance(item, dict)]
+            if new.stored:
+                self._insert(session, new, document, output)
+            # What failed is no part of a conversation; one that was deleted meanwhile stays so.
+            if new.conversation_id and document.get("status") != "failed":
+                said = [item for item in output if is_id(item.get("id"))]
+                conversation_items.append(session, new.team_id, new.conversation_id, [*new.input, *said])
+
+        self._database.put(change)
+
+    def retrieve(self, principal: Principal, id: str) -> dict[str, Any]:
+        """The response as its caller got it. Raises NotFound."""
+        row = ResponseRecord
+        wanted = select(row.document).where(row.id == id, row.team_id == principal.team_id)
+        document: dict[str, Any] | None = None
+        if is_id(id):
+            document = self._database.ask(lambda session: session.scalar(wanted))
+        if document is None:
+            raise _unknown(id)
+        return document
+
+    def input_items(self, principal: Principal, id: str, page: Page) -> dict[str, Any]:
+        """A page of all that went into the response, what came before it included. Raises NotFound, InvalidField."""
+
+        def question(session: Session) -> list[Item] | None:
+            links = chain_to(session, principal.team_id, id)
+            return items_in(session, links, with_last_output=False) if links else None
+
+        items = self._database.ask(question)
+        if items is None:
+            raise _unknown(id)
+        return page.of(items)
+
+    def delete(self, principal: Principal, id: str) -> dict[str, Any]:
+        """Forget the response. What went on from it cannot be continued then. Raises NotFound."""
+
+        def change(session: Session) -> bool:
+            row = ResponseRecord
+            found = session.scalar(delete(row).where(row.id == id, row.team_id == principal.team_id).returning(row.id))
+            session.execute(delete(ResponseItemRecord).where(ResponseItemRecord.response_id == found))
+            return found is not None
+
+        if not (is_id(id) and self._database.put(change)):
+            raise _unknown(id)
+        return {"id": id, "object": "response", "deleted": True}
+
+    def cancel(self, principal: Principal, id: str) -> dict[str, Any]:
+        """Raises BadRequest for every response there is, NotFound for the others."""
+        self.retrieve(principal, id)
+        raise BadRequest(f"The response {id} was not made in the background: only those can be cancelled.")
+
+    def expire(self) -> int:
+        """Delete the threads whose newest response is too old, in small transactions; how many responses that were."""
+        deleted = 0
+        while ids := self._expired():
+            with self._database.write() as session:
+                session.execute(delete(ResponseItemRecord).where(ResponseItemRecord.response_id.in_(ids)))
+                session.execute(delete(ResponseRecord).where(ResponseRecord.id.in_(ids)))
+            deleted += len(ids)
+        return deleted
+
+    def _expired(self) -> list[str]:
+        row, newer = ResponseRecord, aliased(ResponseRecord)
+        with self._database.read() as session:
+            before: datetime = self._database.now(session) - self._kept_for
+            alive = select(newer.id).where(newer.thread_id == row.thread_id, newer.created_at >= before)
+            rows = session.execute(
+                select(row.id, row.size).where(row.created_at < before, ~alive.exists()).limit(CHUNK_ROWS)
+            ).all()
+        ids: list[str] = []
+        size = 0
+        for id, bytes_ in rows:
+            size += bytes_
+            if ids and size > CHUNK_BYTES:
+                break
+            ids.append(id)
+        return ids
+
+    def _insert(self, session: Session, new: NewResponse, document: dict[str, Any], output: list[Item]) -> None:
+        session.add(
+            ResponseRecord(
+                id=new.id,
+                team_id=new.team_id,
+                key_id=new.key_id,
+                thread_id=new.thread_id or new.id,
+                previous_id=new.previous_id,
+                created_at=self._database.now(session),
+                status=str(document.get("status"))[:20],
+                size=size_of([new.input, output]),
+                input=list(new.input),
+                document=document,
+            )
+        )
+        ids = {item["id"] for item in output if is_id(item.get("id"))}
+        if ids:
+            rows = [{"response_id": new.id, "item_id": name, "team_id": new.team_id} for name in sorted(ids)]
+            session.execute(insert(ResponseItemRecord), rows)
+
+
+def _unknown(id: str) -> NotFound:
+    return NotFound(f"There is no stored response {id[:100]!r}: it was not stored, was deleted, or has expired.")
