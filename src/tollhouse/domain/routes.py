@@ -25,10 +25,13 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How a host wants a chat body: where that says how many tokens may come out, and whether it asks for the usage."""
+    """How a host wants a chat body: where that says how many tokens may come out, and whether it asks for the usage.
+    And whether a host of Responses gives thoughts away encrypted, to have them back in the next turn.
+    """
 
     output_cap_field: str = "max_tokens"
     takes_stream_options: bool = True
+    encrypts_thoughts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

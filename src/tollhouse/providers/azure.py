@@ -23,6 +23,7 @@ PRESET = Preset(
     credential_header="api-key",
     redundant_suffixes=("/openai/v1",),
     output_cap_field="max_completion_tokens",
+    encrypts_thoughts=True,
     vendor="azure",
     domains=("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
 )

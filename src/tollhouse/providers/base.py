@@ -16,6 +16,7 @@ class Quirks:
     output_cap_field: str | None = None
     paths: Mapping[str, str] | None = None
     models_path: str | None = None
+    encrypts_thoughts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Preset:
     `credential_headers` are by format, where one wants another than the rest. `headers` are those that
     all calls carry. `output_cap_field` is where a chat body says how many tokens may come out; where
     not `takes_stream_options`, a chat body with that field is refused and a stream tells its usage
-    unasked. `vendor` is the price list's name of whoever bills.
+    unasked. `encrypts_thoughts` says that a host of Responses knows `reasoning.encrypted_content`.
+    `vendor` is the price list's name of whoever bills.
 
     `domains` are the vendor's own: a provider there is of this preset, though it was added as one that
     `yields`, as the general presets do. `quirks` are by domain. A domain includes its subdomains, and a
@@ -46,6 +48,7 @@ class Preset:
     redundant_suffixes: tuple[str, ...] = ()
     output_cap_field: str = "max_tokens"
     takes_stream_options: bool = True
+    encrypts_thoughts: bool = False
     vendor: str | None = None
     domains: tuple[str, ...] = ()
     yields: bool = False
@@ -77,6 +80,10 @@ class Preset:
     def output_cap_field_at(self, hostname: str) -> str:
         """Where a chat body for this host says how many tokens may come out."""
         return self._quirks_at(hostname).output_cap_field or self.output_cap_field
+
+    def encrypts_thoughts_at(self, hostname: str) -> bool:
+        """Whether this host encrypts thoughts for whoever asks it to."""
+        return self.encrypts_thoughts or self._quirks_at(hostname).encrypts_thoughts
 
     def _quirks_at(self, hostname: str) -> Quirks:
         for domain, quirks in self.quirks.items():

@@ -29,6 +29,7 @@ PRESET = Preset(
         "api.openai.com": Quirks(
             vendor="openai",
             output_cap_field="max_completion_tokens",
+            encrypts_thoughts=True,
             paths={
                 **{spoken: path for spoken, path in _COMMON.items() if spoken != "rerank"},
                 "responses": "/responses",

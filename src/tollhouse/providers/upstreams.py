@@ -167,7 +167,10 @@ def _pool_key(endpoint: Endpoint) -> _PoolKey:
 @lru_cache(1024)
 def _manners(host: Host) -> Manners:
     preset = _preset(host)
-    return Manners(preset.output_cap_field_at(_hostname(host)), preset.takes_stream_options)
+    hostname = _hostname(host)
+    return Manners(
+        preset.output_cap_field_at(hostname), preset.takes_stream_options, preset.encrypts_thoughts_at(hostname)
+    )
 
 
 def _is_echo(host: Host) -> bool:

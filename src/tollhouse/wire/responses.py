@@ -19,8 +19,10 @@ _SCHEMA = RequestSchema("responses")
 _STATE = ("previous_response_id", "conversation", "prompt")
 _STATE_HERE = ("previous_response_id", "conversation")
 _ENCRYPTED = "reasoning.encrypted_content"
-_THINKS_NOT = re.compile(r"(?:gpt-3\.5|gpt-4|chatgpt-4o)")
-"""OpenAI refuses to encrypt what these models, its last ones that do not think, have not thought."""
+_THINKS = re.compile(r"o[1-9]|gpt-(?:[5-9]|\d\d)(?!\S*-chat)|codex")
+"""Names of OpenAI's models that think. It refuses to encrypt the thoughts of others, so of names that it does not know
+the gateway asks only those whose caller speaks of reasoning.
+"""
 _TEXT_PARTS = ("input_text", "output_text", "text", "refusal", "reasoning_text", "summary_text")
 _TEXT_ITEMS = (
     "message",
@@ -72,7 +74,7 @@ class ResponsesFormat:
         )
 
     def write(self, call: Call, target: Target, cap: int | None, manners: Manners) -> bytes:
-        body = _without_state({**call.body, "model": target.upstream_model})
+        body = _without_state({**call.body, "model": target.upstream_model}, manners)
         if cap is not None:
             body["max_output_tokens"] = cap
         return json_text.write(body)
@@ -102,7 +104,7 @@ def keeps_state(body: Mapping[str, Any]) -> bool:
     return body.get("store") is not False or any(body.get(name) for name in _STATE_HERE)
 
 
-def _without_state(body: dict[str, Any]) -> dict[str, Any]:
+def _without_state(body: dict[str, Any], manners: Manners) -> dict[str, Any]:
     """The body for a host that is to keep nothing, and knows none of the ids that are given out here.
 
     What was thought has to come back with the next turn: a host that keeps nothing gives it away encrypted.
@@ -113,7 +115,8 @@ def _without_state(body: dict[str, Any]) -> dict[str, Any]:
     for name in _STATE_HERE:
         body.pop(name, None)
     include = body.get("include") or []
-    if kept_here and _ENCRYPTED not in include and not _THINKS_NOT.match(body["model"].rpartition("/")[2]):
+    thinks = body.get("reasoning") or _THINKS.match(body["model"])
+    if kept_here and thinks and manners.encrypts_thoughts and _ENCRYPTED not in include:
         body["include"] = [*include, _ENCRYPTED]
     return {**body, "store": False}
 

@@ -30,6 +30,8 @@ class ResponsesIdentity:
         if not isinstance(items, list):
             return Translated(body)
         told = [told for item in items if (told := _told(item)) is not None]
+        if keeps_state(body):
+            told = [item for item in told if not _is_mere_name(item)]
         same = len(told) == len(items) and all(one is other for one, other in zip(told, items, strict=True))
         return Translated(body if same else {**body, "input": told})
 
@@ -50,6 +52,11 @@ def _told(item: dict[str, Any]) -> dict[str, Any] | None:
         # The only form of what a model said that needs no id of the host's.
         return {"type": "message", "role": "assistant", "content": text}
     return {name: value for name, value in item.items() if name != "id"}
+
+
+def _is_mere_name(item: Mapping[str, Any]) -> bool:
+    """Whether it only names thoughts that a host had kept: it was told to keep nothing."""
+    return item.get("type") == "reasoning" and not (item.get("encrypted_content") or item.get("content"))
 
 
 def _text(content: Any) -> str | None:

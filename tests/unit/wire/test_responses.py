@@ -126,10 +126,10 @@ def test_where_something_went_before_there_need_be_no_input(state: dict[str, Any
 
 
 def test_a_request_goes_on_as_it_is_but_for_the_models_name_and_a_cap() -> None:
-    body = {"new": {"b": 1, "a": 2}, "model": "m", "input": "Hello", "max_output_tokens": 99}
+    body = {"new": {"b": 1, "a": 2}, "model": "m", "input": "Hello", "max_output_tokens": 99, "store": False}
     call = Call("req_1", "responses", body, facts())
     sent = FORMAT.write(call, TARGET, None, Manners())
-    assert sent == b'{"new":{"b":1,"a":2},"model":"gpt-x","input":"Hello","max_output_tokens":99}'
+    assert sent == b'{"new":{"b":1,"a":2},"model":"gpt-x","input":"Hello","max_output_tokens":99,"store":false}'
     assert orjson.loads(FORMAT.write(call, TARGET, 16, Manners())) == {
         **body,
         "model": "gpt-x",
