@@ -20,6 +20,7 @@ class Link:
 
     id: str
     previous_id: str | None
+    conversation_id: str | None
     thread_id: str
     status: str
     size: int
@@ -33,14 +34,14 @@ def chain_to(session: Session, team_id: str, id: str) -> list[Link]:
     if not is_id(id):
         return []
     row = ResponseRecord
-    told = (row.id, row.previous_id, row.thread_id, row.status, row.size)
+    told = (row.id, row.previous_id, row.conversation_id, row.thread_id, row.status, row.size)
     last = (
         select(*told, literal(0).label("back")).where(row.id == id, row.team_id == team_id).cte("chain", recursive=True)
     )
     earlier = select(*told, last.c.back + 1).join(last, row.id == last.c.previous_id)
     chain = last.union_all(earlier.where(row.team_id == team_id))
     found = session.execute(select(chain).order_by(chain.c.back.desc()))
-    return [Link(one.id, one.previous_id, one.thread_id, one.status, one.size) for one in found]
+    return [Link(*one[: len(told)]) for one in found]
 
 
 def items_in(session: Session, links: Sequence[Link], *, with_last_output: bool) -> list[Item]:

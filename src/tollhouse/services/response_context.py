@@ -56,6 +56,12 @@ class Question:
                 "deleted.",
                 param="previous_response_id",
             )
+        if links[0].conversation_id:
+            raise InvalidField(
+                f"previous_response_id: the response {id[:100]!r} goes on from the conversation "
+                f"{links[0].conversation_id!r}; name that as the conversation.",
+                param="previous_response_id",
+            )
         self._check(sum(link.size for link in links), "previous_response_id")
         if links[-1].status == "failed":
             raise InvalidField(

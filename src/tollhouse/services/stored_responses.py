@@ -133,6 +133,7 @@ class StoredResponses:
                 key_id=new.key_id,
                 thread_id=new.thread_id or new.id,
                 previous_id=new.previous_id,
+                conversation_id=new.conversation_id,
                 created_at=self._database.now(session),
                 status=str(document.get("status"))[:20],
                 size=size_of([new.input, output]),

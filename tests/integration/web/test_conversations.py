@@ -53,6 +53,14 @@ def test_a_response_goes_on_from_its_conversation_and_adds_to_it(gateway: Gatewa
     assert rows[1].input_tokens > rows[0].input_tokens > 1, "the host was told all of it"
 
 
+def test_a_response_of_a_conversation_is_gone_on_from_by_the_conversation(gateway: Gateway) -> None:
+    id = ask(gateway, "POST", CONVERSATIONS, {"items": [HI]}).json["id"]
+    first = gateway.post("/v1/responses", {"model": "echo", "input": "one", "conversation": id}).json["id"]
+    refused = gateway.post("/v1/responses", {"model": "echo", "input": "two", "previous_response_id": first})
+    assert (refused.status_code, refused.json["error"]["param"]) == (400, "previous_response_id")
+    assert id in refused.json["error"]["message"]
+
+
 def test_what_failed_or_broke_off_is_no_part_of_it(gateway: Gateway) -> None:
     id = ask(gateway, "POST", CONVERSATIONS, {}).json["id"]
     gateway.add_echo("cut", "cut_after=1")

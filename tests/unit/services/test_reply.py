@@ -36,8 +36,8 @@ class Unchanged(Converter):
         return b""
 
 
-def reply_of(exchange: Any) -> Reply:
-    meter = MagicMock(started=True, refused=False, problem=None, complete=True)
+def reply_of(exchange: Any, *, complete: bool = True) -> Reply:
+    meter = MagicMock(started=True, refused=False, problem=None, complete=complete)
     return Reply(
         request_id="req_1",
         dialect="openai",
@@ -58,3 +58,37 @@ def test_an_upstream_that_never_pauses_does_not_keep_the_loop(monkeypatch: pytes
     passed = sum(map(len, reply_of(Pieces(1000))))
     assert passed == 1_000_000
     assert turns == [0] * (passed // (-(-TURN_BYTES // 1000) * 1000))
+
+
+class Watcher:
+    """A tap that lets through what it sees, in capitals, and says when it is over."""
+
+    def __init__(self) -> None:
+        self.aborted = False
+
+    def feed(self, out: bytes) -> bytes:
+        return out.upper()
+
+    def finish(self) -> bytes:
+        return b"."
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_a_tap_sees_all_that_goes_out_and_has_the_last_word() -> None:
+    reply, tap = reply_of(Pieces(2)), Watcher()
+    reply.start(10_000)
+    reply.watch(tap)
+    assert b"".join(reply) == b"X" * 2000 + b"."
+    reply.close()
+    assert not tap.aborted
+
+
+def test_a_tap_of_a_reply_that_nobody_read_to_its_end_is_told() -> None:
+    reply, tap = reply_of(Pieces(2), complete=False), Watcher()
+    reply.start(10_000)
+    reply.watch(tap)
+    next(reply)
+    reply.close()
+    assert tap.aborted

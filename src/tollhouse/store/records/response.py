@@ -26,6 +26,7 @@ class ResponseRecord(Base):
     key_id: Mapped[str] = mapped_column(String(40))
     thread_id: Mapped[str] = mapped_column(String(40))
     previous_id: Mapped[str | None] = mapped_column(String(40))
+    conversation_id: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(Instant)
     status: Mapped[str] = mapped_column(String(20))
     size: Mapped[int]

@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(length=40), nullable=False),
         sa.Column("thread_id", sa.String(length=40), nullable=False),
         sa.Column("previous_id", sa.String(length=40), nullable=True),
+        sa.Column("conversation_id", sa.String(length=40), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
