@@ -126,21 +126,20 @@ class StoredResponses:
         return ids
 
     def _insert(self, session: Session, new: NewResponse, document: dict[str, Any], output: list[Item]) -> None:
-        session.add(
-            ResponseRecord(
-                id=new.id,
-                team_id=new.team_id,
-                key_id=new.key_id,
-                thread_id=new.thread_id or new.id,
-                previous_id=new.previous_id,
-                conversation_id=new.conversation_id,
-                created_at=self._database.now(session),
-                status=str(document.get("status"))[:20],
-                size=size_of([new.input, output]),
-                input=list(new.input),
-                document=document,
-            )
-        )
+        row = {
+            "id": new.id,
+            "team_id": new.team_id,
+            "key_id": new.key_id,
+            "thread_id": new.thread_id or new.id,
+            "previous_id": new.previous_id,
+            "conversation_id": new.conversation_id,
+            "created_at": self._database.now(session),
+            "status": str(document.get("status"))[:20],
+            "size": size_of([new.input, output]),
+            "input": list(new.input),
+            "document": document,
+        }
+        session.execute(insert(ResponseRecord), [row])
         ids = {item["id"] for item in output if is_id(item.get("id"))}
         if ids:
             rows = [{"response_id": new.id, "item_id": name, "team_id": new.team_id} for name in sorted(ids)]

@@ -22,15 +22,14 @@ from sqlalchemy.pool import NullPool
 
 from tollhouse.domain.errors import InvalidSetting, Unavailable
 from tollhouse.store.columns import dump_json
+from tollhouse.store.shared_writes import SharedWrites
 
 WRITE_WAIT_SECONDS = 5.0
 LEAST_ROOM_BYTES = 1 << 20
 ASK_SECONDS = 1.2
 MOST_ASKERS = 8
 """Questions that are asked at once; others wait for ASK_SECONDS to be asked."""
-PUT_SECONDS = 6.0
-MOST_PUTTERS = 6
-"""Changes that are made at once; SQLite takes one at a time, and those of a process need not race for its lock."""
+PUT_SECONDS = 10.0
 
 _T = TypeVar("_T")
 
@@ -57,7 +56,7 @@ class Database:
         self.file = Path(self.engine.url.database or "") if self.dialect == "sqlite" else None
         self._outside = outside
         self._askers = BoundedSemaphore(MOST_ASKERS)
-        self._putters = BoundedSemaphore(1 if self.dialect == "sqlite" else MOST_PUTTERS)
+        self._shared = SharedWrites(self._prompt_write)
         self._writing = self.engine.execution_options(begin="IMMEDIATE")
 
     @contextmanager
@@ -74,27 +73,49 @@ class Database:
         """
         if self.dialect == "sqlite":
             return self._asked(question)
-        return _within(ASK_SECONDS, self._askers, partial(self._asked, question))
+        answer: Future[_T] = Future()
+        if self._askers.acquire(timeout=ASK_SECONDS):
+            # A daemon: one that hangs must not keep its process from ending.
+            Thread(target=self._answer, args=(question, answer), name="ask", daemon=True).start()
+            with suppress(FutureTimeout):
+                return answer.result(ASK_SECONDS)
+        raise Unavailable("The database does not answer. Try again.", retry_after=1)
 
     def put(self, change: Callable[[Session], _T]) -> _T:
-        """What `change` does in a transaction that is committed when this returns, within twice PUT_SECONDS. It goes
-        on if whoever waits for it is ended meanwhile.
+        """What `change` does, committed when this returns, within PUT_SECONDS: in a transaction that it may share with
+        others, each under a savepoint. It goes on if whoever waits for it is ended meanwhile.
 
         Raises Unavailable where the database is silent; the change may have been made then.
         """
-        return _within(PUT_SECONDS, self._putters, partial(self._put, change))
+        answer: Future[_T] = self._shared.put(change)
+        with suppress(FutureTimeout):
+            return answer.result(PUT_SECONDS)
+        answer.cancel()
+        raise Unavailable("The database does not answer. Try again.", retry_after=1)
 
     def _asked(self, question: Callable[[Session], _T]) -> _T:
         with self.read() as session:
             return question(session)
 
-    def _put(self, change: Callable[[Session], _T]) -> _T:
+    def _answer(self, question: Callable[[Session], _T], answer: "Future[_T]") -> None:
+        try:
+            found = self._asked(question)
+        except BaseException as error:  # noqa: BLE001 - it is raised in whoever asked
+            answer.set_exception(error)
+        else:
+            # Not before the connection is back: who has the answer may close the database.
+            answer.set_result(found)
+        finally:
+            self._askers.release()
+
+    @contextmanager
+    def _prompt_write(self) -> Iterator[Session]:
+        """As `write`; SQLite's commit waits for the disk where that holds up nobody else."""
         with self.write() as session:
-            made = change(session)
+            yield session
             if self.dialect == "sqlite":
                 session.flush()
                 self._outside(partial(_commit, session.connection()))
-            return made
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -168,29 +189,6 @@ class Database:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         return engine
-
-
-def _within(seconds: float, turns: BoundedSemaphore, work: Callable[[], _T]) -> _T:
-    """What `work` gives in a thread of its own, with `seconds` for its turn and as many for itself."""
-    answer: Future[_T] = Future()
-
-    def run() -> None:
-        try:
-            found = work()
-        except BaseException as error:  # noqa: BLE001 - it is raised in whoever asked
-            answer.set_exception(error)
-        else:
-            # Not before the connection is back: who has the answer may close the database.
-            answer.set_result(found)
-        finally:
-            turns.release()
-
-    if turns.acquire(timeout=seconds):
-        # A daemon: one that hangs must not keep its process from ending.
-        Thread(target=run, name="ask", daemon=True).start()
-        with suppress(FutureTimeout):
-            return answer.result(seconds)
-    raise Unavailable("The database does not answer. Try again.", retry_after=1)
 
 
 def _commit(connection: Connection) -> None:
