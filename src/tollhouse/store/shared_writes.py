@@ -70,6 +70,8 @@ class SharedWrites:
         """What each gave or raised. Raises what was the transaction's own failure."""
         made: list[Any] = []
         with self._transaction() as session:
+            if len(changes) == 1:
+                return [changes[0](session)]
             for change in changes:
                 try:
                     with session.begin_nested():
