@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from tollhouse.domain.errors import InvalidField
 
@@ -16,6 +16,12 @@ class Page:
     limit: int = 20
     ascending: bool = False
     after: str | None = None
+
+    QUERY: ClassVar[Mapping[str, str]] = {
+        "limit": f"the most items that come, 1 to {MOST}; 20 where nothing is said",
+        "order": "`asc`, or `desc`, the newest first, where nothing is said",
+        "after": "the id of the last item that the caller has",
+    }
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Page":
