@@ -129,6 +129,12 @@ class Settings:
     max_body_bytes: int = _setting(
         "TOLLHOUSE_MAX_BODY_BYTES", "Longest request body.", 32 * 1024 * 1024, _whole(1024, 1 << 32)
     )
+    max_upload_bytes: int = _setting(
+        "TOLLHOUSE_MAX_UPLOAD_BYTES",
+        "Longest upload: images and sound. What is not small waits on the home's disk until it is sent on.",
+        200 * 1000 * 1000,
+        _whole(1024, 1 << 40),
+    )
     max_reply_bytes: int = _setting(
         "TOLLHOUSE_MAX_REPLY_BYTES",
         "Longest whole reply of a provider.",

@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+from tollhouse.domain.form import Form
+
+Unit = Literal["image", "second", "character", "search"]
+"""What calls are priced by that are not priced by their tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,10 @@ class Facts:
     `free` says that nothing is used and nothing billed, as when tokens are only counted.
     `surcharged` says that the provider may bill more than tokens at list prices: for its own tools, a
     faster tier, audio, a longer cache.
+
+    `unit` is what else the call may be priced by, and `units` how many thousandths of it, as far as that is
+    known before it is sent: `units_bounded` says whether it is a bound, or a guess. `reply` is the kind of
+    reply that is asked for, in the word of the format, where it has such a word.
     """
 
     model: str
@@ -27,11 +36,16 @@ class Facts:
     surcharged: bool = False
     generates: bool = True
     free: bool = False
+    unit: Unit | None = None
+    units: int = 0
+    units_bounded: bool = True
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request for inference. `body` is parsed and checked JSON, and nobody writes to it.
+    """One request for inference. `body` is parsed and checked JSON, and nobody writes to it; of an upload, which
+    is in `form`, it is the fields. Whoever made the form closes it, once the call was opened.
 
     `strict` says that the caller would rather be refused than lose a field in translation; `translated`, that
     the body is not the caller's own wording.
@@ -44,6 +58,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
     translated: bool = False
+    form: Form | None = None
 
 
 HOP_HEADER = "x-tollhouse-hop"

@@ -9,6 +9,11 @@
     ├── Conflict 409
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
     ├── Unavailable 503 ─ LedgerUnavailable, NotStored
+    may_retry = False
+
+
+    ├── Unavailable 503 ─ LedgerUnavailable
+    ├── OutOfSpace 507
     ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid
     └── InvalidSetting
 """
@@ -135,6 +140,14 @@ class NotStored(Unavailable):
     """The answer was made and paid for, and could not be kept: another try would be paid for again."""
 
     code = "response_not_stored"
+    may_retry = False
+
+
+class OutOfSpace(TollhouseError):
+    """What was uploaded cannot be put aside. The whole of it would have to be sent again: nobody should at once."""
+
+    status = 507
+    code = "out_of_space"
     may_retry = False
 
 

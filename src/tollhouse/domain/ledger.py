@@ -32,7 +32,7 @@ class HoldOrder:
 
     `bounded` says whether `amount` is a true bound of what the attempt can cost; a hard budget
     admits nothing else. `prices` are those of a prompt of `input_bound` tokens, None where they are
-    not known: what is charged when the process dies before it knows more.
+    not known: what is charged when the process dies before it knows more; `units` are those of `Usage`.
     """
 
     id: str
@@ -42,6 +42,7 @@ class HoldOrder:
     input_bound: int
     bounded: bool
     prices: Prices | None = None
+    units: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,16 @@ _AMOUNT = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Unit prices of one model, in nano-dollars per million tokens."""
+    """Unit prices of one model, in nano-dollars per million tokens.
+
+    `unit` is per million thousandths of what else the call counts, None where that is not what it is priced by.
+    """
 
     input: int
     cache_read: int
     cache_write: int
     output: int
+    unit: int | None = None
 
     @property
     def dearest_input(self) -> int:
@@ -36,6 +40,7 @@ class Prices:
             + usage.cache_read * self.cache_read
             + usage.cache_write * self.cache_write
             + usage.output * self.output
+            + usage.units * (self.unit or 0)
         )
         return -(-parts // MILLION)
 
@@ -63,6 +68,35 @@ class Tariff:
                 dearest_in = max(dearest_in, prices.dearest_input)
                 dearest_out = max(dearest_out, prices.output)
         return -(-(prompt_tokens * dearest_in + output_tokens * dearest_out) // MILLION)
+
+
+FREE = Tariff(Prices(0, 0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one call is priced by at one host: its tokens where it has any and their price is known, else its
+    units. What is not known is None. `unit` is in nano-dollars per million thousandths.
+    """
+
+    tokens: Tariff | None
+    unit: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any price."""
+        return self.tokens is not None or self.unit is not None
+
+    def prices_for(self, usage: Usage) -> Prices | None:
+        """The prices of what was used, None where they are not known."""
+        if self.tokens is not None and (usage.prompt or usage.output or not usage.units):
+            return self.tokens.prices_for(usage.prompt)
+        return None if self.unit is None else Prices(0, 0, 0, 0, self.unit)
+
+    def cost(self, usage: Usage) -> int | None:
+        """Nano-dollars, None where the price is not known."""
+        prices = self.prices_for(usage)
+        return prices.cost(usage) if prices else None
 
 
 def nanos_from_usd(text: str) -> int:

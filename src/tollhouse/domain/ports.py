@@ -1,13 +1,28 @@
 """What services need of the outside world. Adapters in `providers/`, `store/` and `kv/` give it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from tollhouse.domain.call import Unit
 from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.routes import Host, Manners, Target
+
+
+class LongBody(Protocol):
+    """A body that is not held whole: its length is known, and each attempt iterates it anew."""
+
+    content_type: str
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+Body = bytes | LongBody
+"""JSON, or what says itself what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +30,18 @@ class Outgoing:
     """One request to a host, as the wire format wrote it. `headers` are the caller's, already chosen by policy."""
 
     format: str
-    body: bytes
+    body: Body
     headers: Mapping[str, str]
     streamed: bool
+
+    @property
+    def content_type(self) -> str:
+        return "application/json" if isinstance(self.body, bytes) else self.body.content_type
+
+    @property
+    def whole(self) -> bytes:
+        """The body at once, for whoever answers from memory."""
+        return self.body if isinstance(self.body, bytes) else b"".join(self.body)
 
 
 class Exchange(Protocol):
@@ -99,10 +123,12 @@ class PriceList(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a price list says of a model. Unknown is None."""
+    """What a price list says of a model. Unknown is None; the rest is as in `Target`."""
 
-    tariff: Tariff
+    tariff: Tariff | None
     context_window: int | None
+    media_tariff: Tariff | None = None
+    unit_prices: Mapping[Unit, int] = field(default_factory=dict)
 
 
 class Vault(Protocol):

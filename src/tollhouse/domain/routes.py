@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tollhouse.domain.money import Tariff
+from tollhouse.domain.call import Facts, Unit
+from tollhouse.domain.money import FREE, Rates, Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class Manners:
 class Target:
     """One model at one host: what a call can be sent to. `tariff` is None where no price is known.
 
-    `context_window`, `max_output` are in tokens, None where the catalogue does not know.
+    `context_window`, `max_output` are in tokens, None where the catalogue does not know. `media_tariff` is that
+    of the tokens of calls that have a unit, where images and sound cost more than text; `unit_prices` are by unit,
+    in nano-dollars per million thousandths.
     """
 
     model: str
@@ -49,6 +52,19 @@ class Target:
     max_output: int | None = None
     default_output_cap: int = 4096
     formats: frozenset[str] = frozenset()
+    media_tariff: Tariff | None = None
+    unit_prices: Mapping[Unit, int] = field(default_factory=dict)
+
+    def rates(self, facts: Facts) -> Rates:
+        """What such a call is priced by here."""
+        if facts.free:
+            return _FREE
+        if facts.unit is None:
+            return Rates(self.tariff)
+        return Rates(self.media_tariff or self.tariff, self.unit_prices.get(facts.unit))
+
+
+_FREE = Rates(FREE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ class Usage:
     """Token counts of one upstream attempt. The four priced counts are disjoint.
 
     `reasoning` is the part of `output` that the model thought and did not say. `estimated` marks
-    counts that the upstream did not confirm, as after a stream that was cut.
+    counts that the upstream did not confirm, as after a stream that was cut. `units` are thousandths of
+    what the call's format counts beside tokens: images, seconds, characters, searches.
     """
 
     input: int = 0
@@ -17,6 +18,7 @@ class Usage:
     output: int = 0
     reasoning: int = 0
     estimated: bool = False
+    units: int = 0
 
     @property
     def prompt(self) -> int:

@@ -11,7 +11,7 @@ from tollhouse.domain.ports import Outgoing
 from tollhouse.domain.routes import Host
 from tollhouse.providers.addresses import BaseURL, split_base_url
 from tollhouse.providers.base import CredentialHeader, Preset
-from tollhouse.providers.headers import DEFAULTS, forwarded
+from tollhouse.providers.headers import ACCEPTED, DEFAULTS, JSON, forwarded
 
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _MODEL = "{model}"
@@ -31,14 +31,15 @@ class Endpoint:
         self.url: BaseURL = url
         prefix = preset.prefix_of(url.path)
         # Compressed answers are refused, so none is asked for.
-        same = {"host": url.authority, "accept": "application/json", "accept-encoding": "identity"}
+        same = {"host": url.authority, "accept-encoding": "identity"}
         same |= {"user-agent": f"tollhouse/{__version__}", HOP_HEADER: "1"}
         lines = _lines(same)
-        self._posted = lines + b"content-type: application/json\r\n"
+        self._same = lines
         self._paths = {spoken: prefix + path for spoken, path in preset.paths_at(url.host).items()}
         self._heads = {spoken: self._head(path) for spoken, path in self._paths.items() if _MODEL not in path}
         self._own = {
             spoken: {
+                "accept": ACCEPTED.get(spoken, JSON),
                 **self._credential(preset.credential_headers.get(spoken, preset.credential_header)),
                 **DEFAULTS.get(spoken, {}),
                 **preset.headers,
@@ -48,7 +49,10 @@ class Endpoint:
         self._own_lines = {spoken: _lines(headers) for spoken, headers in self._own.items()}
         asked = f"GET {prefix}{preset.models_path_at(url.host)} HTTP/1.1\r\n".encode()
         self.models_head = (
-            asked + lines + _lines({**self._credential(preset.credential_header), **preset.headers}) + b"\r\n"
+            asked
+            + lines
+            + _lines({"accept": JSON, **self._credential(preset.credential_header), **preset.headers})
+            + b"\r\n"
         )
 
     def head(self, outgoing: Outgoing, upstream_model: str) -> bytes:
@@ -62,10 +66,11 @@ class Endpoint:
         head = self._heads.get(spoken) or self._head(path.replace(_MODEL, self._segment(upstream_model)))
         chosen = forwarded(spoken, outgoing.headers)
         lines = _lines({**self._own[spoken], **chosen}) if chosen else self._own_lines[spoken]
-        return b"%b%bcontent-length: %d\r\n\r\n" % (head, lines, len(outgoing.body))
+        kind, length = outgoing.content_type.encode(), len(outgoing.body)
+        return b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (head, lines, kind, length)
 
     def _head(self, path: str) -> bytes:
-        return f"POST {path} HTTP/1.1\r\n".encode() + self._posted
+        return f"POST {path} HTTP/1.1\r\n".encode() + self._same
 
     def _segment(self, model: str) -> str:
         """The model as one segment of a path, which no spelling of it can leave."""

@@ -27,6 +27,10 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
 }
 """By format: what a request has, unless the caller's own header of that name takes its place."""
 
+JSON = "application/json"
+ACCEPTED: Mapping[str, str] = {"speech": "*/*", "transcriptions": "*/*", "translations": "*/*"}
+"""By format: what is asked for, where that is not JSON or a stream of it."""
+
 UPSTREAM_REQUEST_ID = "x-tollhouse-upstream-request-id"
 
 _REQUEST_IDS = (

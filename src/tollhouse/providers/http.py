@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 
 from tollhouse.domain.errors import UpstreamError, UpstreamGone, UpstreamInvalid
+from tollhouse.domain.ports import Body, LongBody
 from tollhouse.providers.connections import Pool
 from tollhouse.providers.deadlines import Deadlines
 from tollhouse.providers.headers import returned
@@ -28,7 +29,7 @@ class Line:
     deadlines: Deadlines
 
 
-def send(line: Line, head: bytes, body: bytes) -> "HttpExchange":
+def send(line: Line, head: bytes, body: Body) -> "HttpExchange":
     """Send, and return once status and headers are there. Whoever calls closes the exchange.
 
     Raises UpstreamRefused, UpstreamTimeout, UpstreamGone, UpstreamInvalid.
@@ -52,7 +53,7 @@ class _Stale(Exception):
     """A connection that had been used before closed at once, without a byte."""
 
 
-def _attempt(exchange: "HttpExchange", head: bytes, body: bytes, *, may_be_stale: bool) -> "HttpExchange":
+def _attempt(exchange: "HttpExchange", head: bytes, body: Body, *, may_be_stale: bool) -> "HttpExchange":
     try:
         exchange.ask(head, body)
         sent_at = monotonic()
@@ -102,24 +103,43 @@ class HttpExchange:
         """Whether a byte of the answer has come."""
         return self._response.has_begun
 
-    def ask(self, head: bytes, body: bytes) -> None:
+    def ask(self, head: bytes, body: Body) -> None:
         """Send the request. A broken connection is not an error yet: a host may refuse a long body before it
         has read it, and answer all the same.
         """
+        if not isinstance(body, bytes):
+            self._ask_at_length(head, body)
+        elif len(body) < _LARGE_BODY:
+            self._send(head + body)
+        elif self._send(head):
+            self._send(body)
+
+    def _ask_at_length(self, head: bytes, body: LongBody) -> None:
+        """In pieces, with others' turns between them. A host that takes piece after piece is not silent."""
+        going_on = self._send(head)
+        for piece in body:
+            if not going_on:
+                return
+            going_on = self._send(piece)
+            gevent.sleep(0)
+            self._first_byte_by = monotonic() + self._line.deadlines.first_byte
+
+    def _send(self, part: bytes) -> bool:
+        """Whether all of it went; not where the connection broke."""
         watch = self._line.pool.watch
+        rest = memoryview(part)
         try:
-            for part in (head + body,) if len(body) < _LARGE_BODY else (head, body):
-                rest = memoryview(part)
-                while rest:
-                    connection = self._wait_for_connection(self._first_byte_by)
-                    try:
-                        rest = rest[connection.send(rest) :]
-                    finally:
-                        watch.end()
+            while rest:
+                connection = self._wait_for_connection(self._first_byte_by)
+                try:
+                    rest = rest[connection.send(rest) :]
+                finally:
+                    watch.end()
         except TimeoutError:
             raise self._deadline_passed() from None
         except OSError:
-            return
+            return False
+        return True
 
     def await_status(self) -> None:
         """Read up to the end of the headers. Refuses compressed bodies: they are never asked for, and a few

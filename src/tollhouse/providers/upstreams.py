@@ -69,12 +69,12 @@ class HttpUpstreams:
     def _count_tokens(self, target: Target, outgoing: Outgoing) -> Exchange:
         """As the host counts, else as we do."""
         if COUNT_TOKENS not in _spoken(target.host):
-            return EstimatedCount(outgoing.body)
+            return EstimatedCount(outgoing.whole)
         exchange = self._send(target, outgoing)
         if exchange.status not in UNKNOWN_THERE:
             return exchange
         exchange.close()
-        return EstimatedCount(outgoing.body)
+        return EstimatedCount(outgoing.whole)
 
     def presets(self) -> Sequence[str]:
         """The kinds of host that are known, by name."""

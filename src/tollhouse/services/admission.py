@@ -8,9 +8,11 @@ from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import BudgetExceeded, Unsupported
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ledger import Attempt, Hold, HoldOrder
+from tollhouse.domain.money import MILLION, Tariff
 from tollhouse.domain.ports import Ledger
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
+from tollhouse.domain.usage import Usage
 from tollhouse.services.translation import Choice
 
 MOST_TOKENS = 2**31 - 1
@@ -28,6 +30,11 @@ class Admitted:
     hold: Hold
     cap: int | None
     input_bound: int
+    facts: Facts
+
+    def unknown_usage(self) -> Usage:
+        """What is charged of an attempt that was made, and of which nobody has said what it used."""
+        return Usage(input=self.input_bound, estimated=True, units=self.facts.units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class Admission:
 
     def admit(self, principal: Principal, call: Call, choices: Sequence[Choice]) -> Admitted:
         """Hold the dearest candidate's bound. Raises BudgetExceeded, LedgerUnavailable, Unsupported."""
-        if self._refuse_unpriced and any(target.tariff is None for target, _ in choices):
+        if self._refuse_unpriced and not all(target.rates(call.facts).known for target, _ in choices):
             raise Unsupported(
                 f"The model {call.facts.model!r} has no price, and this gateway refuses such models: "
                 "set its prices in the catalogue.",
@@ -87,9 +94,10 @@ class Admission:
             input_bound=input_bound,
             # A caller's own cap may be one that the host does not know: only what is written is a bound.
             bounded=all(bound.known for bound in bounds) and (capped or not facts.generates),
-            prices=target.tariff.prices_for(input_bound) if target.tariff else None,
+            prices=target.rates(facts).prices_for(Usage(input=input_bound, units=facts.units)),
+            units=facts.units,
         )
-        return Admitted(self._ledger.hold(order), cap, input_bound)
+        return Admitted(self._ledger.hold(order), cap, input_bound, facts)
 
 
 def _cap(facts: Facts, targets: Sequence[Target]) -> int:
@@ -107,6 +115,18 @@ def bound_of(facts: Facts, target: Target, cap: int | None) -> Bound:
     """
     if facts.free:
         return Bound(0, 0, known=True)
+    rates = target.rates(facts)
+    if rates.unit is None:
+        return _bound_of_tokens(facts, target, rates.tokens, cap)
+    units = -(-facts.units * rates.unit // MILLION)
+    if rates.tokens is None:
+        return Bound(0, units, facts.units_bounded)
+    # The provider may tell tokens, and then is paid for these.
+    tokens = _bound_of_tokens(facts, target, rates.tokens, cap)
+    return Bound(0, max(units, tokens.nanos), facts.units_bounded and tokens.known)
+
+
+def _bound_of_tokens(facts: Facts, target: Target, tariff: Tariff | None, cap: int | None) -> Bound:
     overhead = CALL_OVERHEAD + MESSAGE_OVERHEAD * facts.messages + (TOOLS_OVERHEAD if facts.tools else 0)
     tokens = facts.size + overhead
     window = target.context_window
@@ -118,6 +138,6 @@ def bound_of(facts: Facts, target: Target, cap: int | None) -> Bound:
     if facts.generates:
         per_choice = [limit for limit in (cap, target.max_output) if limit is not None]
         output = min(per_choice) * facts.choices if per_choice else target.default_output_cap * facts.choices
-    known = target.tariff is not None and not facts.surcharged and (cap is not None or not facts.generates)
-    nanos = target.tariff.most(tokens, output) if target.tariff else 0
+    known = tariff is not None and not facts.surcharged and (cap is not None or not facts.generates)
+    nanos = tariff.most(tokens, output) if tariff else 0
     return Bound(tokens, nanos, known)

@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import get_args
 
 from sqlalchemy import select
 
 from tollhouse import logs, metrics
+from tollhouse.domain.call import Unit
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.domain.money import Prices, Tariff
 from tollhouse.domain.ports import Listing, PriceList, Upstreams, Vault
@@ -121,11 +123,19 @@ class CatalogueReader:
             max_output=row.max_output,
             default_output_cap=min(DEFAULT_OUTPUT_CAP, row.max_output or DEFAULT_OUTPUT_CAP),
             formats=self._upstreams.formats(host) & FORMATS.keys(),
+            media_tariff=listing.media_tariff if listing else None,
+            unit_prices=listing.unit_prices if listing else {},
         )
 
     def _listing(self, row: ModelRecord, host: Host) -> Listing | None:
         """What the row says goes before what the price list says."""
+        units: dict[Unit, int] = {}
+        if row.unit_price is not None:
+            # Of whatever a call of this model counts.
+            units = dict.fromkeys(get_args(Unit), row.unit_price * 1000)
         if row.input_price is None or row.output_price is None:
+            if units:
+                return Listing(None, None, None, units)
             vendor = host.vendor or self._upstreams.vendor(host) or self._prices.vendor_of(host.base_url)
             return self._prices.find(vendor, row.upstream_model) if vendor else None
         write = row.input_price
@@ -133,4 +143,4 @@ class CatalogueReader:
             # Anthropic's rule for its own models, and the dearer side to be wrong on.
             write = -(-row.input_price * 5 // 4)
         own = Tariff(Prices(row.input_price, row.input_price, write, row.output_price))
-        return Listing(own, None)
+        return Listing(own, None, None, units)

@@ -6,7 +6,6 @@ Reply.close()     settle
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tollhouse import crash_points, metrics
 from tollhouse.domain.call import Call
@@ -19,7 +18,6 @@ from tollhouse.domain.errors import (
     UpstreamInvalid,
     UpstreamRejected,
 )
-from tollhouse.domain.money import Prices, Tariff
 from tollhouse.domain.ports import Exchange, Ledger, Outgoing, Upstreams
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
@@ -28,16 +26,13 @@ from tollhouse.services.admission import Admission, Admitted
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.reply import CLIENT_GONE, Reply
 from tollhouse.services.routing import candidates
-from tollhouse.services.settlement import FREE, Booking
+from tollhouse.services.settlement import NOTHING, Booking
 from tollhouse.services.translation import Choice, Wording, dialect_of, word
 
 LONGEST_ERROR = 64 * 1024
 """Bytes of an upstream's error that are read."""
 LONGEST_WAIT = 3600.0
 """Seconds of a provider's `retry-after` that are passed on at most."""
-
-GRATIS = Tariff(Prices(0, 0, 0, 0))
-"""Of what is billed by nobody, whatever the model's own prices are."""
 
 
 class Inference:
@@ -82,12 +77,11 @@ class Inference:
     def _candidates(self, principal: Principal, call: Call) -> Sequence[Target]:
         catalogue = self._catalogue.current
         try:
-            targets = candidates(catalogue, principal, call)
+            return candidates(catalogue, principal, call)
         except UnknownModel:
             if catalogue.version < 0:
                 raise Unavailable("This gateway has not read its catalogue yet. Try again.", retry_after=1) from None
             raise
-        return [replace(target, tariff=GRATIS) for target in targets] if call.facts.free else targets
 
     def _send(self, call: Call, choices: Sequence[Choice], admitted: Admitted, booking: Booking) -> Reply:
         for target, wording in choices:
@@ -113,17 +107,18 @@ class Inference:
         exchange = self._upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream))
         try:
             crash_points.reach("sent")
-            content_type = _expect_success(exchange, target, streamed=call.facts.stream)
+            framing = format.framing(said.facts)
+            content_type = _expect_success(exchange, target, framing.content_types)
             meter = format.meter(said.facts, admitted.input_bound)
             booking.relays(meter.usage, exchange.status)
             reply = Reply(
                 request_id=call.request_id,
-                dialect=dialect_of(call),
+                dialect=dialect_of(call) if framing.tells_failures else None,
                 content_type=content_type,
                 streamed=call.facts.stream,
                 cap=cap if cap != call.facts.output_cap else None,
                 exchange=exchange,
-                framing=format.framing(said.facts),
+                framing=framing,
                 meter=meter,
                 converter=wording.pair.converter(call),
                 dropped=wording.dropped,
@@ -137,8 +132,10 @@ class Inference:
         return reply
 
 
-def _expect_success(exchange: Exchange, target: Target, *, streamed: bool) -> str:
-    """The content type of an answer that is one. Raises UpstreamRejected, UpstreamInvalid."""
+def _expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]) -> str:
+    """The content type of an answer that is one, which begins like one of the expected. Raises UpstreamRejected,
+    UpstreamInvalid.
+    """
     content_type = exchange.headers.get("content-type", "")
     if not 200 <= exchange.status < 300:
         raise UpstreamRejected(
@@ -148,10 +145,9 @@ def _expect_success(exchange: Exchange, target: Target, *, streamed: bool) -> st
             content_type=content_type,
             retry_after=_seconds(exchange.headers.get("retry-after")),
         )
-    expected = "text/event-stream" if streamed else "application/json"
     if not content_type.lower().startswith(expected):
         raise UpstreamInvalid(
-            f"The provider {target.host.name} answered with {content_type[:60]!r} where {expected} was asked for."
+            f"The provider {target.host.name} answered with {content_type[:60]!r} where {expected[0]} was asked for."
         )
     return content_type
 
@@ -178,5 +174,5 @@ def _seconds(text: str | None) -> float | None:
 def _usage_of_failure(error: TollhouseError, admitted: Admitted) -> Usage:
     """What a failed attempt is charged: nothing where the provider did no work, else what is known of it."""
     if isinstance(error, UpstreamError) and error.billable:
-        return error.usage or Usage(input=admitted.input_bound, estimated=True)
-    return FREE
+        return error.usage or admitted.unknown_usage()
+    return NOTHING

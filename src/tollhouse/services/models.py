@@ -16,17 +16,21 @@ from tollhouse.store.records import ModelRecord, ProviderRecord
 
 DEAREST = 10**15
 """The highest unit price: what the longest prompt costs must still be a 64-bit number of nano-dollars."""
+DEAREST_UNIT = 10**12
 
 
 @dataclass(frozen=True, slots=True)
 class NewModel:
-    """A model to add. Prices are nano-dollars per million tokens, None to take the published ones."""
+    """A model to add. Prices are nano-dollars per million tokens, the unit's per whole image, second, character
+    or search; None to take the published ones.
+    """
 
     name: str
     provider: str
     upstream_model: str | None = None
     input_price: int | None = None
     output_price: int | None = None
+    unit_price: int | None = None
     context_window: int | None = None
     max_output: int | None = None
     fallbacks: Sequence[str] = ()
@@ -42,6 +46,7 @@ class Model:
     upstream_model: str
     input_price: int | None
     output_price: int | None
+    unit_price: int | None
     context_window: int | None
     max_output: int | None
     fallbacks: tuple[str, ...]
@@ -101,6 +106,7 @@ class Models:
             upstream_model=new.upstream_model or new.name,
             input_price=new.input_price,
             output_price=new.output_price,
+            unit_price=new.unit_price,
             context_window=new.context_window,
             max_output=new.max_output,
             fallbacks=list(new.fallbacks),
@@ -115,6 +121,8 @@ def _check(session: Session, new: NewModel) -> None:
     for field, price in (("input-price", new.input_price), ("output-price", new.output_price)):
         if price is not None and not 0 <= price <= DEAREST:
             raise InvalidField(f"{field}: it must be from 0 to 1000000 USD per million tokens.", param=field)
+    if new.unit_price is not None and not 0 <= new.unit_price <= DEAREST_UNIT:
+        raise InvalidField("unit-price: it must be from 0 to 1000 USD.", param="unit-price")
     for field, value in (("context-window", new.context_window), ("max-output", new.max_output)):
         if value is not None and not 0 < value < 2**31:
             raise InvalidField(f"{field}: it must be a number of tokens from 1 up.", param=field)
@@ -134,6 +142,7 @@ def _shown(row: ModelRecord, provider: str) -> Model:
         row.upstream_model,
         row.input_price,
         row.output_price,
+        row.unit_price,
         row.context_window,
         row.max_output,
         tuple(row.fallbacks),

@@ -103,7 +103,8 @@ class Recovery:
     def _unknown_entry(self, hold: HoldRecord) -> Entry:
         prices = (hold.checkpoint or {}).get("prices")
         prices = Prices(**prices) if prices else None
-        usage = Usage(input=0 if self._unknown == "nothing" else hold.input_bound, estimated=True)
+        used = Usage(input=hold.input_bound, estimated=True, units=(hold.checkpoint or {}).get("units", 0))
+        usage = Usage(estimated=True) if self._unknown == "nothing" else used
         cost = hold.amount if self._unknown == "hold" else prices.cost(usage) if prices else None
         return Entry(_attempt(hold), 0, PROCESS_DIED, 1, usage, prices, cost if prices else None, 0, None)
 

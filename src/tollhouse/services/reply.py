@@ -69,7 +69,7 @@ class Reply:
         self,
         *,
         request_id: str,
-        dialect: str,
+        dialect: str | None,
         content_type: str,
         streamed: bool,
         cap: int | None,
@@ -89,6 +89,7 @@ class Reply:
         self.headers = exchange.returned
         """Of the host's, what the caller may see."""
         self._dialect = dialect
+        """None where no word of ours can stand in the reply: then its end is cut off, for the client to see."""
         self._exchange = exchange
         self._framing = framing
         self._meter = meter
@@ -99,6 +100,11 @@ class Reply:
         self._this_turn = 0
         self._ended = False
         self._failure: TollhouseError | None = None
+
+    @property
+    def tells_failures(self) -> bool:
+        """Whether it ends with an event where it broke off; else iterating it raises UpstreamError there."""
+        return self._dialect is not None
 
     @property
     def provider(self) -> str:
@@ -168,6 +174,8 @@ class Reply:
         crash_points.reach("relaying")
         while not self._ready:
             if self._ended:
+                if self._failure and self._dialect is None:
+                    raise self._failure
                 raise StopIteration
             try:
                 self._take(self._exchange.read())
@@ -231,5 +239,5 @@ class Reply:
         if self._meter.complete:
             return
         self._failure = error
-        if not self._meter.refused:
+        if not self._meter.refused and self._dialect is not None:
             self._ready.append(error_event(error, self._dialect, self.request_id))

@@ -12,7 +12,7 @@ from tollhouse.domain.routes import Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import Admitted
 
-FREE = Usage()
+NOTHING = Usage()
 
 
 class Booking:
@@ -25,7 +25,7 @@ class Booking:
         self._first_token: float | None = None
         self._settled = False
         self._lock = threading.Lock()
-        self.known_usage: Callable[[], Usage] = self._unknown
+        self.known_usage: Callable[[], Usage] = admitted.unknown_usage
         """What the call has used, as far as anybody has said."""
         self._status = 0
         self.target = target
@@ -36,7 +36,7 @@ class Booking:
         """One more attempt, at this target."""
         self.target = target
         self.attempts += 1
-        self.known_usage, self._status = self._unknown, 0
+        self.known_usage, self._status = self._admitted.unknown_usage, 0
 
     def relays(self, usage: Callable[[], Usage], status: int) -> None:
         """An answer of this status comes: what it has used so far is known from here on."""
@@ -49,8 +49,7 @@ class Booking:
 
     def cost_of(self, usage: Usage) -> int | None:
         """Nano-dollars at the target's prices, None where they are not known."""
-        tariff = self.target.tariff
-        return tariff.prices_for(usage.prompt).cost(usage) if tariff else None
+        return self.target.rates(self._admitted.facts).cost(usage)
 
     def settle(self, usage: Usage, status: int, outcome: str) -> None:
         """Book the call. Idempotent: only the first settlement counts, and nothing is booked twice."""
@@ -82,9 +81,6 @@ class Booking:
             latency_ms=entry.latency_us // 1000,
         )
 
-    def _unknown(self) -> Usage:
-        return Usage(input=self._admitted.input_bound, estimated=True)
-
     def _known(self) -> Entry | None:
         """What is booked if the process dies now; None while nothing was sent."""
         return self._entry(self.known_usage(), self._status, PROCESS_DIED) if self.attempts else None
@@ -94,7 +90,7 @@ class Booking:
         attempt = self._admitted.hold.order.attempt
         if (attempt.provider, attempt.upstream_model) != (target.host.name, target.upstream_model):
             attempt = replace(attempt, provider=target.host.name, upstream_model=target.upstream_model)
-        prices = target.tariff.prices_for(usage.prompt) if target.tariff else None
+        prices = target.rates(self._admitted.facts).prices_for(usage)
         return Entry(
             attempt=attempt,
             status=status,

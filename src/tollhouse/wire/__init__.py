@@ -13,25 +13,40 @@ from tollhouse.wire.completions_to_chat import CompletionsToChat
 from tollhouse.wire.composed import Composed
 from tollhouse.wire.count_tokens import CountTokensFormat
 from tollhouse.wire.embeddings import EmbeddingsFormat
-from tollhouse.wire.format import Format
+from tollhouse.wire.format import Format, FormFormat
 from tollhouse.wire.identity import Identity, chat_identity, completions_identity, messages_identity
+from tollhouse.wire.images import ImageEditsFormat, ImagesFormat, ImageVariationsFormat
 from tollhouse.wire.messages import MessagesFormat
 from tollhouse.wire.messages_to_chat import MessagesToChat
+from tollhouse.wire.moderations import ModerationsFormat
 from tollhouse.wire.pair import Pair
+from tollhouse.wire.rerank import RerankFormat
 from tollhouse.wire.responses import ResponsesFormat
 from tollhouse.wire.responses_identity import ResponsesIdentity
 from tollhouse.wire.responses_to_chat import ResponsesToChat
+from tollhouse.wire.speech import SpeechFormat
+from tollhouse.wire.transcriptions import TranscriptionsFormat, TranslationsFormat
+
+FORM_FORMATS: Mapping[str, FormFormat] = {
+    format.name: format
+    for format in (ImageEditsFormat(), ImageVariationsFormat(), TranscriptionsFormat(), TranslationsFormat())
+}
+"""Those whose requests are uploads."""
+
+_TEXT: tuple[Format, ...] = (
+    ChatFormat(),
+    CompletionsFormat(),
+    MessagesFormat(),
+    CountTokensFormat(),
+    ResponsesFormat(),
+    EmbeddingsFormat(),
+)
+_MEDIA: tuple[Format, ...] = (ModerationsFormat(), RerankFormat(), ImagesFormat(), SpeechFormat())
 
 FORMATS: Mapping[str, Format] = {
-    format.name: format
-    for format in (
-        ChatFormat(),
-        CompletionsFormat(),
-        MessagesFormat(),
-        CountTokensFormat(),
-        ResponsesFormat(),
-        EmbeddingsFormat(),
-    )
+    **{format.name: format for format in _TEXT},
+    **{format.name: format for format in _MEDIA},
+    **FORM_FORMATS,
 }
 
 PAIRS: Mapping[tuple[str, str], Pair] = {
@@ -47,6 +62,8 @@ PAIRS: Mapping[tuple[str, str], Pair] = {
     ("completions", "messages"): Composed(CompletionsToChat(), ChatToMessages()),
     ("count_tokens", "count_tokens"): messages_identity,
     ("embeddings", "embeddings"): Identity(),
+    # Nothing else can stand in for these.
+    **{(format.name, format.name): Identity() for format in (*_MEDIA, *FORM_FORMATS.values())},
 }
 """(client's format, upstream's format) -> what serves the one from the other. What is missing cannot be done."""
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tollhouse.domain.call import Call, Facts
+from tollhouse.domain.form import Form
+from tollhouse.domain.ports import Body
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.wire.framing import Framing
@@ -43,7 +45,7 @@ class Format(Protocol):
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         """The facts of a request. InvalidField names what is wrong."""
 
-    def write(self, call: Call, target: Target, cap: int | None, manners: Manners) -> bytes:
+    def write(self, call: Call, target: Target, cap: int | None, manners: Manners) -> Body:
         """The request as it is sent: the same body with the permitted edits. `cap` is None to leave it be."""
 
     def surcharges(self, body: Mapping[str, Any]) -> bool:
@@ -53,3 +55,10 @@ class Format(Protocol):
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         """`input_bound` is what is charged as input when the upstream never says."""
+
+
+class FormFormat(Format, Protocol):
+    """A format whose requests are uploads."""
+
+    def read_form(self, form: Form) -> Facts:
+        """The facts of an upload. InvalidField names what is wrong."""

@@ -15,6 +15,11 @@ _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 class Framing(Protocol):
     """Pushed bytes, gives whole frames."""
 
+    content_types: tuple[str, ...]
+    """How the content type of such a reply may begin; the first is the usual one."""
+    tells_failures: bool
+    """Whether, once it has begun, a reply can say of itself that it failed."""
+
     def feed(self, chunk: bytes) -> list[bytes]: ...
 
     def finish(self) -> list[bytes]:
@@ -23,6 +28,9 @@ class Framing(Protocol):
 
 class EventFraming:
     """Server-sent events: a frame is an event with the blank line that ends it."""
+
+    content_types: tuple[str, ...] = ("text/event-stream",)
+    tells_failures = True
 
     def __init__(self) -> None:
         self._rest = b""
@@ -67,11 +75,23 @@ class EventFraming:
 class WholeFraming:
     """A reply that is one document: its frames are its chunks, as they came."""
 
+    content_types: tuple[str, ...] = ("application/json",)
+    tells_failures = True
+
     def feed(self, chunk: bytes) -> list[bytes]:
         return [chunk]
 
     def finish(self) -> list[bytes]:
         return []
+
+
+class BinaryFraming(WholeFraming):
+    """A reply that is relayed as it comes, and that only its client can read."""
+
+    tells_failures = False
+
+    def __init__(self, *content_types: str) -> None:
+        self.content_types = content_types
 
 
 def event_data(event: bytes) -> bytes:

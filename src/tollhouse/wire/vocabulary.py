@@ -48,6 +48,19 @@ def anthropic_usage(usage: Mapping[str, Any]) -> Usage:
     )
 
 
+def media_tokens(document: Mapping[str, Any]) -> Usage | None:
+    """The tokens of images and of sound, as OpenAI and its like tell them beside what they made; None where they
+    tell none. https://platform.openai.com/docs/api-reference/images/object
+    """
+    usage = document.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    into = count(usage.get("input_tokens")) or count(usage.get("prompt_tokens"))
+    out = count(usage.get("output_tokens")) or count(usage.get("completion_tokens"))
+    read = min(into, _detail(usage, "input_tokens_details", "cached_tokens"))
+    return Usage(input=into - read, cache_read=read, output=out) if into or out else None
+
+
 def _detail(usage: Mapping[str, Any], group: str, name: str) -> int:
     details = usage.get(group)
     return count(details.get(name)) if isinstance(details, dict) else 0

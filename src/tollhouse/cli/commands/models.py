@@ -23,6 +23,7 @@ def command() -> None:
 @click.option("--upstream-model", help="The model's name there; by default the same.")
 @click.option("--input-price", type=USD, metavar="USD_PER_MTOK", help="By default the published price.")
 @click.option("--output-price", type=USD, metavar="USD_PER_MTOK", help="By default the published price.")
+@click.option("--unit-price", type=USD, metavar="USD", help="Per image, second of sound, character read, or search.")
 @click.option("--context-window", type=int, metavar="N", help="The most tokens of a prompt and its answer.")
 @click.option("--max-output", type=int, metavar="N", help="The most tokens of an answer.")
 @click.option("--fallback", "fallbacks", multiple=True, metavar="NAME", help="The model to try next; may be repeated.")
@@ -55,6 +56,7 @@ def list_(as_json: bool) -> None:
             "upstream model": model.upstream_model,
             "input": usd(model.input_price) or "published",
             "output": usd(model.output_price) or "published",
+            "unit": usd(model.unit_price),
             "context": model.context_window,
             "max output": model.max_output,
             "fallbacks": ", ".join(model.fallbacks) or None,
@@ -76,6 +78,7 @@ def _shown(model: "Model") -> dict[str, Any]:
         "upstream_model": model.upstream_model,
         "input_usd_per_mtok": usd(model.input_price),
         "output_usd_per_mtok": usd(model.output_price),
+        "usd_per_unit": usd(model.unit_price),
         "context_window": model.context_window,
         "max_output": model.max_output,
         "fallbacks": list(model.fallbacks),

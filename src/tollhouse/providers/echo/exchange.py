@@ -21,7 +21,7 @@ def open_echo(host: Host, outgoing: Outgoing, deadlines: Deadlines) -> "EchoExch
         raise UpstreamRefused(f"Provider {host.name} cannot be called. {error.message}") from None
     if outgoing.format not in FORMATS:
         raise UpstreamRefused(f"Provider {host.name} does not speak the format {outgoing.format}.")
-    exchange = EchoExchange(answer(outgoing.format, outgoing.body, options), options, deadlines, host.name)
+    exchange = EchoExchange(answer(outgoing.format, outgoing.whole, options), options, deadlines, host.name)
     exchange.wait_for_status()
     return exchange
 

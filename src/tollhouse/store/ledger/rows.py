@@ -36,17 +36,19 @@ ENTRY_COLUMNS = (
     "cache_write_tokens",
     "output_tokens",
     "reasoning_tokens",
+    "units",
     "estimated",
     "input_price",
     "cache_read_price",
     "cache_write_price",
     "output_price",
+    "unit_price",
     "cost",
     "latency_us",
     "first_token_us",
     *_ATTEMPT_COLUMNS,
 )
-_COUNTS = slice(ENTRY_COLUMNS.index("input_tokens"), ENTRY_COLUMNS.index("reasoning_tokens") + 1)
+_COUNTS = slice(ENTRY_COLUMNS.index("input_tokens"), ENTRY_COLUMNS.index("units") + 1)
 _COST = ENTRY_COLUMNS.index("cost")
 
 Values = tuple[Any, ...]
@@ -61,8 +63,8 @@ class Stored(Protocol):
 
 
 def hold_values(order: HoldOrder, windows: Sequence[str], instance_id: str, now: datetime, stored: Stored) -> Values:
-    """A hold of the order's amount in each of the windows. Its checkpoint has, at first, just the prices of what
-    is charged if nothing more gets known.
+    """A hold of the order's amount in each of the windows. Its checkpoint has, at first, just the prices and units
+    of what is charged if nothing more gets known.
     """
     return (
         order.id,
@@ -71,7 +73,7 @@ def hold_values(order: HoldOrder, windows: Sequence[str], instance_id: str, now:
         order.input_bound,
         stored.document(dict.fromkeys(windows, order.amount)),
         stored.moment(now),
-        stored.document({"prices": order.prices}),
+        stored.document({"prices": order.prices, "units": order.units}),
         *_attempt_values(order.attempt, stored),
     )
 
@@ -79,7 +81,7 @@ def hold_values(order: HoldOrder, windows: Sequence[str], instance_id: str, now:
 def entry_values(entry: Entry, now: datetime, stored: Stored) -> Values:
     """A booked attempt."""
     usage, prices = entry.usage, entry.prices
-    unit = (prices.input, prices.cache_read, prices.cache_write, prices.output) if prices else (None,) * 4
+    each = (prices.input, prices.cache_read, prices.cache_write, prices.output, prices.unit) if prices else (None,) * 5
     return (
         new_id("led"),
         CALL,
@@ -92,8 +94,9 @@ def entry_values(entry: Entry, now: datetime, stored: Stored) -> Values:
         usage.cache_write,
         usage.output,
         usage.reasoning,
+        usage.units,
         usage.estimated,
-        *unit,
+        *each,
         entry.cost,
         entry.latency_us,
         entry.first_token_us,
@@ -116,9 +119,9 @@ def _attempt_values(attempt: Attempt, stored: Stored) -> Values:
 
 
 def correction_of(entry: Entry, booked: BookedRow[Any]) -> tuple[list[int], int]:
-    """Token counts, in the order of their columns, and cost, that make of a booked row what it should have been."""
+    """Counts, in the order of their columns, and cost, that make of a booked row what it should have been."""
     usage = entry.usage
-    counts = (usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning)
+    counts = (usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning, usage.units)
     before = [getattr(booked, name) for name in ENTRY_COLUMNS[_COUNTS]]
     return [now - then for now, then in zip(counts, before, strict=True)], (entry.cost or 0) - (booked.cost or 0)
 

@@ -11,7 +11,8 @@ class LedgerRecord(Base):
     """One upstream attempt, booked. Append-only: a correction is another row, of kind "adjustment".
 
     `cost` is nano-dollars and prices are nano-dollars per million tokens; NULL where no price was
-    known. Reports go by `booked_at`, the database's time, so that a day that is over stays as it is.
+    known. `units` are thousandths of what the format counts beside tokens, `unit_price` is per million of these.
+    Reports go by `booked_at`, the database's time, so that a day that is over stays as it is.
     """
 
     __tablename__ = "ledger"
@@ -41,11 +42,13 @@ class LedgerRecord(Base):
     cache_write_tokens: Mapped[int]
     output_tokens: Mapped[int]
     reasoning_tokens: Mapped[int]
+    units: Mapped[int] = mapped_column(BigInteger)
     estimated: Mapped[bool]
     input_price: Mapped[int | None] = mapped_column(BigInteger)
     cache_read_price: Mapped[int | None] = mapped_column(BigInteger)
     cache_write_price: Mapped[int | None] = mapped_column(BigInteger)
     output_price: Mapped[int | None] = mapped_column(BigInteger)
+    unit_price: Mapped[int | None] = mapped_column(BigInteger)
     cost: Mapped[int | None] = mapped_column(BigInteger)
     latency_us: Mapped[int] = mapped_column(BigInteger)
     first_token_us: Mapped[int | None] = mapped_column(BigInteger)

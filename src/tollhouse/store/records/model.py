@@ -8,7 +8,9 @@ from tollhouse.store.records.base import Base
 
 
 class ModelRecord(Base):
-    """A public model name. Prices are nano-dollars per million tokens; NULL: the published price list's."""
+    """A public model name. Prices are nano-dollars per million tokens, the unit's per whole unit; NULL: the
+    published price list's.
+    """
 
     __tablename__ = "models"
 
@@ -18,6 +20,7 @@ class ModelRecord(Base):
     upstream_model: Mapped[str] = mapped_column(String(200))
     input_price: Mapped[int | None] = mapped_column(BigInteger)
     output_price: Mapped[int | None] = mapped_column(BigInteger)
+    unit_price: Mapped[int | None] = mapped_column(BigInteger)
     context_window: Mapped[int | None]
     max_output: Mapped[int | None]
     fallbacks: Mapped[list[str]] = mapped_column(Document)

@@ -1,6 +1,8 @@
 """What the inference endpoints share: a request in, a reply out."""
 
+import errno
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -9,14 +11,16 @@ from werkzeug.sansio.utils import get_content_length
 
 from tollhouse import logs
 from tollhouse.domain.call import Call
-from tollhouse.domain.errors import BadRequest, TooLarge
+from tollhouse.domain.errors import BadRequest, TooLarge, UpstreamError
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.principal import Principal
 from tollhouse.services.reply import Reply
 from tollhouse.web import gate
 from tollhouse.web.client_watch import end_with_client
-from tollhouse.wire import FORMATS, json_text
+from tollhouse.web.inference.upload import Upload
+from tollhouse.wire import FORM_FORMATS, FORMATS, json_text
+from tollhouse.wire.format import FormFormat
 from tollhouse.wiring import Serving
 
 if TYPE_CHECKING:
@@ -47,6 +51,24 @@ class InferenceView:
 
     def __call__(self) -> NoReturn:
         raise request.environ.pop(REFUSAL)
+
+
+class CutOff:
+    """A reply in which no word of ours can stand: where it breaks off, so does the connection."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self.close = reply.close
+
+    def __iter__(self) -> "CutOff":
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._reply)
+        except UpstreamError as error:
+            # As if the client had gone: there is nothing more to be said to it, nor to the log.
+            raise ConnectionResetError(errno.ECONNRESET, error.message) from error
 
 
 class Calls:
@@ -84,18 +106,38 @@ class Calls:
         except BaseException:
             reply.close()
             raise
-        return reply  # which the server closes, however it ends
+        return reply if reply.tells_failures else CutOff(reply)  # which the server closes, however it ends
 
     def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Reply:
         """Authenticate, read, open."""
         principal = gate.authenticate(self._services.authentication, environ)
+        headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
+        strict = gate.strict(environ)
+        if view.format in FORM_FORMATS:
+            return self._open_upload(FORM_FORMATS[view.format], request_id, principal, headers, strict, environ)
         text = _body(environ, self._longest_body)
         body = json_text.read_object(text)
         facts = FORMATS[view.format].read(body, len(text))
-        headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
-        call = Call(request_id, view.format, body, facts, headers, gate.strict(environ))
+        call = Call(request_id, view.format, body, facts, headers, strict)
         end_with_client(environ)
         return view.way_in(self._services.serve())(principal, call)
+
+    def _open_upload(
+        self,
+        format: FormFormat,
+        request_id: str,
+        principal: Principal,
+        headers: Mapping[str, str],
+        strict: bool,
+        environ: "WSGIEnvironment",
+    ) -> Reply:
+        settings = self._services.settings
+        with closing(Upload(environ, settings.max_upload_bytes, settings.home)) as upload:
+            form = upload.read()
+            call = Call(request_id, format.name, form.fields, format.read_form(form), headers, strict, form=form)
+            end_with_client(environ)
+            reply: Reply = self._services.serve().inference.open(principal, call)
+        return reply
 
 
 def json_response(document: Mapping[str, Any]) -> Response:
