@@ -30,10 +30,10 @@ class NewModel:
     upstream_model: str | None = None
     input_price: int | None = None
     output_price: int | None = None
-    unit_price: int | None = None
     context_window: int | None = None
     max_output: int | None = None
     fallbacks: Sequence[str] = ()
+    unit_price: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

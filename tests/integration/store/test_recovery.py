@@ -95,6 +95,19 @@ def test_a_call_of_a_dead_process_is_booked_at_its_last_checkpoint(database: Dat
     assert sweep(database) == 0
 
 
+@pytest.mark.parametrize(("unknown", "units", "cost"), [("input", 3000, 300), ("nothing", 0, 0), ("hold", 3000, 450)])
+def test_what_is_priced_by_the_unit_is_charged_its_units(
+    database: Database, unknown: str, units: int, cost: int
+) -> None:
+    process = Mortal(database)
+    by_unit = Prices(0, 0, 0, 0, 100_000)
+    process.hold(replace(order(make_key(database), 450), prices=by_unit, units=3000, input_bound=0))
+    process.die()
+    assert sweep(database, unknown) == 1
+    (row,) = booked(database)
+    assert (row.units, row.unit_price, row.cost, row.estimated) == (units, 100_000, cost, True)
+
+
 @pytest.mark.parametrize(("unknown", "tokens", "cost"), [("input", 10, 10), ("nothing", 0, 0), ("hold", 10, 300)])
 def test_of_what_nothing_is_known_a_setting_says_what_is_charged(
     database: Database, unknown: str, tokens: int, cost: int

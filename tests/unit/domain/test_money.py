@@ -2,7 +2,7 @@
 
 import pytest
 
-from tollhouse.domain.money import MILLION, Prices, Tariff, nanos_from_usd, usd_from_nanos
+from tollhouse.domain.money import MILLION, Prices, Rates, Tariff, nanos_from_usd, usd_from_nanos
 from tollhouse.domain.usage import Usage
 
 BASE = Prices(input=3 * MILLION, cache_read=MILLION, cache_write=4 * MILLION, output=15 * MILLION)
@@ -72,3 +72,17 @@ def test_an_amount_that_a_database_cannot_hold_is_refused() -> None:
 )
 def test_dollars_are_shown_exactly_and_without_trailing_zeros(nanos: int, text: str) -> None:
     assert usd_from_nanos(nanos) == text
+
+
+def test_a_call_is_priced_by_its_tokens_or_else_by_its_units() -> None:
+    both, tokens, unit = Rates(Tariff(BASE), 5), Rates(Tariff(BASE)), Rates(None, 5)
+    used = Usage(input=1, units=1000)
+    assert both.prices_for(used) == tokens.prices_for(used) == BASE
+    assert both.prices_for(Usage(units=1000)) == unit.prices_for(used) == Prices(0, 0, 0, 0, 5)
+    assert tokens.prices_for(Usage(units=1000)) is None
+    assert (tokens.cost(Usage()), unit.cost(Usage()), Rates(None).cost(Usage())) == (0, 0, None)
+
+
+def test_units_are_priced_by_the_million_thousandths() -> None:
+    # A cent a unit.
+    assert Rates(None, 10_000_000_000).cost(Usage(units=2500)) == 25_000_000

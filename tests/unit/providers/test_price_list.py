@@ -19,6 +19,7 @@ from genai_prices.types import (
 )
 
 from tollhouse.domain import usage
+from tollhouse.domain.call import Unit
 from tollhouse.domain.money import Prices, Tariff
 from tollhouse.providers.price_list import PublishedPrices
 
@@ -38,6 +39,7 @@ def listed(
 def tariff(monkeypatch: pytest.MonkeyPatch, prices: ModelPrice | list[ConditionalPrice]) -> Tariff:
     listing = listed(monkeypatch, prices).find("acme", "m")
     assert listing is not None
+    assert listing.tariff is not None
     return listing.tariff
 
 
@@ -76,7 +78,6 @@ def test_thought_that_is_dearer_than_speech_sets_the_price_of_both(monkeypatch: 
     [
         ModelPrice(),
         ModelPrice(output_mtok=Decimal(1)),
-        ModelPrice(audio_hours=Decimal(1)),
         ModelPrice(input_mtok=Decimal(1), output_mtok=Decimal(1), requests_kcount=Decimal(12)),
     ],
 )
@@ -156,6 +157,7 @@ def test_a_call_costs_what_the_list_itself_computes(vendor: str, model: str, cou
     plain, read, write, out = counts
     listing = PublishedPrices().find(vendor, model)
     assert listing is not None
+    assert listing.tariff is not None
     if not listing.tariff.base.output:
         out = 0
     if listing.tariff.base.cache_write == listing.tariff.base.input:
@@ -178,4 +180,36 @@ def test_every_vendor_model_that_is_named_has_a_price() -> None:
         names = prices.models(vendor)
         assert len(names) > 20
         assert all(prices.find(vendor, name) for name in names)
-    assert "whisper-1" not in prices.models("openai")
+    assert {"whisper-1", "tts-1"} <= {*prices.models("openai")}
+    assert "moderation" not in prices.models("openai")
+
+
+@pytest.mark.parametrize(
+    ("prices", "unit", "nanos"),
+    [
+        (ModelPrice(audio_hours=Decimal("0.36"), input_audio_hours=Decimal("0.36")), "second", USD // 10),
+        (ModelPrice(input_audio_hours=Decimal("0.111")), "second", 30_833_334),
+        (ModelPrice(input_mchars=Decimal(15)), "character", 15_000_000),
+    ],
+)
+def test_what_is_billed_by_the_second_or_the_character_has_a_price_by_a_million_thousandths_of_it(
+    prices: ModelPrice, unit: Unit, nanos: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = listed(monkeypatch, prices).find("acme", "m")
+    assert listing is not None
+    assert (listing.tariff, listing.unit_prices) == (None, {unit: nanos})
+
+
+def test_tokens_of_images_and_sound_are_priced_as_the_dearest_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    prices = ModelPrice(
+        input_mtok=Decimal(5),
+        input_image_mtok=Decimal(8),
+        output_mtok=Decimal(10),
+        output_image_mtok=Decimal(32),
+        cache_read_mtok=Decimal(1),
+        cache_image_read_mtok=Decimal(2),
+    )
+    listing = listed(monkeypatch, prices).find("acme", "m")
+    assert listing is not None
+    assert listing.tariff == Tariff(Prices(5 * USD, USD, 5 * USD, 10 * USD))
+    assert listing.media_tariff == Tariff(Prices(8 * USD, 2 * USD, 5 * USD, 32 * USD))

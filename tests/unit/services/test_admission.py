@@ -73,3 +73,25 @@ def test_the_dearest_price_that_can_apply_is_taken() -> None:
     assert bound_of(TEXT, target, 10).nanos == 3 * TEXT_TOKENS + 10
     longer = replace(TEXT, size=1001)
     assert bound_of(longer, target, 10).nanos == 5 * (TEXT_TOKENS + 1) + 9 * 10
+
+
+IMAGES = Facts("m", 1000, generates=False, surcharged=True, unit="image", units=3000)
+
+
+def test_units_that_are_known_are_bounded_by_their_price() -> None:
+    target = replace(TARGET, tariff=None, unit_prices={"image": 1000 * MILLION})
+    assert bound_of(IMAGES, target, None) == Bound(0, 3_000_000, known=True)
+    assert not bound_of(replace(IMAGES, units_bounded=False), target, None).known
+    assert not bound_of(replace(IMAGES, unit="second"), target, None).known
+
+
+def test_what_may_be_paid_for_by_tokens_instead_is_bounded_by_both() -> None:
+    target = replace(TARGET, unit_prices={"image": 1})
+    assert bound_of(IMAGES, target, None) == Bound(0, 1000 + CALL_OVERHEAD, known=False)
+    assert bound_of(replace(IMAGES, surcharged=False), target, None).known
+
+
+def test_a_free_call_is_bounded_without_a_price() -> None:
+    facts = Facts("m", 1000, generates=False, free=True)
+    assert bound_of(facts, replace(TARGET, tariff=None), None).known
+    assert bound_of(facts, replace(TARGET, tariff=None), None).nanos == 0

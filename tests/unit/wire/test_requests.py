@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.errors import InvalidField
+from tollhouse.domain.errors import BadRequest, InvalidField
 from tollhouse.domain.routes import Host, Manners, Target
-from tollhouse.wire import FORMATS
+from tollhouse.wire import FORM_FORMATS, FORMATS
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 SMALLEST: dict[str, dict[str, Any]] = {
@@ -20,7 +20,12 @@ SMALLEST: dict[str, dict[str, Any]] = {
     "count_tokens": {"model": "m", "messages": MESSAGES},
     "embeddings": {"model": "m", "input": "Hello"},
     "responses": {"model": "m", "input": "Hello"},
+    "moderations": {"input": "Hello"},
+    "rerank": {"model": "m", "query": "Hello", "documents": ["Hello"]},
+    "images": {"model": "m", "prompt": "Hello"},
+    "speech": {"model": "m", "input": "Hello"},
 }
+GENERATE = ("chat", "completions", "messages", "responses")
 TARGET = Target("m", "host-model", Host("prv_1", "host", "openai", "http://host"), None)
 
 
@@ -37,16 +42,26 @@ def written(format: str, cap: int | None = None, cap_field: str = "max_tokens", 
     return out
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", SMALLEST)
 def test_the_smallest_request_is_enough(format: str) -> None:
     facts = read(format)
-    assert (facts.model, facts.size, facts.stream, facts.choices, facts.media) == ("m", 1234, False, 1, 0)
-    assert not facts.surcharged
-    assert facts.generates == (format not in ("embeddings", "count_tokens"))
-    assert facts.free == (format == "count_tokens")
+    assert facts.model == ("omni-moderation-latest" if format == "moderations" else "m")
+    assert (facts.size >= 1234, facts.choices, facts.media) == (True, 1, 0)
+    assert facts.stream == (format == "speech")
+    # Tokens bound neither an image nor sound.
+    assert facts.surcharged == (format in ("images", "speech"))
+    assert facts.generates == (format in GENERATE)
+    assert facts.free == (format in ("count_tokens", "moderations"))
 
 
-@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_is_read_from_json_or_from_an_upload() -> None:
+    assert FORMATS.keys() == SMALLEST.keys() | FORM_FORMATS.keys()
+    for format in FORM_FORMATS.values():
+        with pytest.raises(BadRequest, match="multipart/form-data"):
+            format.read({"model": "m"}, 1)
+
+
+@pytest.mark.parametrize("format", SMALLEST)
 def test_each_required_field_is_named_when_it_is_missing(format: str) -> None:
     for field in SMALLEST[format]:
         body = {name: value for name, value in SMALLEST[format].items() if name != field}
@@ -117,6 +132,21 @@ def test_each_required_field_is_named_when_it_is_missing(format: str) -> None:
         ("embeddings", {"input": {"a": 1}}, "input"),
         ("embeddings", {"encoding_format": "hex"}, "encoding_format"),
         ("embeddings", {"dimensions": 0}, "dimensions"),
+        ("moderations", {"input": []}, "input"),
+        ("moderations", {"input": [7]}, "input[0]"),
+        ("moderations", {"model": 7}, "model"),
+        ("rerank", {"documents": []}, "documents"),
+        ("rerank", {"documents": [7]}, "documents[0]"),
+        ("rerank", {"query": ""}, "query"),
+        ("rerank", {"top_n": 0}, "top_n"),
+        ("images", {"prompt": 5}, "prompt"),
+        ("images", {"n": 0}, "n"),
+        ("images", {"n": 129}, "n"),
+        ("images", {"stream": "true"}, "stream"),
+        ("speech", {"input": ""}, "input"),
+        ("speech", {"voice": 5}, "voice"),
+        ("speech", {"speed": "fast"}, "speed"),
+        ("speech", {"stream_format": "ws"}, "stream_format"),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named(format: str, fields: dict[str, Any], param: str) -> None:
@@ -176,14 +206,14 @@ FIELDS = st.sampled_from(
 TANGLES = st.recursive(ODD, lambda inner: st.dictionaries(FIELDS, inner, max_size=4) | st.lists(inner, max_size=3))
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", SMALLEST)
 @settings(max_examples=60)
 @given(
     fields=st.dictionaries(FIELDS, TANGLES, max_size=4), parts=st.lists(st.dictionaries(FIELDS, TANGLES), max_size=3)
 )
 def test_any_body_has_facts_or_names_a_field(format: str, fields: dict[str, Any], parts: list[dict[str, Any]]) -> None:
     body = {**SMALLEST[format], **fields}
-    if format != "embeddings":
+    if format in GENERATE:
         typed = [{"type": "tool_result", **part} for part in parts]
         body["messages"] = [{"role": "user", "content": typed}]
     try:
@@ -195,7 +225,7 @@ def test_any_body_has_facts_or_names_a_field(format: str, fields: dict[str, Any]
     assert facts.output_cap is None or type(facts.output_cap) is int
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", SMALLEST)
 def test_unknown_fields_go_on_in_their_order(format: str) -> None:
     fields = {"zeta": {"b": 1, "a": [None]}, "store": False, "alpha": 1.5, "model": "m", "beta": "é\u2028"}
     body = json.loads(written(format, **fields))

@@ -78,14 +78,16 @@ class Upload:
             length = 0
         stream, got = environ["wsgi.input"], 0
         while length is None or got < length:
-            if max(got, length or 0) > longest:
-                raise TooLarge(f"The upload has more than {longest} bytes, the most that this gateway takes.")
+            if (length or 0) > longest:
+                raise _too_large(longest)
             piece = stream.read(PIECE if length is None else min(PIECE, length - got))
             if not piece:
                 if length is not None:
                     raise BadRequest("The upload ended before the length that was given for it.")
                 return
             got += len(piece)
+            if got > longest:
+                raise _too_large(longest)
             yield piece
             time.sleep(0)  # a client that always has more would keep the loop to itself
 
@@ -136,3 +138,7 @@ class Upload:
             return self._head.decode() if size <= LONGEST_TEXT else None
         except UnicodeDecodeError:
             raise InvalidField(f"{self._part.name}: it is not UTF-8.", param=self._part.name) from None
+
+
+def _too_large(longest: int) -> TooLarge:
+    return TooLarge(f"The upload has more than {longest} bytes, the most that this gateway takes.")
