@@ -245,7 +245,7 @@ class TestARequest:
                 f"host: 127.0.0.1:{server.port}",
                 "accept: application/json",
                 "accept-encoding: identity",
-                headers[3] if headers[3].startswith("user-agent: tollhouse/") else "",
+                next(line for line in headers if line.startswith("user-agent: tollhouse/")),
                 f"{HOP_HEADER}: 1",
                 f"authorization: Bearer {CANARY}",
                 "content-type: application/json",
