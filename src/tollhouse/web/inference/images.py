@@ -13,7 +13,7 @@ generate = described(
         id="createImage",
         summary="OpenAI Images",
         tag="OpenAI",
-        example={"model": "gpt-image-2", "prompt": "a cat", "n": 1},
+        example={"model": "echo", "prompt": "a cat", "n": 1},
         answer=_IMAGES,
     )
 )(InferenceView("images"))
@@ -24,7 +24,7 @@ edit = described(
         id="createImageEdit",
         summary="An edit of uploaded images",
         tag="OpenAI",
-        example={"model": "gpt-image-2", "prompt": "bluer", "image": "(a file)"},
+        example={"model": "echo", "prompt": "bluer", "image": "(a file)"},
         answer=_IMAGES,
         sent_as="multipart/form-data",
     )

@@ -12,7 +12,7 @@ create = described(
         id="createModeration",
         summary="OpenAI Moderations",
         tag="OpenAI",
-        example={"model": "omni-moderation-latest", "input": "a text"},
+        example={"model": "echo", "input": "a text"},
         answer={"id": "modr-1", "model": "omni-moderation-latest", "results": [{"flagged": False}]},
         description="It costs nothing, and is recorded as that.",
     )

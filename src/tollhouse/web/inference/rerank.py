@@ -12,7 +12,7 @@ create = described(
         id="rerank",
         summary="Which documents answer a query best, as Cohere, Jina and vLLM have it",
         tag="OpenAI",
-        example={"model": "reranker", "query": "a query", "documents": ["one", "another"], "top_n": 1},
+        example={"model": "echo", "query": "a query", "documents": ["one", "another"], "top_n": 1},
         answer={"results": [{"index": 0, "relevance_score": 0.9}]},
     )
 )(InferenceView("rerank"))
