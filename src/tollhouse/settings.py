@@ -129,6 +129,13 @@ class Settings:
     max_body_bytes: int = _setting(
         "TOLLHOUSE_MAX_BODY_BYTES", "Longest request body.", 32 * 1024 * 1024, _whole(1024, 1 << 32)
     )
+    body_memory_bytes: int = _setting(
+        "TOLLHOUSE_BODY_MEMORY_BYTES",
+        "Memory of one process for request bodies, of which one takes about three times its length until it is "
+        "sent; bodies wait up to 10 s for it.",
+        256 * 1024 * 1024,
+        _whole(1 << 20, 1 << 40),
+    )
     max_reply_bytes: int = _setting(
         "TOLLHOUSE_MAX_REPLY_BYTES",
         "Longest whole reply of a provider.",

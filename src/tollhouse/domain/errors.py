@@ -8,7 +8,7 @@
     ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
     ├── Conflict 409
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
-    ├── Unavailable 503 ─ LedgerUnavailable, NotStored
+    ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded
     ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid
     └── InvalidSetting
 """
@@ -136,6 +136,10 @@ class NotStored(Unavailable):
 
     code = "response_not_stored"
     may_retry = False
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
 
 
 class UpstreamError(TollhouseError):

@@ -27,9 +27,11 @@ class Composed:
         return Translated(end.body, (*middle.dropped, *end.dropped))
 
     def converter(self, call: Call) -> Converter:
-        middle = replace(call, body=self._first.request(call.body).body)
+        middle = replace(call, body=self._first.request(call.body).body, room=None)
         framing = EventFraming() if call.facts.stream else WholeFraming()
-        return _Chain(self._second.converter(middle), self._first.converter(call), framing)
+        chain = _Chain(self._second.converter(middle), self._first.converter(call), framing)
+        middle.let_go(0)
+        return chain
 
 
 class _Chain:
