@@ -51,4 +51,9 @@ class _Chain:
         return last + rest + self._client_side.finish()
 
     def _on(self, middle: bytes) -> bytes:
-        return b"".join([self._client_side.feed(frame) for frame in self._framing.feed(middle)]) if middle else b""
+        if not middle:
+            return b""
+        frames = self._framing.feed(middle)
+        if len(frames) == 1:
+            return self._client_side.feed(frames[0])
+        return b"".join([self._client_side.feed(frame) for frame in frames])

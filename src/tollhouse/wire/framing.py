@@ -78,5 +78,9 @@ def event_data(event: bytes) -> bytes:
     """The data of an event, its lines joined."""
     if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
         return event[6:-2]
+    if event.startswith(b"event: "):
+        data = event.find(b"\n") + 1
+        if event.startswith(b"data: ", data) and event.find(b"\n", data) == len(event) - 2:
+            return event[data + 6 : -2]
     lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
     return b"\n".join(lines)
