@@ -1,4 +1,4 @@
-"""`make bench`: everyone answers the same calls on this machine; then start, idle memory, translation and streams of Tollhouse."""
+"""`make bench`: everyone answers the same calls on this machine; then start and memory, translation and streams."""
 
 import argparse
 import shlex

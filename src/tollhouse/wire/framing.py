@@ -31,7 +31,7 @@ class EventFraming:
         # Up to three of the old bytes can be part of a blank line that ends in the new ones.
         searched = max(0, len(self._rest) - 3)
         text = self._rest + chunk if self._rest else chunk
-        if b"\r" not in text:
+        if text.find(b"\r") < 0:
             return self._feed_plain(text, searched)
         # A carriage return at the end may be half of a line's end: wait for the other half.
         end = len(text) - 1 if text.endswith(b"\r") else len(text)
