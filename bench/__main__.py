@@ -1,4 +1,4 @@
-"""`make bench`: everyone answers the same calls on this machine; then start, idle memory and streams of Tollhouse."""
+"""`make bench`: everyone answers the same calls on this machine; then start and memory, translation and streams."""
 
 import argparse
 import shlex
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import contestants, machine, nginx, notes, peers, rounds, startup, streams, table, tools
+from bench import contestants, machine, nginx, notes, peers, rounds, startup, streams, table, tools, translation
 from bench.load import Load
 from bench.processes import Failed
 
 RESULTS = Path(__file__).parent / "results" / "latest.md"
-PARTS = ("calls", "startup", "streams")
+PARTS = ("calls", "startup", "translation", "streams")
 
 
 def main() -> int:
@@ -47,6 +47,10 @@ def _parts(given: argparse.Namespace, folder: Path) -> Iterator[str]:
         start = startup.cold_start(folder, given.source, given.rounds)
         idle = startup.idle_memory(folder, given.source)
         yield f"## Start and idle memory\n\n{table.startup(start, idle)}\n{notes.STARTUP}"
+    if "translation" in given.parts:
+        print("translations ...", flush=True)
+        translated = translation.measure(folder, given.source)
+        yield f"## Translation\n\n{table.translation(translated)}\n{notes.TRANSLATION}{translation.verdict(translated)}"
     if "streams" in given.parts:
         print(f"{given.streams} streams, once without and once with Tollhouse ...", flush=True)
         streamed = streams.measure(folder, given.source, given.streams, given.ramp, given.hold)

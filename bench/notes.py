@@ -23,3 +23,9 @@ STARTUP = """\
 Files are in the kernel's cache. The share is resident memory with what processes share divided among them; CPU is of
 one core, with nobody calling. The local model, which takes 240 MB and more, is off.
 """
+
+TRANSLATION = """\
+Processor time of one process, the fastest of 200 rounds. The reply is a stream of some 600 events: thoughts, a text,
+two tool calls with their arguments in pieces; what handing on the same events takes is in the first rows, and taken off
+the others. The request is a dialogue of 21 messages, 5 of them with tool calls, and 8 tools.
+"""

@@ -9,6 +9,7 @@ from bench import machine
 from bench.rounds import Score
 from bench.startup import Idle, Start
 from bench.streams import Streamed
+from bench.translation import Translated, over_identity
 
 PEERS = {"litellm": "LiteLLM", "portkey": "Portkey"}
 
@@ -60,6 +61,15 @@ def streams(streamed: Sequence[Streamed]) -> str:
             "-" if one.cpu is None else f"{one.cpu:.0f} µs",
         )
         rows.append([one.label, f"{one.most_open:,}", *times, f"{one.tokens:,} of {one.tokens_due:,}", *used])
+    return _lines(rows)
+
+
+def translation(translated: Sequence[Translated]) -> str:
+    """A row for each pair."""
+    rows = [["client", "host", "100 events", "over the identity", "a request"], ["---", "---", *["---:"] * 3]]
+    for one in translated:
+        over = "-" if one.client == one.upstream else f"**{over_identity(one, translated):.2f} ms**"
+        rows.append([one.client, one.upstream, f"{one.reply_ms:.3f} ms", over, f"{one.request_us:.0f} µs"])
     return _lines(rows)
 
 

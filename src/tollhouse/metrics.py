@@ -97,6 +97,17 @@ UPSTREAM_ATTEMPTS = Counter(
     ["provider", "outcome"],
     registry=REGISTRY,
 )
+BODY_MEMORY_BYTES = Gauge(
+    "tollhouse_body_memory_bytes",
+    "Memory that is set aside for request bodies over 64 kB.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+)
+BODY_MEMORY_REFUSALS = Counter(
+    "tollhouse_body_memory_refusals",
+    "Requests refused because there was no memory for their body in time.",
+    registry=REGISTRY,
+)
 LEDGER_GROUP_SIZE = Histogram(
     "tollhouse_ledger_group_size",
     "Holds and settlements of one transaction.",

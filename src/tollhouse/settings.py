@@ -135,6 +135,13 @@ class Settings:
         200 * 1000 * 1000,
         _whole(1024, 1 << 40),
     )
+    body_memory_bytes: int = _setting(
+        "TOLLHOUSE_BODY_MEMORY_BYTES",
+        "Memory of one process for request bodies, of which one takes about three times its length until it is "
+        "sent; bodies wait up to 10 s for it.",
+        256 * 1024 * 1024,
+        _whole(1 << 20, 1 << 40),
+    )
     max_reply_bytes: int = _setting(
         "TOLLHOUSE_MAX_REPLY_BYTES",
         "Longest whole reply of a provider.",

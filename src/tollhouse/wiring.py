@@ -1,14 +1,15 @@
 """Puts everything together: the only module that knows both use cases and adapters."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs
-from tollhouse.domain.ports import JobQueue
+from tollhouse.domain.ports import JobQueue, Outside, Result, at_once
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
@@ -35,7 +36,6 @@ from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage
 from tollhouse.store.instances import Instance
 from tollhouse.store.leases import Leases
-from tollhouse.store.ledger.drivers import Outside, at_once
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_lost, load_secret_key
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 Process = Literal["web", "worker", "scheduler", "cli"]
 EMBEDDED_DATABASE = "tollhouse.db"
+LARGE_BODIES_AT_ONCE = 2
+"""Threads that read large bodies: the interpreter runs one at a time anyway."""
 SPOOL = "spool"
 """Folder of the home in which settlements wait for a database that is away."""
 
@@ -73,6 +75,11 @@ class Services:
         self.settings = settings
         self.process = process
         self._serving: Serving | None = None
+
+    @cached_property
+    def outside(self) -> Outside:
+        """For work that takes the processor for long, such as reading a large body."""
+        return _outside_the_loop(LARGE_BODIES_AT_ONCE)
 
     @cached_property
     def database(self) -> Database:
@@ -183,7 +190,12 @@ class Services:
             )
             admission = Admission(ledger, refuse_unpriced=self.settings.unknown_price == "refuse")
             inference = Inference(
-                catalogue, admission, ledger, self._upstreams, max_reply_bytes=self.settings.max_reply_bytes
+                catalogue,
+                admission,
+                ledger,
+                self._upstreams,
+                max_reply_bytes=self.settings.max_reply_bytes,
+                outside=self.outside,
             )
             responses = Responses(
                 inference,
@@ -247,13 +259,31 @@ class Services:
         return PublishedPrices()
 
 
-def _outside_the_loop() -> Outside:
-    """Where threads are greenlets, a wait for the disk would hold up all of them: it gets a thread of the system."""
+def _outside_the_loop(threads: int = 10) -> Outside:
+    """Where threads are greenlets, a long piece of work would hold up all of them: it gets a thread of the system."""
     from gevent import get_hub, monkey
 
     if not monkey.is_module_patched("threading"):
         return at_once
-    return get_hub().threadpool.apply
+    from gevent.threadpool import ThreadPool
+
+    pool = ThreadPool(threads, hub=get_hub())
+
+    def outside(work: Callable[[], Result]) -> Result:
+        # What it raises comes back as a value: gevent would write a traceback of it.
+        result, error = pool.apply(_caught, (work,))
+        if error is not None:
+            raise error
+        return cast(Result, result)
+
+    return outside
+
+
+def _caught(work: Callable[[], Result]) -> tuple[Any, Exception | None]:
+    try:
+        return work(), None
+    except Exception as error:  # noqa: BLE001 - whoever asked for the work gets it
+        return None, error
 
 
 def build(settings: Settings, process: Process) -> Services:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Never, Protocol
 
 from tollhouse.domain.form import Form
 
@@ -42,6 +42,28 @@ class Facts:
     reply: str = ""
 
 
+class Room(Protocol):
+    """Memory that is set aside for a body."""
+
+    def shrink(self, size: int) -> None:
+        """No more than so many bytes are needed from here on."""
+
+
+class _LetGo(Mapping[str, Any]):
+    """In place of a body: whoever reads it all the same is told."""
+
+    def __getitem__(self, name: str) -> Never:
+        raise RuntimeError(f"The body was let go when it was sent; {name} has to be read before.")
+
+    def __iter__(self) -> Never:
+        raise RuntimeError("The body was let go when it was sent.")
+
+    __len__ = __iter__
+
+
+_LET_GO = _LetGo()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request for inference. `body` is parsed and checked JSON, and nobody writes to it; of an upload, which
@@ -59,6 +81,13 @@ class Call:
     strict: bool = False
     translated: bool = False
     form: Form | None = None
+    room: Room | None = field(default=None, compare=False)
+
+    def let_go(self, left: int) -> None:
+        """No host will be asked again: the body takes no memory any more, but for `left` bytes of it as written."""
+        object.__setattr__(self, "body", _LET_GO)
+        if self.room is not None:
+            self.room.shrink(left)
 
 
 HOP_HEADER = "x-tollhouse-hop"

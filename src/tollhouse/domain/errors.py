@@ -8,11 +8,7 @@
     ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
     ├── Conflict 409
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
-    ├── Unavailable 503 ─ LedgerUnavailable, NotStored
-    may_retry = False
-
-
-    ├── Unavailable 503 ─ LedgerUnavailable
+    ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded
     ├── OutOfSpace 507
     ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid
     └── InvalidSetting
@@ -149,6 +145,10 @@ class OutOfSpace(TollhouseError):
     status = 507
     code = "out_of_space"
     may_retry = False
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
 
 
 class UpstreamError(TollhouseError):

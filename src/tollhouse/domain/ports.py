@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tollhouse.domain.call import Unit
 from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.routes import Host, Manners, Target
+
+Result = TypeVar("Result")
 
 
 class LongBody(Protocol):
@@ -106,6 +108,17 @@ class Ledger(Protocol):
 
     def has_hard_budget(self, scopes: Sequence[Scope]) -> bool:
         """Whether a hard budget was on one of the scopes when the database was last read."""
+
+
+class Outside(Protocol):
+    """Runs a piece of work to its end where it holds up nobody else; gives what it gives, and raises what it raises."""
+
+    def __call__(self, work: Callable[[], Result]) -> Result: ...
+
+
+def at_once(work: Callable[[], Result]) -> Result:
+    """Where nobody is held up."""
+    return work()
 
 
 class PriceList(Protocol):

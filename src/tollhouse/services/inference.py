@@ -18,7 +18,7 @@ from tollhouse.domain.errors import (
     UpstreamInvalid,
     UpstreamRejected,
 )
-from tollhouse.domain.ports import Exchange, Ledger, Outgoing, Upstreams
+from tollhouse.domain.ports import Exchange, Ledger, Outgoing, Outside, Upstreams, at_once
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
 from tollhouse.domain.usage import Usage
@@ -28,6 +28,7 @@ from tollhouse.services.reply import CLIENT_GONE, Reply
 from tollhouse.services.routing import candidates
 from tollhouse.services.settlement import NOTHING, Booking
 from tollhouse.services.translation import Choice, Wording, dialect_of, word
+from tollhouse.wire import json_text
 
 LONGEST_ERROR = 64 * 1024
 """Bytes of an upstream's error that are read."""
@@ -46,16 +47,21 @@ class Inference:
         upstreams: Upstreams,
         *,
         max_reply_bytes: int,
+        outside: Outside = at_once,
     ) -> None:
+        """`outside` translates large bodies."""
         self._catalogue = catalogue
         self._admission = admission
         self._ledger = ledger
         self._upstreams = upstreams
         self._max_reply_bytes = max_reply_bytes
+        self._outside = outside
 
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
-        choices = word(call, self._candidates(principal, call))
+        targets = self._candidates(principal, call)
+        run = self._outside if call.facts.size >= json_text.LARGE else at_once
+        choices = run(lambda: word(call, targets))
         try:
             admitted = self._admission.admit(principal, call, choices)
         except TollhouseError as error:
@@ -85,26 +91,35 @@ class Inference:
 
     def _send(self, call: Call, choices: Sequence[Choice], admitted: Admitted, booking: Booking) -> Reply:
         for target, wording in choices:
+            last = target is choices[-1][0]
             booking.sent_to(target)
             try:
-                reply = self._attempt(call, target, wording, admitted, booking)
+                reply = self._attempt(call, target, wording, admitted, booking, last=last)
             except UpstreamError as error:
                 metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, error.code).inc()
                 # An attempt that may be billed is booked as it is: another would need a hold of its own.
-                if error.billable or not error.may_fail_over or target is choices[-1][0]:
+                if error.billable or not error.may_fail_over or last:
                     raise
             else:
                 metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, "ok").inc()
                 return reply
         raise AssertionError("a route without targets")
 
-    def _attempt(self, call: Call, target: Target, wording: Wording, admitted: Admitted, booking: Booking) -> Reply:
+    def _attempt(
+        self, call: Call, target: Target, wording: Wording, admitted: Admitted, booking: Booking, *, last: bool
+    ) -> Reply:
         format, said = wording.format, wording.call
         cap = admitted.cap
         if cap is None and format.requires_cap and said.facts.output_cap is None:
             cap = target.max_output or target.default_output_cap
         body = format.write(said, target, cap, self._upstreams.manners(target.host))
+        converter = wording.pair.converter(call)
+        if last:
+            _let_go(call, said, len(body))
         exchange = self._upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream))
+        del body
+        if last:
+            _let_go(call, said, 0)
         try:
             crash_points.reach("sent")
             framing = format.framing(said.facts)
@@ -120,7 +135,7 @@ class Inference:
                 exchange=exchange,
                 framing=framing,
                 meter=meter,
-                converter=wording.pair.converter(call),
+                converter=converter,
                 dropped=wording.dropped,
                 booking=booking,
             )
@@ -130,6 +145,12 @@ class Inference:
             exchange.close()
             raise
         return reply
+
+
+def _let_go(call: Call, said: Call, left: int) -> None:
+    """Of a body that nobody will be sent again, however long its reply takes."""
+    said.let_go(left)
+    call.let_go(left)
 
 
 def _expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]) -> str:

@@ -96,11 +96,12 @@ class Responses:
         return self._stores if store is None else bool(store)
 
     def _open(self, principal: Principal, call: Call, context: Context) -> Reply:
+        field = "previous_response_id" if call.body.get("previous_response_id") else "conversation"
         try:
             return self._inference.open(principal, call)
         except BadRequest as error:
             if context.earlier:
-                _tell_in_the_callers_words(error, call, len(context.earlier))
+                _tell_in_the_callers_words(error, field, len(context.earlier))
             raise
 
 
@@ -109,9 +110,8 @@ def _resolved(call: Call, context: Context, *, store: bool) -> Call:
     return replace(call, body=body, facts=FORMATS[call.format].read(body, size_of(body)))
 
 
-def _tell_in_the_callers_words(error: BadRequest, call: Call, earlier: int) -> None:
+def _tell_in_the_callers_words(error: BadRequest, field: str, earlier: int) -> None:
     """The items before the caller's own are none that the caller can count."""
-    field = "previous_response_id" if call.body.get("previous_response_id") else "conversation"
 
     def said(match: re.Match[str]) -> str:
         number = int(match[1])

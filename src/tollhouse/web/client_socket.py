@@ -170,7 +170,8 @@ class ClientSocket(socket):
         self._be_patient(self._body.patience())
         started = time.monotonic()
         try:
-            data = super().recv(size)
+            # gunicorn asks for a megabyte, which it would keep where nobody counts it.
+            data = super().recv(min(size, PIECE))
         except TimeoutError:
             self.end_body_in(0)
             raise ClientStalled from None
@@ -209,7 +210,10 @@ class ClientSocket(socket):
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         # gevent's own allows one timeout for all of it, which a large reply over a slow line needs many of.
-        rest = memoryview(data)
+        sent = self.send(data, flags) if len(data) <= PIECE else 0
+        if sent == len(data):
+            return  # as nearly every event of a stream goes
+        rest = memoryview(data)[sent:]
         while rest:
             rest = rest[self.send(rest[:PIECE], flags) :]
 

@@ -90,7 +90,9 @@ def wants_usage(body: Mapping[str, Any]) -> bool:
 
 def is_usage_event(event: bytes) -> bool:
     """The event that `include_usage` adds at the end of a stream: usage, and no choices."""
-    if b'"usage"' not in event:
+    # Every event has choices but this one, and most a null usage: a search is cheaper than the patterns. `find`, as
+    # `in` asks first whether what it is given is a number, by an error, and takes three times as long.
+    if event.find(b'"usage"') < 0 or event.find(b'"choices":[{') >= 0:
         return False
     data = event_data(event)
     if not (_TELLS.search(data) and _NO_CHOICES.search(data)):
@@ -103,6 +105,12 @@ _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _TELLS = re.compile(rb'"(?:usage"\s*:\s*\{|error"\s*:\s*[^n\s])')
 """An event with a usage or an error that is not null. Most hosts have a null usage in every event: parsing those took
 a quarter of the time of a stream."""
+
+
+def _may_tell(data: bytes) -> bool:
+    """Searches for words, of which the pattern that decides takes as long as ten."""
+    usages = data.count(b'"usage"')
+    return (usages > 0 and usages > data.count(b'"usage":null')) or data.find(b'"error"') >= 0
 
 
 class ChatStreamMeter:
@@ -123,10 +131,11 @@ class ChatStreamMeter:
             self.started = self.complete = True
             return
         # As nearly every host writes it; then a search for two words is cheaper than the pattern.
-        if (b'"content":"' in data and b'"content":""' not in data) or OUTPUT_TEXT.search(data):
+        content = data.find(b'"content":"')
+        if (content >= 0 and data[content + 11 : content + 12] != b'"') or OUTPUT_TEXT.search(data):
             self._tokens += 1
             self.first_token = True
-        if not self.started or ((b'"usage"' in data or b'"error"' in data) and _TELLS.search(data)):
+        if not self.started or (_may_tell(data) and _TELLS.search(data)):
             self._read(data)
 
     def finish(self) -> None:

@@ -28,7 +28,8 @@ def as_objects(value: Any) -> list[dict[str, Any]]:
 
 def first_choice(document: Mapping[str, Any]) -> dict[str, Any] | None:
     """The one choice that a client of another format can have asked for."""
-    for choice in as_objects(document.get("choices")):
-        if not choice.get("index"):
+    choices = document.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and not choice.get("index"):
             return choice
     return None

@@ -27,9 +27,11 @@ class Composed:
         return Translated(end.body, (*middle.dropped, *end.dropped))
 
     def converter(self, call: Call) -> Converter:
-        middle = replace(call, body=self._first.request(call.body).body)
+        middle = replace(call, body=self._first.request(call.body).body, room=None)
         framing = EventFraming() if call.facts.stream else WholeFraming()
-        return _Chain(self._second.converter(middle), self._first.converter(call), framing)
+        chain = _Chain(self._second.converter(middle), self._first.converter(call), framing)
+        middle.let_go(0)
+        return chain
 
 
 class _Chain:
@@ -49,4 +51,9 @@ class _Chain:
         return last + rest + self._client_side.finish()
 
     def _on(self, middle: bytes) -> bytes:
-        return b"".join([self._client_side.feed(frame) for frame in self._framing.feed(middle)]) if middle else b""
+        if not middle:
+            return b""
+        frames = self._framing.feed(middle)
+        if len(frames) == 1:
+            return self._client_side.feed(frames[0])
+        return b"".join([self._client_side.feed(frame) for frame in frames])

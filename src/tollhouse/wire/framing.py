@@ -39,7 +39,7 @@ class EventFraming:
         # Up to three of the old bytes can be part of a blank line that ends in the new ones.
         searched = max(0, len(self._rest) - 3)
         text = self._rest + chunk if self._rest else chunk
-        if b"\r" not in text:
+        if text.find(b"\r") < 0:
             return self._feed_plain(text, searched)
         # A carriage return at the end may be half of a line's end: wait for the other half.
         end = len(text) - 1 if text.endswith(b"\r") else len(text)
@@ -98,5 +98,9 @@ def event_data(event: bytes) -> bytes:
     """The data of an event, its lines joined."""
     if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
         return event[6:-2]
+    if event.startswith(b"event: "):
+        data = event.find(b"\n") + 1
+        if event.startswith(b"data: ", data) and event.find(b"\n", data) == len(event) - 2:
+            return event[data + 6 : -2]
     lines = [line[5:].removeprefix(b" ") for line in event.splitlines() if line.startswith(b"data:")]
     return b"\n".join(lines)

@@ -38,5 +38,6 @@ class Pair(Protocol):
 
     def converter(self, call: Call) -> Converter:
         """Turns the host's frames into the client's bytes: of a stream, an event a frame; of a whole reply, pieces
-        of one document. `call` is the client's own. Never raises: what is malformed stays visible.
+        of one document. `call` is the client's own, and its body is not there any more when a reply comes.
+        Never raises: what is malformed stays visible.
         """

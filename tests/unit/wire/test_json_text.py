@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tollhouse.domain.errors import InvalidJSON
-from tollhouse.wire.json_text import DEEPEST, read_leniently, read_object, write
+from tollhouse.wire import json_text
+from tollhouse.wire.json_text import DEEPEST, MOST_VALUES, read_leniently, read_object, weigh, write
 
 MEGABYTE = 1024 * 1024
 
@@ -209,3 +211,44 @@ def test_any_bytes_are_refused_or_can_be_written_again(text: bytes) -> None:
     except InvalidJSON:
         return
     assert read_object(write(body)) == body
+
+
+@pytest.mark.parametrize("before", [0, 65_530, 65_535, 65_536, 131_060])
+def test_a_number_that_does_not_fit_is_found_wherever_it_stands(before: int) -> None:
+    with pytest.raises(InvalidJSON, match="64 bits"):
+        read_object(b'{"a":"%b","b":%d}' % (b"x" * before, 2**64))
+
+
+def test_a_body_of_too_many_values_is_refused_before_it_is_parsed() -> None:
+    text = b'{"a":[' + b"[]," * MOST_VALUES + b"[]]}"
+    started = time.monotonic()
+    with pytest.raises(InvalidJSON, match="values"):
+        weigh(text)
+    assert time.monotonic() - started < 1
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(alphabet='[{,\\"\n x', max_size=12), max_size=30), st.integers(1, 40))
+def test_marks_in_strings_are_no_values(strings: list[str], piece: int) -> None:
+    text = write({"a": strings})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "_PIECE", piece)
+        patch.setattr(json_text, "MOST_VALUES", len(strings) + 2)
+        weigh(text)
+        if len(strings) > 1:
+            patch.setattr(json_text, "MOST_VALUES", len(strings))
+            with pytest.raises(InvalidJSON):
+                weigh(text)
+
+
+@pytest.mark.parametrize("text", [b"", b'"', b"\\", b'{"a":"\\', b'"' * 1001, b"\\" * 1001, b'[,\\"' * 999])
+def test_what_is_no_json_has_a_weight_all_the_same(text: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_text, "MOST_VALUES", 0)
+    monkeypatch.setattr(json_text, "_PIECE", 7)
+    with suppress(InvalidJSON):
+        weigh(text)
+
+
+@pytest.mark.parametrize(("text", "times"), [(b'{"a":"x"}', 2), ('{"a":"é"}'.encode(), 4), (b'{"a":"\\u00e9"}', 4)])
+def test_wide_characters_weigh_more(text: bytes, times: int) -> None:
+    assert weigh(text) == times * len(text) + 64

@@ -1,6 +1,7 @@
 """Requests of each format: what is checked, what is known of them, and what is written to a host."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -256,3 +257,19 @@ def test_other_options_of_a_stream_are_kept() -> None:
 @pytest.mark.parametrize(("format", "stream"), [("chat", False), ("chat", None), ("messages", True)])
 def test_nothing_else_gets_stream_options(format: str, stream: bool | None) -> None:
     assert "stream_options" not in json.loads(written(format, stream=stream))
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"messages": [{"role": 7, "content": "hi"}] * 100_000}, "messages[0].role"),
+        ({"messages": [*[{"role": "user", "content": "hi"}] * 1000, {"role": 7}]}, "messages[1000].role"),
+        ({"messages": [{"role": 7}] * 1000, "stream": "yes"}, "stream"),
+    ],
+)
+def test_one_error_is_named_however_many_there_are(fields: dict[str, Any], param: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(InvalidField) as raised:
+        read("chat", **fields)
+    assert raised.value.param == param
+    assert time.monotonic() - started < 1

@@ -1,23 +1,16 @@
 """The tables behind a connection, whatever its driver."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection
 
+from tollhouse.domain.ports import Outside, at_once
 from tollhouse.store.ledger.tables import Tables
 
 if TYPE_CHECKING:
     import sqlite3
 
     import psycopg
-
-Outside = Callable[[Callable[[], None]], object]
-"""Runs a piece of work to its end where it holds up nobody else, and raises what it raises."""
-
-
-def at_once(work: Callable[[], None]) -> None:
-    work()
 
 
 def tables_of(connection: Connection, outside: Outside = at_once) -> Tables:

@@ -11,8 +11,9 @@ from tollhouse import crash_points
 from tollhouse.domain.errors import BudgetExceeded
 from tollhouse.domain.ledger import Entry, HoldOrder, Settlement
 from tollhouse.domain.money import usd_from_nanos
+from tollhouse.domain.ports import Outside, at_once
 from tollhouse.store.ledger.budget_book import BudgetBook, Window
-from tollhouse.store.ledger.drivers import Outside, at_once, tables_of
+from tollhouse.store.ledger.drivers import tables_of
 from tollhouse.store.ledger.rows import Values, adjustment_values, correction_of, entry_values, hold_values
 from tollhouse.store.ledger.tables import Opened, Tables, make_windows, uncorrected
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.errors import BudgetExceeded
 from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
+from tollhouse.domain.ports import Outside, at_once
 from tollhouse.domain.principal import Scope
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_contention, is_refusal, locks_all
@@ -21,7 +22,7 @@ from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.backlog import Backlog
 from tollhouse.store.ledger.blocked import PROBE_SECONDS, Blocked
 from tollhouse.store.ledger.budget_book import BudgetBook
-from tollhouse.store.ledger.drivers import Outside, at_once, tables_of
+from tollhouse.store.ledger.drivers import tables_of
 from tollhouse.store.ledger.group import Decision, Decisions, commit_group
 from tollhouse.store.ledger.open_calls import CHECKPOINT_SECONDS, OpenCalls
 from tollhouse.store.ledger.outage import Outage

@@ -7,17 +7,19 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Flask, Response, request
-from werkzeug.sansio.utils import get_content_length
 
 from tollhouse import logs
-from tollhouse.domain.call import Call
-from tollhouse.domain.errors import BadRequest, TooLarge, UpstreamError
+from tollhouse.domain.call import Call, Facts
+from tollhouse.domain.errors import UpstreamError
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.money import usd_from_nanos
+from tollhouse.domain.ports import Outside, at_once
 from tollhouse.domain.principal import Principal
 from tollhouse.services.reply import Reply
 from tollhouse.web import gate
+from tollhouse.web.body_memory import BodyMemory, BodyRoom
 from tollhouse.web.client_watch import end_with_client
+from tollhouse.web.inference.body import PIECE, read_body
 from tollhouse.web.inference.upload import Upload
 from tollhouse.wire import FORM_FORMATS, FORMATS, json_text
 from tollhouse.wire.format import FormFormat
@@ -81,6 +83,7 @@ class Calls:
     def __init__(self, app: Flask) -> None:
         self._flask: WSGIApplication = app.wsgi_app
         self._services = app.extensions["tollhouse"]
+        self._memory = BodyMemory(self._services.settings.body_memory_bytes)
         self._longest_body: int = app.config["MAX_CONTENT_LENGTH"]
         self._views = {
             rule.rule: view
@@ -115,12 +118,22 @@ class Calls:
         strict = gate.strict(environ)
         if view.format in FORM_FORMATS:
             return self._open_upload(FORM_FORMATS[view.format], request_id, principal, headers, strict, environ)
-        text = _body(environ, self._longest_body)
-        body = json_text.read_object(text)
-        facts = FORMATS[view.format].read(body, len(text))
-        call = Call(request_id, view.format, body, facts, headers, strict)
+        room = self._memory.room()
+        try:
+            body, facts = self._read(view.format, environ, room)
+            call = Call(request_id, view.format, body, facts, headers, strict, room=room)
+            return view.way_in(self._services.serve())(principal, call)
+        finally:
+            room.close()
+
+    def _read(self, format_name: str, environ: "WSGIEnvironment", room: BodyRoom) -> tuple[dict[str, Any], Facts]:
+        """The document, which is all that is left of the body's bytes, and its facts."""
+        text = read_body(environ, self._longest_body, room)
         end_with_client(environ)
-        return view.way_in(self._services.serve())(principal, call)
+        outside: Outside = self._services.outside if len(text) >= json_text.LARGE else at_once
+        if len(text) >= PIECE:
+            room.work(outside(lambda: json_text.weigh(text)))
+        return outside(lambda: _parsed(format_name, text))
 
     def _open_upload(
         self,
@@ -138,6 +151,11 @@ class Calls:
             end_with_client(environ)
             reply: Reply = self._services.serve().inference.open(principal, call)
         return reply
+
+
+def _parsed(format_name: str, text: bytes | bytearray) -> tuple[dict[str, Any], Facts]:
+    body = json_text.read_object(text)
+    return body, FORMATS[format_name].read(body, len(text))
 
 
 def json_response(document: Mapping[str, Any]) -> Response:
@@ -164,18 +182,3 @@ def _described(reply: Reply) -> list[tuple[str, str]]:
     if (cost := reply.cost) is not None:
         headers.append(("x-tollhouse-cost-usd", usd_from_nanos(cost)))
     return headers
-
-
-def _body(environ: Mapping[str, Any], longest: int) -> bytes:
-    """The whole body. Past Werkzeug's own limit, which cuts a body without a length there and says nothing."""
-    length = get_content_length(environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING"))
-    stream = environ["wsgi.input"]
-    if length is None:
-        text: bytes = stream.read(longest + 1) if environ.get("wsgi.input_terminated") else b""
-    else:
-        text = stream.read(length) if length <= longest else b""
-    if max(len(text), length or 0) > longest:
-        raise TooLarge(f"The body has more than {longest} bytes, the most that this gateway takes.")
-    if length is not None and len(text) < length:
-        raise BadRequest("The body ended before the length that was given for it.")
-    return text

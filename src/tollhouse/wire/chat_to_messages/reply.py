@@ -23,6 +23,7 @@ class WholeReply:
 
     def __init__(self, call: Call, created: int) -> None:
         self._call = call
+        self._legacy = is_legacy(call.body)
         self._created = created
         self._pieces: list[bytes] = []
 
@@ -39,7 +40,7 @@ class WholeReply:
         return json_text.write(self._completion(message))
 
     def _completion(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        legacy = is_legacy(self._call.body)
+        legacy = self._legacy
         blocks = [block for block in message["content"] if isinstance(block, dict)]
         said = _message(blocks, explanation(message.get("stop_details")), legacy=legacy)
         calls = sum(block.get("type") == "tool_use" for block in blocks)

@@ -15,8 +15,14 @@ _FINISH_REASONS = {
 }
 
 
+def asked_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a choice needs of the client's body, which is let go before the reply comes."""
+    needed = ("echo", "logprobs", "prompt") if body.get("echo") else ("logprobs",)
+    return {name: body.get(name) for name in needed}
+
+
 class ChoiceText:
-    """One choice as it grows. `asked` is the client's body: with `echo`, the prompt comes before the answer."""
+    """One choice as it grows. `asked` is of the client's body: with `echo`, the prompt comes before the answer."""
 
     def __init__(self, asked: Mapping[str, Any]) -> None:
         self._echoed = _text_of_prompt(asked) if asked.get("echo") else ""

@@ -4,7 +4,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call
 from tollhouse.wire import completion, json_text
-from tollhouse.wire.completions_to_chat.choice import ChoiceText, head, usage_of
+from tollhouse.wire.completions_to_chat.choice import ChoiceText, asked_of, head, usage_of
 from tollhouse.wire.completions_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_JSON, error_document
 
 
@@ -13,6 +13,7 @@ class WholeReply:
 
     def __init__(self, call: Call, created: int) -> None:
         self._call = call
+        self._asked = asked_of(call.body)
         self._created = created
         self._frames: list[bytes] = []
 
@@ -34,7 +35,7 @@ class WholeReply:
                 return error_document(choice.get("error"), BROKE_OFF)
             index = choice["index"] if type(choice.get("index")) is int else place
             told = {**choice, "finish_reason": choice.get("finish_reason") or "stop"}
-            choices.append(ChoiceText(self._call.body).take(index, told, choice.get("message")))
+            choices.append(ChoiceText(self._asked).take(index, told, choice.get("message")))
         if not choices:
             return error_document(None, NO_ANSWER)
         converted = {**head(self._call, document, self._created), "choices": choices}

@@ -5,7 +5,7 @@ from typing import Any
 from tollhouse.domain.call import Call
 from tollhouse.wire import completion, json_text
 from tollhouse.wire.chat import wants_usage
-from tollhouse.wire.completions_to_chat.choice import ChoiceText, head, usage_of
+from tollhouse.wire.completions_to_chat.choice import ChoiceText, asked_of, head, usage_of
 from tollhouse.wire.completions_to_chat.failure import BROKE_OFF, NOT_JSON, error_document
 from tollhouse.wire.framing import LONGEST_EVENT, event_data
 
@@ -20,6 +20,7 @@ class StreamedReply:
 
     def __init__(self, call: Call, created: int) -> None:
         self._call = call
+        self._asked = asked_of(call.body)
         self._created = created
         self._head: dict[str, Any] | None = None
         self._wants_usage = wants_usage(call.body)
@@ -54,7 +55,7 @@ class StreamedReply:
             return b""
         index = choice["index"] if type(choice.get("index")) is int else 0
         if index not in self._choices:
-            self._choices[index] = ChoiceText(self._call.body)
+            self._choices[index] = ChoiceText(self._asked)
         broken_off = choice.get("finish_reason") in completion.BROKEN_OFF
         told = {**choice, "finish_reason": None} if broken_off else choice
         said = self._choices[index].take(index, told, choice.get("delta"))

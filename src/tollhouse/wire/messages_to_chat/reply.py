@@ -16,6 +16,7 @@ class WholeReply:
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._stop_sequences = call.body.get("stop_sequences") or ()
         self._frames: list[bytes] = []
 
     def feed(self, frame: bytes) -> bytes:
@@ -58,14 +59,13 @@ class WholeReply:
             blocks.append({"type": "redacted_thinking", "data": sealed.write(facts.model)})
         told = document.get("usage")
         usage = openai_usage(told if isinstance(told, dict) else {})
-        asked = self._call.body.get("stop_sequences") or ()
         return {
             "id": f"msg_{stem}",
             "type": "message",
             "role": "assistant",
             "model": facts.model,
             "content": [*blocks, *calls],
-            **answer.ending(choice, asked, called=bool(calls), refused=refused),
+            **answer.ending(choice, self._stop_sequences, called=bool(calls), refused=refused),
             "usage": answer.usage_of(usage) | answer.tier_of(document),
         }
 

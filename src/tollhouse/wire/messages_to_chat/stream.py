@@ -22,6 +22,7 @@ class StreamedReply:
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._stop_sequences = call.body.get("stop_sequences") or ()
         self._blocks: Blocks | None = None
         self._ended = False
         self._refused = False
@@ -98,8 +99,7 @@ class StreamedReply:
             return self._fail(NO_ANSWER)
         self._ended = True
         rest = blocks.end()
-        asked = self._call.body.get("stop_sequences") or ()
-        ending = answer.ending(self._choice, asked, called=blocks.called, refused=self._refused)
+        ending = answer.ending(self._choice, self._stop_sequences, called=blocks.called, refused=self._refused)
         last = event("message_delta", {"delta": ending, "usage": answer.usage_of(self._usage)})
         return rest + last + event("message_stop", {})
 

@@ -46,6 +46,7 @@ class Part:
         self._events = events
         self._place = place
         self._name = f"response.{kind}"
+        self._delta = f"{self._name}.delta"
         self._pieces: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
@@ -65,7 +66,7 @@ class Part:
         if self.kind == "output_text":
             self._logprobs += logprobs
             fields["logprobs"] = logprobs
-        return self._events.write(f"{self._name}.delta", fields)
+        return self._events.write(self._delta, fields)
 
     def annotate(self, annotation: dict[str, Any]) -> bytes:
         self._annotations.append(annotation)

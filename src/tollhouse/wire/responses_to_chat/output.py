@@ -40,11 +40,11 @@ class Output:
                 out.append(self._think(kind, text))
         if said.get("annotations") and isinstance(self._speaking, Message):
             out += [self._speaking.annotate(annotation) for annotation in chunk.annotations_of(said)]
-        if refusal := chunk.refusal_of(said):
+        if said.get("refusal") and (refusal := chunk.refusal_of(said)):
             out.append(self._say("refusal", refusal, []))
-        if calls := completion.as_objects(said.get("tool_calls")):
+        if said.get("tool_calls") and (calls := completion.as_objects(said["tool_calls"])):
             out.append(self._call(calls))
-        return b"".join(out)
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def end(self, *, incomplete: bool) -> bytes:
         """The end of all items; what was cut off is the last of them."""

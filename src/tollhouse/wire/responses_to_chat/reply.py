@@ -16,7 +16,8 @@ class WholeReply:
     """Gathers the document, and converts it at its end."""
 
     def __init__(self, call: Call) -> None:
-        self._call = call
+        self._model = call.facts.model
+        self._object = ResponseObject(call)
         self._frames: list[bytes] = []
 
     def feed(self, frame: bytes) -> bytes:
@@ -37,10 +38,10 @@ class WholeReply:
         return json_text.write(self._response(document, choice, message))
 
     def _response(self, document: dict[str, Any], choice: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
-        response = ResponseObject(self._call)
+        response = self._object
         response.note(document)
         # The items of a stream of one piece, whose events nobody hears.
-        output = Output(self._call.facts.model, response.stem, Events())
+        output = Output(self._model, response.stem, Events())
         output.add(message, chunk.logprobs_of(choice))
         told = document.get("usage")
         usage = openai_usage(told) if isinstance(told, dict) else None
