@@ -94,9 +94,8 @@ def llm(tmp_path: Path, upstream: Upstream) -> CommandLine:
     return CommandLine(tmp_path, upstream)
 
 
-@pytest.mark.parametrize("way", [(), ("--no-stream",)])
-def test_text(llm: CommandLine, model: str, way: tuple[str, ...]) -> None:
-    assert llm("-m", model, "-s", "Be brief.", "Grüße, ☃!", *way) == "You said: Grüße, ☃!"
+def test_text(llm: CommandLine, model: str) -> None:
+    assert llm("-m", model, "-s", "Be brief.", "Grüße, ☃!") == "You said: Grüße, ☃!"
 
 
 def test_text_of_the_local_model(tmp_path: Path, local: Upstream) -> None:
