@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test faults check static format-check format lint types contracts bench soak clean
+.PHONY: help install up test test-clients faults check static format-check format lint types contracts bench soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,10 @@ up: .venv/installed ## run the whole gateway on this machine
 
 test: .venv/installed-dev ## run every test that needs no accelerator and no internet
 	@exec $(BIN)/pytest $(ARGS)
+
+# CLIENTS names some of the folders in tests/clients (make test-clients CLIENTS="llm instructor").
+test-clients: .venv/installed-dev ## other people's clients against a running gateway
+	@exec $(BIN)/python scripts/test_clients.py $(ARGS)
 
 faults: .venv/installed-dev ## every fault that the gateway survives, also the long ones
 	@exec $(BIN)/pytest -m 'faults or not faults' --timeout 600 tests/faults $(ARGS)
@@ -51,7 +55,7 @@ soak: .venv/installed-dev ## 30 minutes of steady load: neither memory nor open 
 	@exec $(BIN)/python -m bench.soak $(ARGS)
 
 clean: ## remove what make installed and what the tools cached
-	rm -rf .venv .uv bench/.peers build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-clients .uv bench/.peers build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests scripts bench -name __pycache__ -prune -exec rm -rf {} +
 
 # --- Installing -------------------------------------------------------------------------------------------------

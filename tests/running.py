@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from anthropic import Anthropic
-from openai import OpenAI
+if TYPE_CHECKING:
+    from anthropic import Anthropic
+    from openai import OpenAI
 
-COMMAND = (sys.executable, "-m", "tollhouse")
+COMMAND = (os.environ.get("TEST_PYTHON", sys.executable), "-m", "tollhouse")
+"""Other people's clients have environments of their own, in which there is no gateway."""
 
 
 def free_port() -> int:
@@ -29,7 +31,7 @@ class RunningGateway:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.port = free_port()
-        self._clients: list[OpenAI | Anthropic] = []
+        self._clients: list[Any] = []
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home.with_name(f"{home.name}-{self.port}.log")
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
@@ -81,14 +83,18 @@ class RunningGateway:
                 return found
             assert time.monotonic() < deadline, rows
 
-    def openai(self, key: str | None = None, **options: Any) -> OpenAI:
+    def openai(self, key: str | None = None, **options: Any) -> "OpenAI":
         """The official client; closed when the gateway is stopped."""
+        from openai import OpenAI
+
         client = OpenAI(base_url=f"{self.url}/v1", api_key=key or self.key, **{"max_retries": 0, **options})
         self._clients.append(client)
         return client
 
-    def anthropic(self, key: str | None = None, **options: Any) -> Anthropic:
+    def anthropic(self, key: str | None = None, **options: Any) -> "Anthropic":
         """The official client; closed when the gateway is stopped."""
+        from anthropic import Anthropic
+
         client = Anthropic(base_url=self.url, api_key=key or self.key, **{"max_retries": 0, **options})
         self._clients.append(client)
         return client

@@ -6,7 +6,9 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 
+from tests.e2e.sdks import Sdk
 from tests.running import RunningGateway
+from tests.scripted_host.host import CHAT, MESSAGES, ScriptedHost
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,28 @@ def openai(running: RunningGateway) -> OpenAI:
 @pytest.fixture
 def anthropic(running: RunningGateway) -> Anthropic:
     return running.anthropic()
+
+
+@pytest.fixture(scope="session")
+def scripted(running: RunningGateway) -> Iterator[ScriptedHost]:
+    """A host of both formats, whose model calls tools and answers from what they say."""
+    host = ScriptedHost()
+    host.introduce(running)
+    yield host
+    host.close()
+
+
+@pytest.fixture(params=[CHAT, MESSAGES])
+def model(request: pytest.FixtureRequest, scripted: ScriptedHost) -> str:
+    """Its model, by a host that speaks the SDK's own format, and by one of the other."""
+    return str(request.param)
+
+
+@pytest.fixture(params=["sync", "async"])
+def openai_sdk(request: pytest.FixtureRequest, running: RunningGateway) -> Sdk:
+    return Sdk(running, "openai", asynchronous=request.param == "async")
+
+
+@pytest.fixture(params=["sync", "async"])
+def anthropic_sdk(request: pytest.FixtureRequest, running: RunningGateway) -> Sdk:
+    return Sdk(running, "anthropic", asynchronous=request.param == "async")

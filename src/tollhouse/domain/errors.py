@@ -3,6 +3,7 @@
 
     TollhouseError
     ├── BadRequest 400 ─ InvalidJSON, InvalidField, TooLarge 413, UnsupportedEncoding 415, Unsupported
+    │       (Unsupported ─ ThreadsUnsupported)
     ├── Unauthenticated 401 ─ MissingKey, InvalidKey, RevokedKey, ExpiredKey
     ├── Forbidden 403
     ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
@@ -49,6 +50,12 @@ class InvalidField(BadRequest):
 
 class Unsupported(BadRequest):
     code = "unsupported"
+
+
+class ThreadsUnsupported(Unsupported):
+    """The host keeps no conversations. By this code, which is Anthropic's, its SDK knows to send the whole of it."""
+
+    code = "thread_unsupported_request"
 
 
 class TooLarge(BadRequest):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tollhouse.domain.errors import BudgetExceeded, TollhouseError
+from tollhouse.domain.errors import BudgetExceeded, ThreadsUnsupported, TollhouseError
 from tollhouse.wire import json_text
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -32,7 +32,10 @@ def error_body(error: TollhouseError, dialect: str, request_id: str) -> dict[str
     default = "invalid_request_error" if status < 500 else "api_error"
     if dialect == "anthropic":
         kind = _ANTHROPIC_TYPES.get(status, default)
-        return {"type": "error", "error": {"type": kind, "message": error.message}, "request_id": request_id}
+        said: dict[str, Any] = {"type": kind, "message": error.message}
+        if isinstance(error, ThreadsUnsupported):
+            said["details"] = {"error_code": error.code}
+        return {"type": "error", "error": said, "request_id": request_id}
     kind = error.code if isinstance(error, BudgetExceeded) else _OPENAI_TYPES.get(status, default)
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 

@@ -36,7 +36,7 @@ class MessagesFormat:
             output_cap=int(body["max_tokens"]),
             messages=len(body["messages"]),
             tools=len(tools),
-            media=sum(_media(message["content"]) for message in body["messages"]),
+            media=sum(_media(message["content"]) for message in body["messages"]) + _continues(body),
             surcharged=self.surcharges(body),
         )
 
@@ -79,6 +79,12 @@ def _blocks(content: Any) -> Iterator[Mapping[str, Any]]:
             yield block
             yield from _blocks(block.get("content"))
             yield from _blocks([block.get("source")])
+
+
+def _continues(body: Mapping[str, Any]) -> bool:
+    """Whether the host has earlier turns of its own, which nothing in the body bounds."""
+    thread = body.get("thread")
+    return isinstance(thread, dict) and thread.get("type") != "create"
 
 
 def _media(content: Any) -> int:

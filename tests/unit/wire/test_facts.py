@@ -79,6 +79,12 @@ def test_blocks_that_are_no_text_are_media_inside_tool_results_too(content: Any,
     assert read("messages", messages=[{"role": "user", "content": content}]).media == media
 
 
+def test_earlier_turns_that_the_host_has_are_bounded_by_nothing_in_the_body() -> None:
+    asked = {"messages": [{"role": "user", "content": "And now?"}]}
+    assert read("messages", **asked, thread={"type": "create"}).media == 0
+    assert read("messages", **asked, thread={"type": "continue", "previous_message_id": "msg_1"}).media == 1
+
+
 def test_objects_to_embed_are_media() -> None:
     assert read("embeddings", input=["a", "b"]).media == 0
     assert read("embeddings", input=[[1, 2], [3]]).media == 0

@@ -12,8 +12,9 @@ from openai.types.chat.completion_create_params import CompletionCreateParams
 from pydantic import TypeAdapter
 
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.errors import InvalidField
+from tollhouse.domain.errors import InvalidField, ThreadsUnsupported
 from tollhouse.wire import FORMATS
+from tollhouse.wire.dialects import error_body
 from tollhouse.wire.framing import EventFraming, event_data
 from tollhouse.wire.messages_to_chat import MessagesToChat
 from tollhouse.wire.messages_to_chat.sealed import is_sealed
@@ -315,6 +316,14 @@ def test_what_would_come_to_mean_something_else_is_refused_by_its_path(
         PAIR.request(request_body)
     assert refused.value.param == param
     assert refused.value.message.startswith(f"{param}: ")
+
+
+def test_a_conversation_that_the_host_should_keep_is_refused_so_that_sdks_send_all_of_it() -> None:
+    with pytest.raises(ThreadsUnsupported) as refused:
+        PAIR.request({**converse("Hi"), "thread": {"type": "create"}})
+    told = error_body(refused.value, "anthropic", "req_7")["error"]
+    assert told["type"] == "invalid_request_error"
+    assert told["details"] == {"error_code": "thread_unsupported_request"}
 
 
 def test_a_stop_sequence_that_was_not_asked_for_is_no_reason_to_stop() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tollhouse.domain.errors import ThreadsUnsupported
 from tollhouse.wire.messages_to_chat.conversation import Conversation
 from tollhouse.wire.messages_to_chat.effort import effort_of
 from tollhouse.wire.messages_to_chat.fields import as_object, object_at, refuse
@@ -69,6 +70,12 @@ def _about_the_call(body: Mapping[str, Any], dropped: Dropped) -> dict[str, Any]
 
 
 def _refuse_what_means_something_else(body: Mapping[str, Any]) -> None:
+    if body.get("thread"):
+        # Told at its first turn: a later one has the new messages alone.
+        raise ThreadsUnsupported(
+            "thread: this model's provider keeps no conversations; send the whole of it, without a thread.",
+            param="thread",
+        )
     if body.get("mcp_servers"):
         raise refuse("mcp_servers", "this model's provider does not connect to MCP servers")
     if body.get("container"):
