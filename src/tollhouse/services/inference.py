@@ -55,7 +55,7 @@ class Inference:
 
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
-        choices = word(call, self._candidates(principal, call))
+        choices = word(call, self._candidates(principal, call), self._upstreams.manners)
         try:
             admitted = self._admission.admit(principal, call, choices)
         except TollhouseError as error:

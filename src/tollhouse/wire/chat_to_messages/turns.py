@@ -84,7 +84,9 @@ class Turns:
         ]
         if function := message.get("function_call"):
             self._functions += 1
-            calls.append(call_block(function, f"function_call_{self._functions}", f"{path}.function_call"))
+            calls.append(
+                call_block(function, f"function_call_{self._functions}", f"{path}.function_call", self._dropped)
+            )
         blocks += calls
         mark_last(blocks, mark_of(message, self._dropped))
         if blocks and (not self.turns or self.turns[-1]["role"] != "assistant"):

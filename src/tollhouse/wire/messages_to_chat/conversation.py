@@ -71,6 +71,7 @@ class Conversation:
             told = [note("The result is shown in the next message.")]
         if block.get("is_error") is True:
             told = [note("The tool failed."), *told]
+            self._dropped.add("messages[].content[].is_error")
         content = content_of(marked(told, block) if not shown else told)
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
         return marked([note(f"Part of the result of the tool call {call}:"), *shown], block) if shown else []
