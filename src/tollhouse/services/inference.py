@@ -7,7 +7,7 @@ Reply.close()     settle
 
 from collections.abc import Sequence
 
-from tollhouse import crash_points, metrics
+from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import (
     ClientGone,
@@ -93,6 +93,7 @@ class Inference:
                 # An attempt that may be billed is booked as it is: another would need a hold of its own.
                 if error.billable or not error.may_fail_over or target is choices[-1][0]:
                     raise
+                logs.event("upstream_failed_over", level=logs.WARNING, code=error.code, error=error.message)
             else:
                 metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, "ok").inc()
                 return reply

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from tollhouse import crash_points
+from tollhouse import crash_points, logs
 from tollhouse.domain.errors import (
     TollhouseError,
     UpstreamError,
@@ -14,9 +14,11 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.domain.ports import Exchange
 from tollhouse.services.settlement import Booking
-from tollhouse.wire.dialects import error_event
+from tollhouse.wire import json_text
+from tollhouse.wire.dialects import error_event, is_error_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing
+from tollhouse.wire.host_error import read_host_error
 from tollhouse.wire.passthrough import Converter
 
 CLIENT_GONE = "client_gone"
@@ -157,7 +159,7 @@ class Reply:
                 # What else this chunk brought is judged as it would be had it come later.
                 break
             if self._meter.refused:
-                raise UpstreamRejected(f"The provider {self.provider} sent {self._meter.problem}.", status=502)
+                raise self._rejection()
             if self._meter.problem:
                 raise UpstreamInvalid(f"The provider {self.provider} sent {self._meter.problem}.")
             if size > longest:
@@ -166,6 +168,23 @@ class Reply:
                 raise UpstreamGone(f"The provider {self.provider} ended its answer before it began.")
         if not self.streamed and not self._ended:
             raise UpstreamGone(f"The provider {self.provider} ended its answer before it was whole.")
+        if not self.streamed and self._ready and is_error_text(self._ready[0], self._dialect):
+            # What a translation could make no answer of.
+            raise UpstreamInvalid(f"The provider {self.provider} sent an answer that broke off, or none.")
+
+    def _rejection(self) -> UpstreamRejected:
+        """What the provider said under a status of success, as if it had said it by the status that belongs to it."""
+        said = self._meter.said
+        try:
+            body = json_text.write(said)
+        except TypeError:  # the writer's, of what is deeper than it goes; the reader goes deeper
+            body = b""
+        return UpstreamRejected(
+            f"The provider {self.provider} sent {self._meter.problem}.",
+            status=read_host_error(said).status,
+            body=body,
+            content_type="application/json",
+        )
 
     def __iter__(self) -> "Reply":
         return self
@@ -236,6 +255,7 @@ class Reply:
     def _break(self, error: TollhouseError) -> None:
         """What has come, has come: the client is told by an event that nothing more will."""
         self._ended = True
+        logs.event("upstream_failed", level=logs.WARNING, provider=self.provider, code=error.code, error=error.message)
         if self._meter.complete:
             return
         self._failure = error
