@@ -15,11 +15,11 @@ from tollhouse.domain.errors import (
 from tollhouse.domain.ports import Exchange
 from tollhouse.services.settlement import Booking
 from tollhouse.wire import json_text
-from tollhouse.wire.dialects import error_event, is_error_text
+from tollhouse.wire.dialects import error_event, is_error_event, is_error_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing
 from tollhouse.wire.host_error import read_host_error
-from tollhouse.wire.passthrough import Converter
+from tollhouse.wire.passthrough import Converter, Passthrough
 
 CLIENT_GONE = "client_gone"
 TURN_BYTES = 65_536
@@ -102,6 +102,8 @@ class Reply:
         self._this_turn = 0
         self._ended = False
         self._failure: TollhouseError | None = None
+        self._translates = not isinstance(converter, Passthrough)
+        self._told_failure = False  # by the translation
 
     @property
     def tells_failures(self) -> bool:
@@ -237,20 +239,33 @@ class Reply:
         return "ok" if self._ended or self._meter.complete else CLIENT_GONE
 
     def _take(self, chunk: bytes) -> None:
-        frames = self._framing.feed(chunk) if chunk else self._framing.finish()
-        for frame in frames:
+        if not chunk:
+            self._finish()
+            return
+        for frame in self._framing.feed(chunk):
             self._meter.feed(frame)
             if out := self._converter.feed(frame):
+                if self._translates and b'"error":{' in out:
+                    self._told_failure = self._told_failure or is_error_event(out)
                 self._ready.append(out)
         if self._meter.first_token:
             self._booking.saw_first_token()
-        if not chunk:
-            self._meter.finish()
-            self._ended = True
-            if out := self._converter.finish():
-                self._ready.append(out)
-            if self._meter.started and self._meter.problem:
-                self._break(UpstreamGone(f"The provider {self.provider} sent {self._meter.problem}."))
+
+    def _finish(self) -> None:
+        rest = []
+        for frame in self._framing.finish():
+            self._meter.feed(frame)
+            rest.append(self._converter.feed(frame))
+        self._meter.finish()
+        self._ended = True
+        if self._meter.first_token:
+            self._booking.saw_first_token()
+        broken = self._meter.started and self._meter.problem
+        if not broken or self._meter.refused:
+            # Else it is half an event, behind which no other could be read.
+            self._ready += filter(None, [*rest, self._converter.finish()])
+        if broken:
+            self._break(UpstreamGone(f"The provider {self.provider} sent {self._meter.problem}."))
 
     def _break(self, error: TollhouseError) -> None:
         """What has come, has come: the client is told by an event that nothing more will."""
@@ -259,5 +274,5 @@ class Reply:
         if self._meter.complete:
             return
         self._failure = error
-        if not self._meter.refused and self._dialect is not None:
+        if not (self._meter.refused or self._told_failure or self._dialect is None):
             self._ready.append(error_event(error, self._dialect, self.request_id))

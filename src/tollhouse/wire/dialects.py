@@ -32,6 +32,12 @@ def error_event(error: TollhouseError, dialect: str, request_id: str) -> bytes:
     return b"event: error\ndata: " + data + b"\n\n" if dialect == "anthropic" else b"data: " + data + b"\n\n"
 
 
+def is_error_event(events: bytes) -> bool:
+    """Whether the last of these events, as a translation wrote them, says that the stream has failed."""
+    last = events.rstrip().rpartition(b"\n\n")[2]
+    return last.startswith((b"event: error\n", b"event: response.failed\n", b'data: {"error":{'))
+
+
 def is_error_text(text: bytes, dialect: str) -> bool:
     """Whether these bytes, as a translation wrote them, are an error rather than an answer."""
     return text.startswith(b'{"type":"error"' if dialect == "anthropic" else b'{"error":{')
