@@ -305,6 +305,8 @@ def test_a_choice_among_no_tools_is_left_out(choice: dict[str, Any]) -> None:
 
 
 USED = [{"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {}}]
+ANSWERED = [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "Rain."}]
+PNG = {"type": "base64", "media_type": "image/png"}
 URL = {"type": "url", "url": "https://example.com/a.pdf"}
 
 
@@ -346,6 +348,12 @@ URL = {"type": "url", "url": "https://example.com/a.pdf"}
             "messages[2].content[0].content[0].type",
         ),
         (converse("Hi", [{"type": "tool_use", "id": "t", "name": "n", "input": []}]), "messages[1].content[0].input"),
+        (converse("Hi", USED, "And?"), "messages[1].content[0].id"),
+        (converse("Hi", [*USED, {**USED[0], "id": "toolu_2"}], ANSWERED), "messages[1].content[1].id"),
+        (converse("Hi", USED, [{"type": "text", "text": "And?"}]), "messages[1].content[0].id"),
+        (converse([{"type": "image", "source": {**PNG, "data": "{}"}}]), "messages[0].content[0].source.data"),
+        (converse([{"type": "image", "source": {**PNG, "data": ""}}]), "messages[0].content[0].source.data"),
+        (converse([{"type": "document", "source": {**PNG, "data": "%PDF"}}]), "messages[0].content[0].source.data"),
         (converse("Hi", [{"type": "image", "source": URL}]), "messages[1].content[0].type"),
     ],
 )
