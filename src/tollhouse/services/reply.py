@@ -170,7 +170,8 @@ class Reply:
                 raise UpstreamGone(f"The provider {self.provider} ended its answer before it began.")
         if not self.streamed and not self._ended:
             raise UpstreamGone(f"The provider {self.provider} ended its answer before it was whole.")
-        if not self.streamed and self._ready and is_error_text(self._ready[0], self._dialect):
+        translated = self._dialect if self._translates and not self.streamed else None
+        if translated and self._ready and is_error_text(self._ready[0], translated):
             # What a translation could make no answer of.
             raise UpstreamInvalid(f"The provider {self.provider} sent an answer that broke off, or none.")
 
