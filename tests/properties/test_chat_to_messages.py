@@ -197,7 +197,9 @@ def test_what_the_model_said_goes_back_as_it_was(message: dict[str, Any]) -> Non
     """Thoughts with their signatures and calls with their ids; only blank text and what was lost before are not."""
     answered = ChatCompletion.model_validate(whole(message, {})).choices[0].message.model_dump(exclude_none=True)
     user = {"role": "user", "content": "go"}
-    translated = PAIR.request({"model": "m", "messages": [user, answered, user]})
+    called = answered.get("tool_calls", [])
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "done"} for call in called]
+    translated = PAIR.request({"model": "m", "messages": [user, answered, *results, user]})
     turns = translated.body["messages"]
     back = turns[1]["content"] if len(turns) == 3 else []
     assert [b for b in back if "thinking" in b["type"]] == [b for b in message["content"] if "thinking" in b["type"]]

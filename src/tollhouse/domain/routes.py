@@ -28,11 +28,16 @@ class Host:
 class Manners:
     """How a host wants a chat body: where that says how many tokens may come out, and whether it asks for the usage.
     And whether a host of Responses gives thoughts away encrypted, to have them back in the next turn.
+
+    `refuses` is what no translation puts in, because the host has it not; `breakpoints` says that its newer models take
+    cache marks as OpenAI has them.
     """
 
     output_cap_field: str = "max_tokens"
     takes_stream_options: bool = True
     encrypts_thoughts: bool = False
+    refuses: frozenset[str] = frozenset()
+    breakpoints: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ PRESET = Preset(
     redundant_suffixes=("/openai/v1",),
     output_cap_field="max_completion_tokens",
     encrypts_thoughts=True,
+    refuses=frozenset({"cache_control"}),
     vendor="azure",
     domains=("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com"),
 )

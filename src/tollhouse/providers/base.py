@@ -17,6 +17,8 @@ class Quirks:
     paths: Mapping[str, str] | None = None
     models_path: str | None = None
     encrypts_thoughts: bool = False
+    refuses: frozenset[str] | None = None
+    breakpoints: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,9 @@ class Preset:
     all calls carry. `output_cap_field` is where a chat body says how many tokens may come out; where
     not `takes_stream_options`, a chat body with that field is refused and a stream tells its usage
     unasked. `encrypts_thoughts` says that a host of Responses knows `reasoning.encrypted_content`.
-    `vendor` is the price list's name of whoever bills.
+    unasked. `refuses` are fields that translations put into a chat body, and these hosts refuse: top-level
+    ones, and `cache_control`, the mark, anywhere; where they have `breakpoints`, newer models get those for
+    marks. A caller's own chat body is not touched. `vendor` is the price list's name of whoever bills.
 
     `domains` are the vendor's own: a provider there is of this preset, though it was added as one that
     `yields`, as the general presets do. `quirks` are by domain. A domain includes its subdomains, and a
@@ -49,6 +53,8 @@ class Preset:
     output_cap_field: str = "max_tokens"
     takes_stream_options: bool = True
     encrypts_thoughts: bool = False
+    refuses: frozenset[str] = frozenset()
+    breakpoints: bool = False
     vendor: str | None = None
     domains: tuple[str, ...] = ()
     yields: bool = False
@@ -84,6 +90,16 @@ class Preset:
     def encrypts_thoughts_at(self, hostname: str) -> bool:
         """Whether this host encrypts thoughts for whoever asks it to."""
         return self.encrypts_thoughts or self._quirks_at(hostname).encrypts_thoughts
+
+    def refuses_at(self, hostname: str) -> frozenset[str]:
+        """What a translated chat body for this host must not have."""
+        refuses = self._quirks_at(hostname).refuses
+        return self.refuses if refuses is None else refuses
+
+    def breakpoints_at(self, hostname: str) -> bool:
+        """Whether newer models of this host take cache marks as breakpoints."""
+        breakpoints = self._quirks_at(hostname).breakpoints
+        return self.breakpoints if breakpoints is None else breakpoints
 
     def _quirks_at(self, hostname: str) -> Quirks:
         for domain, quirks in self.quirks.items():

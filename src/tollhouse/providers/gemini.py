@@ -12,6 +12,8 @@ PRESET = Preset(
     models_path="/v1beta/openai/models",
     default_base_url="https://generativelanguage.googleapis.com/v1beta/openai",
     redundant_suffixes=("/v1beta/openai", "/v1beta"),
+    # Names that it does not know are refused. It caches by itself.
+    refuses=frozenset({"cache_control"}),
     vendor="google",
     domains=("generativelanguage.googleapis.com",),
 )

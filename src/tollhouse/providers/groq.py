@@ -15,6 +15,8 @@ PRESET = Preset(
     default_base_url="https://api.groq.com/openai/v1",
     redundant_suffixes=("/openai/v1", "/openai"),
     output_cap_field="max_completion_tokens",
+    # https://console.groq.com/docs/openai. It caches by itself, and refuses properties that it does not know.
+    refuses=frozenset({"cache_control", "logit_bias", "logprobs", "top_logprobs"}),
     vendor="groq",
     domains=("api.groq.com",),
 )

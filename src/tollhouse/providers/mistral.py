@@ -14,6 +14,12 @@ PRESET = Preset(
     default_base_url="https://api.mistral.ai/v1",
     redundant_suffixes=("/v1",),
     takes_stream_options=False,
+    refuses=frozenset(
+        {
+            *("cache_control", "logit_bias", "logprobs", "prompt_cache_options", "prompt_cache_retention"),
+            *("safety_identifier", "seed", "service_tier", "top_logprobs", "user", "verbosity"),
+        }
+    ),
     vendor="mistral",
     domains=("api.mistral.ai",),
 )

@@ -30,6 +30,9 @@ PRESET = Preset(
             vendor="openai",
             output_cap_field="max_completion_tokens",
             encrypts_thoughts=True,
+            # https://developers.openai.com/api/docs/guides/prompt-caching
+            refuses=frozenset({"cache_control"}),
+            breakpoints=True,
             paths={
                 **{spoken: path for spoken, path in _COMMON.items() if spoken != "rerank"},
                 "responses": "/responses",

@@ -169,7 +169,11 @@ def _manners(host: Host) -> Manners:
     preset = _preset(host)
     hostname = _hostname(host)
     return Manners(
-        preset.output_cap_field_at(hostname), preset.takes_stream_options, preset.encrypts_thoughts_at(hostname)
+        preset.output_cap_field_at(hostname),
+        preset.takes_stream_options,
+        encrypts_thoughts=preset.encrypts_thoughts_at(hostname),
+        refuses=preset.refuses_at(hostname),
+        breakpoints=preset.breakpoints_at(hostname),
     )
 
 

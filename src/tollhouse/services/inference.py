@@ -7,7 +7,7 @@ Reply.close()     settle
 
 from collections.abc import Sequence
 
-from tollhouse import crash_points, metrics
+from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import (
     ClientGone,
@@ -61,7 +61,7 @@ class Inference:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
         targets = self._candidates(principal, call)
         run = self._outside if call.facts.size >= json_text.LARGE else at_once
-        choices = run(lambda: word(call, targets))
+        choices = run(lambda: word(call, targets, self._upstreams.manners))
         try:
             admitted = self._admission.admit(principal, call, choices)
         except TollhouseError as error:
@@ -100,6 +100,7 @@ class Inference:
                 # An attempt that may be billed is booked as it is: another would need a hold of its own.
                 if error.billable or not error.may_fail_over or last:
                     raise
+                logs.event("upstream_failed_over", level=logs.WARNING, code=error.code, error=error.message)
             else:
                 metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, "ok").inc()
                 return reply

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from tollhouse import crash_points
+from tollhouse import crash_points, logs
 from tollhouse.domain.errors import (
     TollhouseError,
     UpstreamError,
@@ -14,10 +14,12 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.domain.ports import Exchange
 from tollhouse.services.settlement import Booking
-from tollhouse.wire.dialects import error_event
+from tollhouse.wire import json_text
+from tollhouse.wire.dialects import error_event, is_error_event, is_error_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing
-from tollhouse.wire.passthrough import Converter
+from tollhouse.wire.host_error import read_host_error
+from tollhouse.wire.passthrough import Converter, Passthrough
 
 CLIENT_GONE = "client_gone"
 TURN_BYTES = 65_536
@@ -100,6 +102,8 @@ class Reply:
         self._this_turn = 0
         self._ended = False
         self._failure: TollhouseError | None = None
+        self._translates = not isinstance(converter, Passthrough)
+        self._told_failure = False  # by the translation
 
     @property
     def tells_failures(self) -> bool:
@@ -157,7 +161,7 @@ class Reply:
                 # What else this chunk brought is judged as it would be had it come later.
                 break
             if self._meter.refused:
-                raise UpstreamRejected(f"The provider {self.provider} sent {self._meter.problem}.", status=502)
+                raise self._rejection()
             if self._meter.problem:
                 raise UpstreamInvalid(f"The provider {self.provider} sent {self._meter.problem}.")
             if size > longest:
@@ -166,6 +170,24 @@ class Reply:
                 raise UpstreamGone(f"The provider {self.provider} ended its answer before it began.")
         if not self.streamed and not self._ended:
             raise UpstreamGone(f"The provider {self.provider} ended its answer before it was whole.")
+        translated = self._dialect if self._translates and not self.streamed else None
+        if translated and self._ready and is_error_text(self._ready[0], translated):
+            # What a translation could make no answer of.
+            raise UpstreamInvalid(f"The provider {self.provider} sent an answer that broke off, or none.")
+
+    def _rejection(self) -> UpstreamRejected:
+        """What the provider said under a status of success, as if it had said it by the status that belongs to it."""
+        said = self._meter.said
+        try:
+            body = json_text.write(said)
+        except TypeError:  # the writer's, of what is deeper than it goes; the reader goes deeper
+            body = b""
+        return UpstreamRejected(
+            f"The provider {self.provider} sent {self._meter.problem}.",
+            status=read_host_error(said).status,
+            body=body,
+            content_type="application/json",
+        )
 
     def __iter__(self) -> "Reply":
         return self
@@ -218,26 +240,40 @@ class Reply:
         return "ok" if self._ended or self._meter.complete else CLIENT_GONE
 
     def _take(self, chunk: bytes) -> None:
-        frames = self._framing.feed(chunk) if chunk else self._framing.finish()
-        for frame in frames:
+        if not chunk:
+            self._finish()
+            return
+        for frame in self._framing.feed(chunk):
             self._meter.feed(frame)
             if out := self._converter.feed(frame):
+                if self._translates and b'"error":{' in out:
+                    self._told_failure = self._told_failure or is_error_event(out)
                 self._ready.append(out)
         if self._meter.first_token:
             self._booking.saw_first_token()
-        if not chunk:
-            self._meter.finish()
-            self._ended = True
-            if out := self._converter.finish():
-                self._ready.append(out)
-            if self._meter.started and self._meter.problem:
-                self._break(UpstreamGone(f"The provider {self.provider} sent {self._meter.problem}."))
+
+    def _finish(self) -> None:
+        rest = []
+        for frame in self._framing.finish():
+            self._meter.feed(frame)
+            rest.append(self._converter.feed(frame))
+        self._meter.finish()
+        self._ended = True
+        if self._meter.first_token:
+            self._booking.saw_first_token()
+        broken = self._meter.started and self._meter.problem
+        if not broken or self._meter.refused:
+            # Else it is half an event, behind which no other could be read.
+            self._ready += filter(None, [*rest, self._converter.finish()])
+        if broken:
+            self._break(UpstreamGone(f"The provider {self.provider} sent {self._meter.problem}."))
 
     def _break(self, error: TollhouseError) -> None:
         """What has come, has come: the client is told by an event that nothing more will."""
         self._ended = True
+        logs.event("upstream_failed", level=logs.WARNING, provider=self.provider, code=error.code, error=error.message)
         if self._meter.complete:
             return
         self._failure = error
-        if not self._meter.refused and self._dialect is not None:
+        if not (self._meter.refused or self._told_failure or self._dialect is None):
             self._ready.append(error_event(error, self._dialect, self.request_id))

@@ -1,14 +1,15 @@
 """A call in the words of each host that may get it, before anything is held or sent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import BadRequest, Unsupported
-from tollhouse.domain.routes import Target
+from tollhouse.domain.routes import Host, Manners, Target
 from tollhouse.wire import FORMATS, PAIRS, json_text, upstream_format
+from tollhouse.wire.families import family_of, takes_breakpoints
 from tollhouse.wire.format import Format
-from tollhouse.wire.pair import Pair
+from tollhouse.wire.pair import ANYONE, Pair, Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +25,18 @@ class Wording:
 Choice = tuple[Target, Wording]
 
 
-def word(call: Call, targets: Sequence[Target]) -> tuple[Choice, ...]:
+def word(call: Call, targets: Sequence[Target], manners: Callable[[Host], Manners]) -> tuple[Choice, ...]:
     """Each target that can take the call, with the call as it takes it. Raises BadRequest when none can."""
-    wordings: dict[str, Wording | BadRequest] = {}
+    wordings: dict[tuple[str, Recipient], Wording | BadRequest] = {}
     able = []
     for target in targets:
         format = upstream_format(call.format, target.formats)
         if format is None:
             raise AssertionError("routing lets only those targets pass that can be called")
-        if format.name not in wordings:
-            wordings[format.name] = _wording(call, format)
-        wording = wordings[format.name]
+        recipient = ANYONE if format.name == call.format else _recipient(target, manners(target.host))
+        wording = wordings.get((format.name, recipient))
+        if wording is None:
+            wording = wordings[format.name, recipient] = _wording(call, format, recipient)
         if isinstance(wording, Wording):
             able.append((target, wording))
     if not able:
@@ -42,10 +44,18 @@ def word(call: Call, targets: Sequence[Target]) -> tuple[Choice, ...]:
     return tuple(able)
 
 
-def _wording(call: Call, format: Format) -> Wording | BadRequest:
+def _recipient(target: Target, manners: Manners) -> Recipient:
+    """The least cap that the call can get without one of its own."""
+    cap = min(target.default_output_cap, target.max_output or target.default_output_cap)
+    model = target.upstream_model
+    breakpoints = manners.breakpoints and takes_breakpoints(model)
+    return Recipient(family_of(model), manners.refuses, breakpoints, cap, target.max_output)
+
+
+def _wording(call: Call, format: Format, recipient: Recipient) -> Wording | BadRequest:
     pair = PAIRS[call.format, format.name]
     try:
-        translated = pair.request(call.body)
+        translated = pair.request(call.body, recipient)
     except BadRequest as refusal:
         return refusal
     if translated.body is call.body:

@@ -23,7 +23,8 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.web.gate import dialect, path_of
 from tollhouse.wire import json_text
-from tollhouse.wire.dialects import error_body, is_error_body, message_in, status_of
+from tollhouse.wire.dialects import error_body, is_error_body, status_of
+from tollhouse.wire.host_error import read_host_error
 
 
 def register(app: Flask) -> None:
@@ -54,11 +55,15 @@ def _rejected(error: UpstreamRejected) -> Response:
         problem.may_retry = error.may_fail_over
         return respond(problem)
     said = json_text.read_leniently(error.body)
-    if is_error_body(said, dialect()):
+    language = dialect()
+    if is_error_body(said, language):
         return _with_headers(Response(error.body, error.status, content_type="application/json"), error)
     # The caller's SDK would find nothing where it looks.
-    if words := message_in(said):
+    told = read_host_error(said, error.upstream_status)
+    if words := told.anthropic_message if language == "anthropic" else told.message:
         error.message = f"{error.message.rstrip('.')}: {words}"
+    error.param = told.param or None
+    error.code = told.openai_code or error.code
     return respond(error)
 
 

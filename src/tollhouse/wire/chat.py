@@ -80,7 +80,7 @@ class ChatFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return ChatStreamMeter(input_bound)
-        return WholeMeter(openai_usage, input_bound, generates=True)
+        return WholeMeter(openai_usage, input_bound, generates=True, answers="choices")
 
 
 def wants_usage(body: Mapping[str, Any]) -> bool:
@@ -119,6 +119,7 @@ class ChatStreamMeter:
     def __init__(self, input_bound: int) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
+        self.said: Any = None
         self._input_bound = input_bound
         self._tokens = 0  # that no usage has told yet
         self._usage: Usage | None = None
@@ -155,7 +156,7 @@ class ChatStreamMeter:
             self.problem = "an event that is not JSON"
             return
         if document.get("error"):
-            self.problem, self.refused = "an error event", True
+            self.problem, self.refused, self.said = "an error event", True, document
             return
         self.started = True
         # Some hosts tell the usage so far in every event, and some an empty one, which tells nothing.

@@ -62,7 +62,7 @@ class CompletionsFormat:
         if facts.stream:
             # Its chunks differ from those of chat in the place of their text alone.
             return ChatStreamMeter(input_bound)
-        return WholeMeter(openai_usage, input_bound, generates=True)
+        return WholeMeter(openai_usage, input_bound, generates=True, answers="choices")
 
 
 def prompts_of(body: Mapping[str, Any]) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming
-from tollhouse.wire.pair import Loss, Pair, Translated
+from tollhouse.wire.pair import ANYONE, Loss, Pair, Recipient, Translated
 from tollhouse.wire.passthrough import Converter
 
 
@@ -21,9 +21,10 @@ class Composed:
     def losses(self) -> Sequence[Loss]:
         return [*self._first.losses, *self._second.losses]
 
-    def request(self, body: Mapping[str, Any]) -> Translated:
+    def request(self, body: Mapping[str, Any], recipient: Recipient = ANYONE) -> Translated:
+        # Nobody receives what is in the middle.
         middle = self._first.request(body)
-        end = self._second.request(middle.body)
+        end = self._second.request(middle.body, recipient)
         return Translated(end.body, (*middle.dropped, *end.dropped))
 
     def converter(self, call: Call) -> Converter:

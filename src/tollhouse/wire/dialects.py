@@ -2,41 +2,30 @@
 
 from typing import Any
 
-from tollhouse.domain.errors import BudgetExceeded, ThreadsUnsupported, TollhouseError
+from tollhouse.domain.errors import BudgetExceeded, ThreadsUnsupported, TollhouseError, UpstreamRejected
 from tollhouse.wire import json_text
-
-_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
-_ANTHROPIC_TYPES = {
-    401: "authentication_error",
-    402: "billing_error",
-    403: "permission_error",
-    404: "not_found_error",
-    413: "request_too_large",
-    429: "rate_limit_error",
-    504: "timeout_error",
-    529: "overloaded_error",
-}
-
-LONGEST_MESSAGE = 1000
-"""Characters of another's message that are passed on."""
+from tollhouse.wire.host_error import OVERLOADED, anthropic_type, openai_type
 
 
 def status_of(error: TollhouseError, dialect: str) -> int:
-    """The HTTP status; a spent budget has one of its own in Anthropic's dialect."""
+    """The HTTP status. A spent budget has one of its own in Anthropic's dialect, a busy host in each."""
+    if isinstance(error, UpstreamRejected) and error.status in OVERLOADED:
+        return 529 if dialect == "anthropic" else 503
     return 402 if dialect == "anthropic" and isinstance(error, BudgetExceeded) else error.status
 
 
 def error_body(error: TollhouseError, dialect: str, request_id: str) -> dict[str, Any]:
     """The error in the caller's own shape."""
     status = status_of(error, dialect)
-    default = "invalid_request_error" if status < 500 else "api_error"
+    # What goes wrong in the gateway itself, or on the way, has the same word in both dialects.
+    ours = status >= 500 and not isinstance(error, UpstreamRejected)
     if dialect == "anthropic":
-        kind = _ANTHROPIC_TYPES.get(status, default)
+        kind = "api_error" if ours and status != 504 else anthropic_type(status)
         said: dict[str, Any] = {"type": kind, "message": error.message}
         if isinstance(error, ThreadsUnsupported):
             said["details"] = {"error_code": error.code}
         return {"type": "error", "error": said, "request_id": request_id}
-    kind = error.code if isinstance(error, BudgetExceeded) else _OPENAI_TYPES.get(status, default)
+    kind = error.code if isinstance(error, BudgetExceeded) else "api_error" if ours else openai_type(status)
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 
@@ -46,23 +35,20 @@ def error_event(error: TollhouseError, dialect: str, request_id: str) -> bytes:
     return b"event: error\ndata: " + data + b"\n\n" if dialect == "anthropic" else b"data: " + data + b"\n\n"
 
 
+def is_error_event(events: bytes) -> bool:
+    """Whether the last of these events, as a translation wrote them, says that the stream has failed."""
+    last = events.rstrip().rpartition(b"\n\n")[2]
+    return last.startswith((b"event: error\n", b"event: response.failed\n", b'data: {"error":{'))
+
+
+def is_error_text(text: bytes, dialect: str) -> bool:
+    """Whether these bytes, as a translation wrote them, are an error rather than an answer."""
+    return text.startswith(b'{"type":"error"' if dialect == "anthropic" else b'{"error":{')
+
+
 def is_error_body(body: Any, dialect: str) -> bool:
     """Whether this document is an error as that vendor writes it."""
     if not isinstance(body, dict) or (body.get("type") == "error") != (dialect == "anthropic"):
         return False
     error = body.get("error")
     return isinstance(error, dict) and isinstance(error.get("message"), str)
-
-
-def message_in(body: Any) -> str:
-    """What an error document of whatever shape says to people, shortened; "" where nothing is found."""
-    if isinstance(body, dict):
-        error = body.get("error")
-        for said in (
-            error.get("message") if isinstance(error, dict) else error,
-            body.get("message"),
-            body.get("detail"),
-        ):
-            if isinstance(said, str) and said.strip():
-                return said.strip()[:LONGEST_MESSAGE]
-    return ""

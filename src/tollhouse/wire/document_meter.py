@@ -16,6 +16,7 @@ class DocumentMeter:
     def __init__(self, read_usage: ReadUsage, estimate: Usage, *, text: bool = False) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
+        self.said: Any = None
         self._read_usage = read_usage
         self._usage = estimate
         self._text = text
@@ -28,7 +29,7 @@ class DocumentMeter:
         document = json_text.read_leniently(b"".join(self._frames))
         self._frames.clear()
         if isinstance(document, dict) and document.get("error"):
-            self.problem, self.refused = "an error under a status of success", True
+            self.problem, self.refused, self.said = "an error under a status of success", True, document
         elif not isinstance(document, dict) and not self._text:
             self.problem = "an answer that is not a JSON object"
         else:

@@ -22,6 +22,8 @@ class Meter(Protocol):
     """What is wrong with the reply, where something is."""
     refused: bool
     """Whether the upstream itself says that it failed."""
+    said: Any
+    """The document or event in which it says so, None before that."""
     first_token: bool
     """Whether output has been seen."""
 

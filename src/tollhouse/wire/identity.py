@@ -6,7 +6,7 @@ from typing import Any
 from tollhouse.domain.call import Call
 from tollhouse.wire.chat import is_usage_event, wants_usage
 from tollhouse.wire.messages_to_chat.sealed import is_sealed
-from tollhouse.wire.pair import Loss, Translated
+from tollhouse.wire.pair import ANYONE, Loss, Recipient, Translated
 from tollhouse.wire.passthrough import Converter, Passthrough
 
 
@@ -25,7 +25,7 @@ class Identity:
         self._drops = drops
         self._edit = edit
 
-    def request(self, body: Mapping[str, Any]) -> Translated:
+    def request(self, body: Mapping[str, Any], recipient: Recipient = ANYONE) -> Translated:
         return Translated(self._edit(body))
 
     def converter(self, call: Call) -> Converter:

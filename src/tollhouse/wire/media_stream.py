@@ -1,5 +1,7 @@
 """The meter of a stream of images, of sound or of a transcript: its last event tells what it used."""
 
+from typing import Any
+
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import json_text
 from tollhouse.wire.document_meter import ReadUsage
@@ -18,6 +20,7 @@ class MediaStreamMeter:
     def __init__(self, ends: bytes, read_usage: ReadUsage, estimate: Usage) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
+        self.said: Any = None
         self._ends = ends
         self._read_usage = read_usage
         self._usage = estimate
@@ -47,7 +50,7 @@ class MediaStreamMeter:
             return
         kind = document.get("type")
         if document.get("error") or kind == "error":
-            self.problem, self.refused = "an error event", True
+            self.problem, self.refused, self.said = "an error event", True, document
             return
         self.started = self.first_token = True
         if whole or (isinstance(kind, str) and kind.encode(errors="replace").endswith(self._ends)):

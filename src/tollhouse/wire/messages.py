@@ -62,7 +62,7 @@ class MessagesFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return MessagesStreamMeter(input_bound)
-        return WholeMeter(anthropic_usage, input_bound, generates=True)
+        return WholeMeter(anthropic_usage, input_bound, generates=True, answers="content")
 
 
 def _caches_for_an_hour(body: Mapping[str, Any]) -> bool:
@@ -106,6 +106,7 @@ class MessagesStreamMeter:
     def __init__(self, input_bound: int) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
+        self.said: Any = None
         self._usage = Usage(input=input_bound, estimated=True)
         self._output: int | None = None
         self._deltas = 0
@@ -128,7 +129,7 @@ class MessagesStreamMeter:
             return
         kind = document.get("type")
         if kind == "error":
-            self.problem, self.refused = "an error event", True
+            self.problem, self.refused, self.said = "an error event", True, document
         elif kind == "message_start":
             self.started = True
             message = document.get("message")

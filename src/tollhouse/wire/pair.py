@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tollhouse.domain.call import Call
+from tollhouse.wire.families import UNKNOWN, Family
 from tollhouse.wire.passthrough import Converter
 
 
@@ -24,6 +25,25 @@ class Translated:
     dropped: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """For whom a request is worded: what a host and its model take otherwise than others of their format.
+
+    `refuses` are fields of chat that the host has not; `breakpoints` says that it takes cache marks as OpenAI has them.
+    `cap` is the output cap, in tokens, that a request without one will have, and `most` the highest that there can be.
+    """
+
+    family: Family = UNKNOWN
+    refuses: frozenset[str] = frozenset()
+    breakpoints: bool = False
+    cap: int | None = None
+    most: int | None = None
+
+
+ANYONE = Recipient()
+"""Where nothing is known of the host but its format."""
+
+
 class Pair(Protocol):
     """One directed translation. Stateless; no I/O, no policy, no constants of its own for what a catalogue knows."""
 
@@ -31,7 +51,7 @@ class Pair(Protocol):
     def losses(self) -> Sequence[Loss]:
         """What it cannot carry."""
 
-    def request(self, body: Mapping[str, Any]) -> Translated:
+    def request(self, body: Mapping[str, Any], recipient: Recipient = ANYONE) -> Translated:
         """The client's checked body as the host takes it. InvalidField names, by the client's own path, what no
         host of that format could be asked.
         """

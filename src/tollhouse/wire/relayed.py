@@ -1,5 +1,7 @@
 """The meter of a reply that only its client can read: what it costs is known from the request."""
 
+from typing import Any
+
 from tollhouse.domain.usage import Usage
 
 
@@ -9,6 +11,7 @@ class RelayMeter:
     def __init__(self, usage: Usage) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
+        self.said: Any = None
         self._usage = usage
 
     def feed(self, frame: bytes) -> None:

@@ -85,7 +85,7 @@ class ResponsesFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return ResponsesStreamMeter(input_bound)
-        return WholeMeter(responses_usage, input_bound, generates=True)
+        return WholeMeter(responses_usage, input_bound, generates=True, answers="output")
 
 
 def response_id(call: Call) -> str:
@@ -171,6 +171,7 @@ class ResponsesStreamMeter:
     def __init__(self, input_bound: int) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
+        self.said: Any = None
         self._input_bound = input_bound
         self._deltas = 0
         self._bytes = 0
@@ -191,7 +192,7 @@ class ResponsesStreamMeter:
             return
         kind = document.get("type")
         if kind == "error" or (document.get("error") and not isinstance(kind, str)):
-            self.problem, self.refused = "an error event", True
+            self.problem, self.refused, self.said = "an error event", True, document
         elif kind in _TERMINAL:
             self._end(kind, document.get("response"))
         else:
@@ -219,6 +220,7 @@ class ResponsesStreamMeter:
         self.complete = True
         if kind == "response.failed":
             self.problem, self.refused = "a failed response", True
+            self.said = {"error": response.get("error")} if isinstance(response, dict) else None
         else:
             self.started = True
         usage = response.get("usage") if isinstance(response, dict) else None

@@ -11,7 +11,7 @@ from typing import Any
 from tollhouse.domain.call import Call
 from tollhouse.wire import completion, json_text
 from tollhouse.wire.framing import event_data
-from tollhouse.wire.pair import Loss, Translated
+from tollhouse.wire.pair import ANYONE, Loss, Recipient, Translated
 from tollhouse.wire.passthrough import Converter, Passthrough
 from tollhouse.wire.responses import conversation_id, keeps_state, response_id
 from tollhouse.wire.responses_to_chat.sealed import is_sealed
@@ -25,7 +25,7 @@ class ResponsesIdentity:
 
     losses: Sequence[Loss] = ()
 
-    def request(self, body: Mapping[str, Any]) -> Translated:
+    def request(self, body: Mapping[str, Any], recipient: Recipient = ANYONE) -> Translated:
         items = body.get("input")
         if not isinstance(items, list):
             return Translated(body)

@@ -9,14 +9,25 @@ from tollhouse.wire.vocabulary import BYTES_PER_TOKEN
 
 
 class WholeMeter:
-    """Knows nothing until the document is complete, and then everything."""
+    """Knows nothing until the document is complete, and then everything. `answers` is the field whose list is the
+    answer; a document without one is none.
+    """
 
-    def __init__(self, read_usage: Callable[[Mapping[str, Any]], Usage], input_bound: int, *, generates: bool) -> None:
+    def __init__(
+        self,
+        read_usage: Callable[[Mapping[str, Any]], Usage],
+        input_bound: int,
+        *,
+        generates: bool,
+        answers: str | None = None,
+    ) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
+        self.said: Any = None
         self._read_usage = read_usage
         self._input_bound = input_bound
         self._generates = generates
+        self._answers = answers
         self._frames: list[bytes] = []
         self._size = 0
         self._usage: Usage | None = None
@@ -31,7 +42,9 @@ class WholeMeter:
         if not isinstance(document, dict):
             self.problem = "an answer that is not a JSON object"
         elif document.get("error"):
-            self.problem, self.refused = "an error under a status of success", True
+            self.problem, self.refused, self.said = "an error under a status of success", True, document
+        elif self._answers and not isinstance(document.get(self._answers), list):
+            self.problem = f"an answer without {self._answers!r}"
         else:
             self.started = self.complete = self.first_token = True
             usage = document.get("usage")

@@ -160,6 +160,16 @@ def test_a_host_that_refuses_the_field_is_not_asked_for_the_usage(upstreams: Htt
     assert upstreams.manners(host("openai", "https://api.example.com/v1")).takes_stream_options
 
 
+def test_what_a_host_refuses_is_known_by_its_domain(upstreams: HttpUpstreams) -> None:
+    openai = upstreams.manners(host("openai", "https://api.openai.com/v1"))
+    assert (openai.refuses, openai.breakpoints) == ({"cache_control"}, True)
+    mistral = upstreams.manners(host("openai", "https://api.mistral.ai/v1"))
+    assert {"user", "cache_control", "seed"} <= mistral.refuses
+    assert not mistral.breakpoints
+    for url in ("https://api.example.com/v1", "https://openrouter.ai/api/v1", "https://api.deepseek.com"):
+        assert upstreams.manners(host("openai", url)).refuses == frozenset()
+
+
 def test_bedrocks_two_hosts_have_their_own_paths(upstreams: HttpUpstreams) -> None:
     bedrock = presets()["bedrock"]
     assert bedrock.paths_at("bedrock-runtime.eu-west-1.amazonaws.com")["chat"] == "/openai/v1/chat/completions"

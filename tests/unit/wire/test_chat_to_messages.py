@@ -19,8 +19,10 @@ from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import InvalidField
 from tollhouse.wire.chat import ChatFormat
 from tollhouse.wire.chat_to_messages import ChatToMessages
+from tollhouse.wire.families import UNKNOWN, family_of
 from tollhouse.wire.framing import EventFraming
 from tollhouse.wire.messages import MessagesFormat
+from tollhouse.wire.pair import Recipient
 
 FOLDER = Path(__file__).parents[2] / "golden" / "chat_to_messages"
 REQUESTS = sorted((FOLDER / "requests").glob("*.json"))
@@ -34,6 +36,12 @@ BARE = {"max_tokens": 9, "messages": [], "model": "m"}
 
 def case_of(path: Path) -> Any:
     return json.loads(path.read_text())
+
+
+def recipient_of(case: dict[str, Any]) -> Recipient:
+    told = case.get("recipient", {})
+    family = family_of(told["model"]) if "model" in told else UNKNOWN
+    return Recipient(family, cap=told.get("cap"), most=told.get("most"))
 
 
 def call_of(body: dict[str, Any], *, stream: bool = False) -> Call:
@@ -86,7 +94,7 @@ def test_a_request_is_translated_and_tells_what_it_lost(path: Path) -> None:
         assert refusal.value.param == case["refused"]
         assert refusal.value.message.startswith(case["refused"])
         return
-    translated = PAIR.request(case["request"])
+    translated = PAIR.request(case["request"], recipient_of(case))
     assert translated.body == case["expected"]
     assert list(translated.dropped) == case["dropped"]
 

@@ -18,6 +18,7 @@ from tollhouse.wire.dialects import error_body
 from tollhouse.wire.framing import EventFraming, event_data
 from tollhouse.wire.messages_to_chat import MessagesToChat
 from tollhouse.wire.messages_to_chat.sealed import is_sealed
+from tollhouse.wire.pair import Recipient
 
 FOLDER = Path(__file__).parents[2] / "golden" / "messages_to_chat"
 PAIR = MessagesToChat()
@@ -32,6 +33,12 @@ def cases(kind: str) -> list[Any]:
 
 def read(path: Path) -> Any:
     return json.loads(path.read_text())
+
+
+def recipient_of(folder: Path) -> Recipient:
+    path = folder / "recipient.json"
+    told = read(path) if path.exists() else {}
+    return Recipient(refuses=frozenset(told.get("refuses", ())), breakpoints=bool(told.get("breakpoints")))
 
 
 def call_of(folder: Path, *, stream: bool) -> Call:
@@ -84,7 +91,7 @@ def plain(message: Message) -> Any:
 def test_a_request_is_asked_in_chats_words(folder: Path) -> None:
     request, expected = read(folder / "request.json"), read(folder / "expected.json")
     before = json.dumps(request)
-    translated = PAIR.request(request)
+    translated = PAIR.request(request, recipient_of(folder))
     assert translated.body == expected["body"]
     assert sorted(translated.dropped) == expected["dropped"]
     assert json.dumps(request) == before, "nobody writes to a call's body"
@@ -92,7 +99,7 @@ def test_a_request_is_asked_in_chats_words(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", cases("requests"))
 def test_what_is_asked_is_a_chat_request_to_openais_sdk_and_to_the_gateway(folder: Path) -> None:
-    body = PAIR.request(read(folder / "request.json")).body
+    body = PAIR.request(read(folder / "request.json"), recipient_of(folder)).body
     CHAT_REQUEST.validate_python(body)
     assert FORMATS["chat"].read(body, 1).output_cap == read(folder / "request.json")["max_tokens"]
 
@@ -100,13 +107,13 @@ def test_what_is_asked_is_a_chat_request_to_openais_sdk_and_to_the_gateway(folde
 @pytest.mark.parametrize("folder", cases("requests"))
 def test_what_a_request_loses_is_in_the_table(folder: Path) -> None:
     named = {loss.field for loss in PAIR.losses}
-    dropped = PAIR.request(read(folder / "request.json")).dropped
+    dropped = PAIR.request(read(folder / "request.json"), recipient_of(folder)).dropped
     assert {field for field in dropped if field in named or field.isidentifier()} == set(dropped)
 
 
 def test_every_loss_has_a_request_that_shows_it() -> None:
     shown = {field for folder in (FOLDER / "requests").iterdir() for field in read(folder / "expected.json")["dropped"]}
-    assert {loss.field for loss in PAIR.losses} <= shown
+    assert {loss.field for loss in PAIR.losses if not loss.field.startswith("reply: ")} <= shown
 
 
 @pytest.mark.parametrize("folder", cases("replies"))
@@ -145,7 +152,12 @@ def test_anthropics_sdk_makes_the_right_message_of_a_stream(folder: Path) -> Non
         assert "message_delta" not in kinds
 
 
-def test_thinking_with_its_details_and_signed_calls_comes_back_to_the_host_of_the_same_model() -> None:
+@pytest.mark.parametrize(
+    ("thinking", "kind"), [({"type": "adaptive"}, "thinking"), ({"type": "disabled"}, "redacted_thinking")]
+)
+def test_thinking_with_its_details_and_signed_calls_comes_back_to_the_host_of_the_same_model(
+    thinking: dict[str, Any], kind: str
+) -> None:
     details = [{"type": "reasoning.text", "text": "Hm.", "signature": "EqQB", "index": 0}]
     signed = {"google": {"thought_signature": "EjQK"}}
     call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
@@ -157,7 +169,7 @@ def test_thinking_with_its_details_and_signed_calls_comes_back_to_the_host_of_th
         "tool_calls": [{**call, "extra_content": signed}],
     }
     upstream = json.dumps({"id": "x", "choices": [{"message": said, "finish_reason": "tool_calls"}]}).encode()
-    message = json.loads(whole(upstream, Call("req_7", "messages", {}, Facts("fast", 1))))
+    message = json.loads(whole(upstream, Call("req_7", "messages", {"thinking": thinking}, Facts("fast", 1))))
     result = [{"type": "tool_result", "tool_use_id": "call_1", "content": "Rain."}]
     request = converse("Weather?", message["content"], result)
     back = PAIR.request(request)
@@ -165,7 +177,36 @@ def test_thinking_with_its_details_and_signed_calls_comes_back_to_the_host_of_th
     assert back.dropped == ()
     elsewhere = PAIR.request({**request, "model": "slow"})
     assert elsewhere.body["messages"][1] == {"role": "assistant", "content": "Let me look.", "tool_calls": [call]}
-    assert elsewhere.dropped == ("messages[].content[].thinking",)
+    assert elsewhere.dropped == (f"messages[].content[].{kind}",)
+
+
+@pytest.mark.parametrize("thinking", [None, {"type": "disabled"}, {"type": "between_tools"}])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_did_not_ask_for_thinking_finds_the_text_first(
+    thinking: dict[str, Any] | None, *, stream: bool
+) -> None:
+    said = {"reasoning_content": "Hm.", "reasoning_details": [{"data": "x"}], "content": "Yes."}
+    call = Call("req_7", "messages", {"thinking": thinking}, Facts("fast", 1, stream=stream))
+    choice = {"delta" if stream else "message": said, "finish_reason": "stop"}
+    upstream = json.dumps({"id": "x", "choices": [choice]}).encode()
+    if stream:
+        message = as_anthropics_sdk_reads(streamed(b"data: " + upstream + b"\n\ndata: [DONE]\n\n", call))
+    else:
+        message = Message.model_validate_json(whole(upstream, call))
+    assert [block.type for block in message.content] == ["text"]
+    assert message.content[0].text == "Yes."
+
+
+def test_thoughts_that_came_as_a_part_are_hidden_and_come_back_as_one() -> None:
+    upstream = read(FOLDER / "replies" / "thinking-parts" / "upstream.json")
+    said = upstream["choices"][0]["message"]
+    said["tool_calls"] = [{"id": "c", "type": "function", "function": {"name": "a", "arguments": "{}"}}]
+    message = json.loads(whole(json.dumps(upstream).encode(), Call("req_7", "messages", {}, Facts("fast", 1))))
+    assert [block["type"] for block in message["content"]] == ["text", "redacted_thinking", "tool_use"]
+    back = PAIR.request(converse("What is it?", message["content"])).body["messages"][1]
+    assert [part for part in said["content"] if part["type"] == "thinking"] == [
+        part for part in back["content"] if part["type"] == "thinking"
+    ]
 
 
 @pytest.mark.parametrize("name", ["thinking-then-text", "thinking-details-signed-late", "whole-calls-without-index"])
@@ -265,6 +306,8 @@ def test_a_choice_among_no_tools_is_left_out(choice: dict[str, Any]) -> None:
 
 
 USED = [{"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {}}]
+ANSWERED = [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "Rain."}]
+PNG = {"type": "base64", "media_type": "image/png"}
 URL = {"type": "url", "url": "https://example.com/a.pdf"}
 
 
@@ -306,6 +349,12 @@ URL = {"type": "url", "url": "https://example.com/a.pdf"}
             "messages[2].content[0].content[0].type",
         ),
         (converse("Hi", [{"type": "tool_use", "id": "t", "name": "n", "input": []}]), "messages[1].content[0].input"),
+        (converse("Hi", USED, "And?"), "messages[1].content[0].id"),
+        (converse("Hi", [*USED, {**USED[0], "id": "toolu_2"}], ANSWERED), "messages[1].content[1].id"),
+        (converse("Hi", USED, [{"type": "text", "text": "And?"}]), "messages[1].content[0].id"),
+        (converse([{"type": "image", "source": {**PNG, "data": "{}"}}]), "messages[0].content[0].source.data"),
+        (converse([{"type": "image", "source": {**PNG, "data": ""}}]), "messages[0].content[0].source.data"),
+        (converse([{"type": "document", "source": {**PNG, "data": "%PDF"}}]), "messages[0].content[0].source.data"),
         (converse("Hi", [{"type": "image", "source": URL}]), "messages[1].content[0].type"),
     ],
 )

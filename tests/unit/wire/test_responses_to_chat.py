@@ -19,7 +19,7 @@ from tollhouse.wire.chat import ChatFormat
 from tollhouse.wire.chat_to_messages import ChatToMessages
 from tollhouse.wire.composed import Composed
 from tollhouse.wire.framing import EventFraming, event_data
-from tollhouse.wire.pair import Pair
+from tollhouse.wire.pair import ANYONE, Pair, Recipient
 from tollhouse.wire.responses import ResponsesFormat
 from tollhouse.wire.responses_to_chat import ResponsesToChat
 from tollhouse.wire.responses_to_chat.response import created_at
@@ -55,6 +55,11 @@ def asked(*items: Any, **fields: Any) -> dict[str, Any]:
 def whole(upstream: bytes, call: Call, pair: Pair = PAIR) -> bytes:
     converter = pair.converter(call)
     return converter.feed(upstream[:11]) + converter.feed(upstream[11:]) + converter.finish()
+
+
+def recipient_of(folder: Path) -> Recipient:
+    path = folder / "recipient.json"
+    return Recipient(refuses=frozenset(read(path)["refuses"])) if path.exists() else ANYONE
 
 
 def streamed(upstream: bytes, call: Call, pair: Pair = PAIR) -> bytes:
@@ -95,7 +100,7 @@ def plain(response: Response) -> Any:
 def test_a_request_is_asked_in_chats_words(folder: Path) -> None:
     request, expected = read(folder / "request.json"), read(folder / "expected.json")
     before = json.dumps(request)
-    translated = PAIR.request(request)
+    translated = PAIR.request(request, recipient_of(folder))
     assert translated.body == expected["body"]
     assert sorted(translated.dropped) == expected["dropped"]
     assert json.dumps(request) == before, "nobody writes to a call's body"
@@ -104,7 +109,7 @@ def test_a_request_is_asked_in_chats_words(folder: Path) -> None:
 @pytest.mark.parametrize("folder", cases("requests"))
 def test_what_is_asked_is_a_request_of_either_format_to_openais_sdk_and_to_the_gateway(folder: Path) -> None:
     request = read(folder / "request.json")
-    body = PAIR.request(request).body
+    body = PAIR.request(request, recipient_of(folder)).body
     if folder.name not in BEYOND_THE_SDK:
         REQUEST.validate_python(request)
     CHAT_REQUEST.validate_python(body)
@@ -115,7 +120,7 @@ def test_what_is_asked_is_a_request_of_either_format_to_openais_sdk_and_to_the_g
 @pytest.mark.parametrize("folder", cases("requests"))
 def test_what_a_request_loses_is_in_the_table(folder: Path) -> None:
     named = {loss.field for loss in PAIR.losses}
-    dropped = PAIR.request(read(folder / "request.json")).dropped
+    dropped = PAIR.request(read(folder / "request.json"), recipient_of(folder)).dropped
     assert {field for field in dropped if field in named or field.endswith("new")} == set(dropped)
 
 

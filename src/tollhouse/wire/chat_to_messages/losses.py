@@ -49,8 +49,17 @@ LOSSES: tuple[Loss, ...] = (
         "A system message after the first turn joins those at the front, in their order, which is where every model "
         "takes them. Where there is nothing else, they are sent as the user's.",
     ),
+    Loss(
+        "messages[].tool_calls[].function.arguments",
+        "Messages has objects alone: what is no JSON object is sent whole, as the text of the one key `INVALID_JSON`.",
+    ),
     Loss("messages[].thinking_blocks", "A thought without its signature is refused by every host."),
-    Loss("reasoning_effort", "`minimal` is sent as `low`; a forced tool call is made without thinking."),
+    Loss(
+        "reasoning_effort",
+        "`minimal` is sent as `low`, and what a model has not as the next that it has; a forced tool call is made "
+        "without thinking; older models think by a share of the output cap, and not where that leaves less than 1,024 "
+        "tokens; some can think and cannot be told not to, and some cannot think.",
+    ),
     Loss("response_format", "Messages has no JSON mode without a schema. The prompt, which must ask for JSON, does."),
     Loss(
         "response_format.json_schema.schema",
@@ -59,7 +68,19 @@ LOSSES: tuple[Loss, ...] = (
     ),
     Loss("service_tier", "Messages has `auto` and `default` (`standard_only`), no others."),
     Loss("stop", "Messages takes no stop sequence that is blank."),
-    Loss("temperature", "Messages goes up to 1, and higher values are sent as that."),
+    Loss(
+        "temperature",
+        "Messages goes up to 1, and higher values are sent as that. A model that thinks takes none, and Claude takes "
+        "none from Opus 4.7 and version 5 on.",
+    ),
+    Loss("thinking", "The format's own field, where a tool call is forced: that is made without thinking."),
+    Loss("tool_choice", "The newest models cannot be forced to call a tool: `auto` is sent."),
+    Loss("top_k", "The format's own field: a model that thinks takes none, nor do those that take no temperature."),
+    Loss(
+        "top_p",
+        "A model that thinks takes it from 0.95 on; those that take no temperature take none; and from Claude 4.1 on "
+        "it is not taken beside a temperature.",
+    ),
     Loss("tools[].function.parameters", "The same as in a response's schema, where the function is strict."),
     Loss("user", "Messages takes one user's id, and `safety_identifier` goes first."),
     Loss("*", "A field that is not of the format, anywhere. Named as it was sent, if its name is plain."),

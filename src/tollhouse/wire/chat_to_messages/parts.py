@@ -7,6 +7,7 @@ from typing import Any
 
 from tollhouse.domain.errors import InvalidField
 from tollhouse.wire.chat_to_messages.losses import Dropped
+from tollhouse.wire.vocabulary import NOT_BASE64
 
 Block = dict[str, Any]
 
@@ -132,6 +133,8 @@ def _data_url(url: str, path: str) -> tuple[str, str]:
     media_type, *parameters = head[5:].lower().split(";")
     if not comma or "base64" not in parameters:
         raise invalid(path, "a data: URL in base64 is needed")
+    if not data or NOT_BASE64.search(data):
+        raise invalid(path, "what follows the comma is not base64")
     return media_type.strip(), data
 
 

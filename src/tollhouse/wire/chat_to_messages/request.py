@@ -6,9 +6,10 @@ from typing import Any
 from tollhouse.wire.chat_to_messages.losses import FIELDS, SILENT, Dropped
 from tollhouse.wire.chat_to_messages.parts import invalid
 from tollhouse.wire.chat_to_messages.strict_schema import enforceable
+from tollhouse.wire.chat_to_messages.thinking import sample, think
 from tollhouse.wire.chat_to_messages.tools import choose, tools_of
 from tollhouse.wire.chat_to_messages.turns import Turns
-from tollhouse.wire.pair import Translated
+from tollhouse.wire.pair import Recipient, Translated
 
 _OWN = ("cache_control", "top_k", "thinking", "output_config")
 """Fields of Messages itself, which clients send beside those of the format they speak: they go on as they are."""
@@ -24,7 +25,7 @@ _KNOWN = frozenset(
 )
 
 
-def translate(body: Mapping[str, Any]) -> Translated:
+def translate(body: Mapping[str, Any], recipient: Recipient) -> Translated:
     """InvalidField where leaving a field out would change what is asked for, rather than how well."""
     if (body.get("n") or 1) > 1:
         raise invalid("n", "the provider of this model gives one choice; ask again for another")
@@ -48,7 +49,8 @@ def translate(body: Mapping[str, Any]) -> Translated:
     translated |= {name: body[name] for name in _OWN if body.get(name) is not None}
     if not isinstance(translated.get("output_config", {}), dict):
         raise invalid("output_config", "an object is needed")
-    _think(body, translated, dropped)
+    think(body, translated, recipient, dropped)
+    sample(translated, recipient, dropped)
     _format(body, translated, dropped)
     for name in FIELDS:
         value = body.get(name)
@@ -91,26 +93,6 @@ def _caller(body: Mapping[str, Any], dropped: Dropped) -> dict[str, Any]:
     elif tier is not None:
         dropped.note("service_tier")
     return caller
-
-
-def _think(body: Mapping[str, Any], translated: dict[str, Any], dropped: Dropped) -> None:
-    """An effort goes on under its own name, and the model thinks as it sees fit; `none` forbids it to."""
-    effort = body.get("reasoning_effort")
-    if effort is None:
-        return
-    if not isinstance(effort, str):
-        raise invalid("reasoning_effort", "a string is needed")
-    if effort == "none":
-        translated.setdefault("thinking", {"type": "disabled"})
-        return
-    config = translated.get("output_config", {})
-    translated["output_config"] = {"effort": "low" if effort == "minimal" else effort, **config}
-    # Hosts refuse to think before a call that they are forced to make.
-    forced = translated.get("tool_choice", {}).get("type") in ("any", "tool")
-    if effort == "minimal" or (forced and "thinking" not in translated):
-        dropped.note("reasoning_effort")
-    if not forced:
-        translated.setdefault("thinking", {"type": "adaptive"})
 
 
 def _format(body: Mapping[str, Any], translated: dict[str, Any], dropped: Dropped) -> None:

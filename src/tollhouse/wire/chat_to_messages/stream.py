@@ -10,6 +10,7 @@ from tollhouse.wire.chat_to_messages.blocks import KINDS, Said, UnknownBlock
 from tollhouse.wire.chat_to_messages.completion import explanation, finish_reason, head, text, usage_of
 from tollhouse.wire.chat_to_messages.tools import is_legacy
 from tollhouse.wire.framing import event_data
+from tollhouse.wire.host_error import read_host_error
 
 _DONE = b"data: [DONE]\n\n"
 _CHUNK = "chat.completion.chunk"
@@ -111,10 +112,7 @@ class StreamedReply:
 
     def _fail(self, event: dict[str, Any]) -> bytes:
         self._ended = True
-        error = _object(event, "error")
-        kind = text(error, "type") or "api_error"
-        message = text(error, "message") or "The provider failed."
-        return _event({"error": {"message": message, "type": kind, "param": None, "code": kind}})
+        return _event({"error": read_host_error(event).as_openai("The provider failed.")})
 
     def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
         """One chunk, the role before the first; none for nothing."""

@@ -108,16 +108,21 @@ def tool_use(call: Any, path: str, dropped: Dropped) -> dict[str, Any]:
         raise invalid(f"{path}.type", "the provider of this model takes calls of type 'function' only")
     known = ("id", "type", "function", "index", "cache_control", "prompt_cache_breakpoint")
     dropped.note_unknown(call, known, "messages[].tool_calls[].")
-    block = call_block(call.get("function"), tool_id(call.get("id"), f"{path}.id"), f"{path}.function")
+    identity = tool_id(call.get("id"), f"{path}.id")
+    block = call_block(call.get("function"), identity, f"{path}.function", dropped)
     if mark := mark_of(call, dropped):
         block["cache_control"] = mark
     return block
 
 
-def call_block(function: Any, identity: str, path: str) -> dict[str, Any]:
+def call_block(function: Any, identity: str, path: str, dropped: Dropped) -> dict[str, Any]:
     if not isinstance(function, dict) or not isinstance(name := function.get("name"), str):
         raise invalid(f"{path}.name", "a string is needed")
-    return {"type": "tool_use", "id": identity, "name": name, "input": _input(function.get("arguments"), path)}
+    given = _input(function.get("arguments"), path)
+    if given is None:
+        dropped.note("messages[].tool_calls[].function.arguments")
+        given = {_INVALID_JSON: function["arguments"]}
+    return {"type": "tool_use", "id": identity, "name": name, "input": given}
 
 
 def tool_id(identity: Any, path: str) -> str:
@@ -129,8 +134,8 @@ def tool_id(identity: Any, path: str) -> str:
     return f"{_NOT_IN_IDS.sub('_', identity)}_{zlib.crc32(identity.encode()):08x}"
 
 
-def _input(arguments: Any, path: str) -> dict[str, Any]:
-    """Arguments as an object. What is none stays visible, whole, under a key that tells so."""
+def _input(arguments: Any, path: str) -> dict[str, Any] | None:
+    """Arguments as an object; None for what is none, which stays visible, whole, under a key that tells so."""
     if isinstance(arguments, dict):
         return arguments
     if arguments is None:
@@ -142,4 +147,4 @@ def _input(arguments: Any, path: str) -> dict[str, Any]:
     try:
         return json_text.read_object(arguments.encode())
     except InvalidJSON:
-        return {_INVALID_JSON: arguments}
+        return None

@@ -45,11 +45,14 @@ class Turns:
         self.turns: list[dict[str, Any]] = []
         self._dropped = dropped
         self._called: dict[str, str] = {}  # of the last turn that called: id -> name
+        self._unanswered: dict[str, str] = {}  # of these: id -> path
         self._functions = 0
         for index, message in enumerate(messages):
             self._add(message, f"messages[{index}]")
         if not self.turns:
             self._turn_system_into_user()
+        if self.turns[-1]["role"] == "user":
+            self._refuse_unanswered()
 
     def _add(self, message: Mapping[str, Any], path: str) -> None:
         role = message["role"]
@@ -82,14 +85,20 @@ class Turns:
             tool_use(call, f"{path}.tool_calls[{index}]", self._dropped)
             for index, call in enumerate(items_of(message, "tool_calls", f"{path}.tool_calls"))
         ]
+        places = [f"{path}.tool_calls[{index}].id" for index in range(len(calls))]
         if function := message.get("function_call"):
             self._functions += 1
-            calls.append(call_block(function, f"function_call_{self._functions}", f"{path}.function_call"))
+            places.append(f"{path}.function_call")
+            calls.append(
+                call_block(function, f"function_call_{self._functions}", f"{path}.function_call", self._dropped)
+            )
         blocks += calls
         mark_last(blocks, mark_of(message, self._dropped))
         if blocks and (not self.turns or self.turns[-1]["role"] != "assistant"):
+            self._refuse_unanswered()
             self._called = {}
         self._called |= {call["id"]: call["name"] for call in calls}
+        self._unanswered |= {call["id"]: place for call, place in zip(calls, places, strict=True)}
         self._extend("assistant", blocks)
 
     def _thoughts(self, message: Mapping[str, Any]) -> list[Block]:
@@ -119,6 +128,7 @@ class Turns:
             identity = called[-1] if called else ""
         if identity not in self._called:
             raise invalid(field, "the message before does not call a tool that this could be the result of")
+        self._unanswered.pop(identity, None)
         result: Block = {"type": "tool_result", "tool_use_id": identity}
         if content := blocks_of(message.get("content"), f"{path}.content", SHOWN, self._dropped):
             result["content"] = content
@@ -126,6 +136,11 @@ class Turns:
         turn = self._turn("user")
         results = sum(block["type"] == "tool_result" for block in turn["content"])
         turn["content"].insert(results, result)
+
+    def _refuse_unanswered(self) -> None:
+        """Before a turn that follows the results of calls: no host goes on without all of them."""
+        for place in self._unanswered.values():
+            raise invalid(place, "no message right after it has the result of this call")
 
     def _extend(self, role: str, blocks: list[Block]) -> None:
         if blocks:

@@ -9,7 +9,7 @@ from tollhouse.wire.completions_to_chat.losses import LOSSES
 from tollhouse.wire.completions_to_chat.reply import WholeReply
 from tollhouse.wire.completions_to_chat.request import translate
 from tollhouse.wire.completions_to_chat.stream import StreamedReply
-from tollhouse.wire.pair import Loss, Translated
+from tollhouse.wire.pair import ANYONE, Loss, Recipient, Translated
 from tollhouse.wire.passthrough import Converter
 
 
@@ -21,8 +21,8 @@ class CompletionsToChat:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
 
-    def request(self, body: Mapping[str, Any]) -> Translated:
-        return translate(body)
+    def request(self, body: Mapping[str, Any], recipient: Recipient = ANYONE) -> Translated:
+        return translate(body, recipient)
 
     def converter(self, call: Call) -> Converter:
         created = int(self._clock())

@@ -29,6 +29,9 @@ LOSSES: tuple[Loss, ...] = (
         "max_tokens",
         "Sent as it is. One that is left out stays with the host, whose default is seldom the 16 of the format's own.",
     ),
+    Loss("logit_bias", "Where the host has no such field."),
+    Loss("logprobs", "Where the host tells no probabilities."),
+    *(Loss(field, "Where the host has no such field.") for field in ("seed", "user")),
     Loss("reply: choices[].message.reasoning_content", "Thoughts have no place in a completion."),
     Loss("reply: choices[].logprobs.content[].bytes", "Completions tell tokens as texts alone."),
 )

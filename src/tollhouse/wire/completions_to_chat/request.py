@@ -5,12 +5,13 @@ from typing import Any
 
 from tollhouse.domain.errors import InvalidField
 from tollhouse.wire.completions_to_chat.losses import CHATS_OWN
-from tollhouse.wire.pair import Translated
+from tollhouse.wire.pair import Recipient, Translated
+from tollhouse.wire.refused import without_refused
 
 _REPLACED = ("prompt", "suffix", "echo", "best_of", "logprobs", *CHATS_OWN)
 
 
-def translate(body: Mapping[str, Any]) -> Translated:
+def translate(body: Mapping[str, Any], recipient: Recipient) -> Translated:
     """InvalidField for what a chat host would answer as something else."""
     _refuse(body)
     dropped = [field for field in CHATS_OWN if body.get(field)]
@@ -23,7 +24,8 @@ def translate(body: Mapping[str, Any]) -> Translated:
         chat["logprobs"] = True
         if most is not True and most > 0:
             chat["top_logprobs"] = most
-    return Translated(chat, tuple(dropped))
+    taken, refused = without_refused(chat, recipient)
+    return Translated(taken, (*dropped, *refused))
 
 
 def _prompt(prompt: Any) -> str:

@@ -8,7 +8,7 @@ from tollhouse.wire.messages_to_chat.losses import LOSSES
 from tollhouse.wire.messages_to_chat.reply import WholeReply
 from tollhouse.wire.messages_to_chat.request import translate
 from tollhouse.wire.messages_to_chat.stream import StreamedReply
-from tollhouse.wire.pair import Loss, Translated
+from tollhouse.wire.pair import ANYONE, Loss, Recipient, Translated
 from tollhouse.wire.passthrough import Converter
 
 
@@ -17,8 +17,8 @@ class MessagesToChat:
 
     losses: Sequence[Loss] = LOSSES
 
-    def request(self, body: Mapping[str, Any]) -> Translated:
-        return translate(body)
+    def request(self, body: Mapping[str, Any], recipient: Recipient = ANYONE) -> Translated:
+        return translate(body, recipient)
 
     def converter(self, call: Call) -> Converter:
         return StreamedReply(call) if call.facts.stream else WholeReply(call)

@@ -55,9 +55,9 @@ class AssistantTurn:
             return
         self._details += sealed.details
         self._signatures |= sealed.signed_calls
-        if kind == "redacted_thinking" or not sealed.field:
+        text = sealed.text if kind == "redacted_thinking" else text_at(block, "thinking", path)
+        if not sealed.field or (kind == "redacted_thinking" and not text):
             return
-        text = text_at(block, "thinking", path)
         if sealed.field == CONTENT:
             self._said.append({"type": "thinking", "thinking": [{"type": "text", "text": text}]})
         else:

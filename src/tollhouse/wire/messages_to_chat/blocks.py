@@ -18,14 +18,16 @@ class Blocks:
     """Takes pieces, gives events. The first block that is not whole is sent as it comes; those after it wait.
 
     Text and thoughts are whole when something else follows; a tool call, whose pieces may take turns with another's,
-    when its arguments are an object.
+    when its arguments are an object. Where it does not show thoughts, what of them is to come back is told before the
+    first call.
     """
 
-    def __init__(self, model: str, stem: str) -> None:
+    def __init__(self, model: str, stem: str, *, shows: bool) -> None:
         self.called = False
         self.broken = False
         """Whether a tool call went on after its arguments were whole, which cannot be told."""
         self._model = model
+        self._shows = shows
         self._stem = stem
         self._number = 0
         self._queue: deque[Block] = deque()
@@ -38,6 +40,9 @@ class Blocks:
 
     def add_thought(self, text: str, origin: str) -> None:
         """`origin` is the field that the host's thoughts come by."""
+        if not self._shows:
+            self._sealed.hide(text, origin)
+            return
         block = self._last("thinking")
         block.waiting += text
         block.origin = origin
@@ -83,7 +88,7 @@ class Blocks:
         while self._queue:
             head = self._queue[0]
             out += [self._send(head, last=True), self._end(head)]
-        if self._sealed:
+        if self._sealed and (self._shows or self.called):
             out.append(self._redacted())
         return b"".join(out)
 
@@ -168,5 +173,5 @@ class Blocks:
 
     def _seal(self, origin: str = "") -> str:
         sealed, self._sealed = self._sealed, Sealed()
-        sealed.field = origin
+        sealed.field = origin or sealed.field
         return sealed.write(self._model)

@@ -5,6 +5,7 @@ from typing import Any
 
 from tollhouse.wire.messages_to_chat.fields import as_blocks, object_at, refuse, text_at
 from tollhouse.wire.messages_to_chat.losses import Dropped
+from tollhouse.wire.vocabulary import NOT_BASE64
 
 Part = dict[str, Any]
 
@@ -66,12 +67,19 @@ def _text(text: str) -> Part:
 def _image(source: Mapping[str, Any], path: str) -> Part:
     kind = source.get("type")
     if kind == "base64":
-        url = f"data:{text_at(source, 'media_type', path)};base64,{text_at(source, 'data', path)}"
+        url = f"data:{text_at(source, 'media_type', path)};base64,{_base64(source, path)}"
     elif kind == "url":
         url = text_at(source, "url", path)
     else:
         raise refuse(f"{path}.type", "this model's provider takes images by base64 or url")
     return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _base64(source: Mapping[str, Any], path: str) -> str:
+    data = text_at(source, "data", path)
+    if not data or NOT_BASE64.search(data):
+        raise refuse(f"{path}.data", "it is not base64")
+    return data
 
 
 def _document(block: Mapping[str, Any], path: str, dropped: Dropped) -> list[Part]:
@@ -81,7 +89,7 @@ def _document(block: Mapping[str, Any], path: str, dropped: Dropped) -> list[Par
     kind = source.get("type")
     if kind == "base64":
         media_type = text_at(source, "media_type", f"{path}.source")
-        data = f"data:{media_type};base64,{text_at(source, 'data', f'{path}.source')}"
+        data = f"data:{media_type};base64,{_base64(source, f'{path}.source')}"
         return [*head, {"type": "file", "file": {"filename": title or "document.pdf", "file_data": data}}]
     if title:
         head.insert(0, _text(title))

@@ -17,6 +17,7 @@ class Conversation:
         self._model = model
         self._dropped = dropped
         self._called: dict[str, str] = {}
+        self._unanswered: dict[str, str] = {}  # of the last turn's calls: id -> path
 
     def add_system(self, content: Any, path: str) -> None:
         parts: list[Part] = []
@@ -29,16 +30,19 @@ class Conversation:
 
     def add(self, message: Mapping[str, Any], path: str) -> None:
         role, content = message["role"], message["content"]
+        unanswered, self._unanswered = self._unanswered, {}
         if role == "system":
             self.add_system(content, f"{path}.content")
         elif isinstance(content, str):
             self.messages.append({"role": role, "content": content})
         elif role == "user":
-            self._add_user(as_blocks(content, f"{path}.content"), f"{path}.content")
+            self._add_user(as_blocks(content, f"{path}.content"), f"{path}.content", unanswered)
         else:
             self._add_assistant(as_blocks(content, f"{path}.content"), f"{path}.content")
+        for place in unanswered.values():
+            raise refuse(place, "the message right after it has no result of this call")
 
-    def _add_user(self, blocks: list[dict[str, Any]], path: str) -> None:
+    def _add_user(self, blocks: list[dict[str, Any]], path: str, unanswered: dict[str, str]) -> None:
         """Tool results are messages of their own, and come first: chat wants them right after the calls."""
         shown: list[Part] = []
         said: list[Part] = []
@@ -46,6 +50,7 @@ class Conversation:
             here = f"{path}[{number}]"
             if block["type"] == "tool_result":
                 shown += self._add_result(block, here)
+                unanswered.pop(block["tool_use_id"], None)
             elif block["type"] in READABLE:
                 said += parts_of(block, here, self._dropped)
             else:
@@ -71,6 +76,7 @@ class Conversation:
             told = [note("The result is shown in the next message.")]
         if block.get("is_error") is True:
             told = [note("The tool failed."), *told]
+            self._dropped.add("messages[].content[].is_error")
         content = content_of(marked(told, block) if not shown else told)
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
         return marked([note(f"Part of the result of the tool call {call}:"), *shown], block) if shown else []
@@ -79,6 +85,8 @@ class Conversation:
         turn = AssistantTurn(self._model, self._dropped)
         for number, block in enumerate(blocks):
             turn.add(block, f"{path}[{number}]")
+            if block["type"] == "tool_use":
+                self._unanswered[block["id"]] = f"{path}[{number}].id"
         for call in turn.calls:
             self._called[call["id"]] = call["function"]["name"]
         self.messages.append(turn.message())

@@ -9,6 +9,7 @@ from tollhouse.wire.pair import Loss
 ANY_OTHER = "*"
 
 LOSSES = (
+    Loss("cache_control", "Marks anywhere, where the host has none; OpenAI's newer models take them as its own."),
     Loss("context_management", "Chat has no editing of the context by the host: the context is sent whole."),
     Loss("diagnostics", "Chat hosts report nothing of the kind."),
     Loss("messages[-1].role", "A last turn of the assistant is not continued: chat hosts begin a new turn after it."),
@@ -26,22 +27,43 @@ LOSSES = (
         "Another host's thoughts, whose signature only that host can check. Those of the same model behind this "
         "gateway are carried back under the name that they came by.",
     ),
+    Loss("messages[].content[].is_error", "Chat has no word for it: the result begins with a text that says so."),
     Loss("messages[].content[].transformations", "Chat hosts scale images by rules of their own."),
-    Loss("metadata", "Of the metadata, `user_id` is carried, as `user`."),
-    Loss("output_config.effort", "The effort is left out where thinking is turned off: chat has one word for both."),
+    Loss("metadata", "Of the metadata, `user_id` is carried, as `user`, where the host has that."),
+    Loss(
+        "output_config.effort",
+        "The effort is left out where thinking is turned off, for chat has one word for both, and where the host has "
+        "no such field.",
+    ),
+    Loss("output_config.format", "Where the host has no structured output."),
     Loss("output_config.task_budget", "Chat hosts know a cap of the output, and no budget."),
+    Loss("service_tier", "Where the host has no tiers."),
     Loss("speed", "Chat hosts have no faster mode that is asked for by this word."),
+    Loss("stop_sequences", "Where the host has none."),
+    Loss("thinking.budget_tokens", "A budget is told as an effort, and not where the host has no such field."),
     Loss("thinking.display", "Chat hosts show the thoughts that they show."),
     Loss(
         "thinking.type",
         "Where it is disabled or between tools: hosts have no common words for these, and refuse those that they do "
         "not know.",
     ),
+    Loss("tool_choice.disable_parallel_tool_use", "Where the host has no such field."),
     Loss("tools[].allowed_callers", "Chat's tools are called by the model alone."),
     Loss("tools[].defer_loading", "Chat's tools are all loaded at once."),
     Loss("tools[].input_examples", "Chat's tools have no examples."),
     Loss("tools[].strict", "Where a schema has optional or open properties: chat's strict mode refuses those."),
     Loss("top_k", "The format has no such field, and strict hosts refuse those that it has not."),
+    Loss(
+        "reply: content[].input",
+        "Arguments that are no JSON object are given whole, as the text of the one key `INVALID_JSON`, and given back "
+        "so. Of a stream nobody knows it before its headers, so `x-tollhouse-dropped` does not tell.",
+    ),
+    Loss(
+        "reply: content[]",
+        "Thoughts are told where `thinking` is `enabled` or `adaptive`. Elsewhere only a reply that calls tools has a "
+        "`redacted_thinking` block, before its calls, where its host gave any: several hosts refuse the next turn "
+        "without what is in it.",
+    ),
     Loss(ANY_OTHER, "A field of the body that is not named in this format's documentation; its own name is told."),
 )
 

@@ -6,7 +6,7 @@ from tollhouse.domain.call import Call
 from tollhouse.wire import completion, json_text
 from tollhouse.wire.messages_to_chat import answer
 from tollhouse.wire.messages_to_chat.failure import NO_ANSWER, NOT_JSON, failure
-from tollhouse.wire.messages_to_chat.sealed import Sealed
+from tollhouse.wire.messages_to_chat.sealed import Sealed, shows_thoughts
 from tollhouse.wire.messages_to_chat.tools import input_of
 from tollhouse.wire.vocabulary import openai_usage
 
@@ -38,7 +38,7 @@ class WholeReply:
 
     def _message(self, document: dict[str, Any], choice: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
         facts, stem = self._call.facts, answer.stem_of(document, self._call.request_id)
-        blocks, refused = [], False
+        blocks, refused, shown = [], False, shows_thoughts(self._call.body)
         sealed = Sealed()
         sealed.add_details(message.get("reasoning_details"))
         calls = []
@@ -51,11 +51,13 @@ class WholeReply:
             if kind in ("text", "refusal"):
                 refused = refused or kind == "refusal"
                 blocks.append({"type": "text", "text": text})
+            elif not shown:
+                sealed.hide(text, kind)
             else:
                 sealed.field = kind
                 blocks.append({"type": "thinking", "thinking": text, "signature": sealed.write(facts.model)})
                 sealed = Sealed()
-        if sealed:
+        if sealed and (shown or calls):
             blocks.append({"type": "redacted_thinking", "data": sealed.write(facts.model)})
         told = document.get("usage")
         usage = openai_usage(told if isinstance(told, dict) else {})

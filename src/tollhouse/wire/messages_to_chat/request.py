@@ -9,7 +9,8 @@ from tollhouse.wire.messages_to_chat.effort import effort_of
 from tollhouse.wire.messages_to_chat.fields import as_object, object_at, refuse
 from tollhouse.wire.messages_to_chat.losses import ANY_OTHER, Dropped
 from tollhouse.wire.messages_to_chat.tools import is_closed, tools_of
-from tollhouse.wire.pair import Translated
+from tollhouse.wire.pair import Recipient, Translated
+from tollhouse.wire.refused import without_refused
 
 _SAME = {
     "temperature": "temperature",
@@ -19,6 +20,12 @@ _SAME = {
     # The name that takes thoughts into account, as Anthropic's does; the format's `write` knows the host's own.
     "max_tokens": "max_completion_tokens",
 }
+_OWN_NAMES = {
+    "user": "metadata",
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "response_format": "output_config.format",
+    "stop": "stop_sequences",
+}
 _READ = {
     *_SAME,
     *("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "output_format"),
@@ -26,7 +33,7 @@ _READ = {
 }
 
 
-def translate(body: Mapping[str, Any]) -> Translated:
+def translate(body: Mapping[str, Any], recipient: Recipient) -> Translated:
     """Raises InvalidField where the call would come to mean something else."""
     _refuse_what_means_something_else(body)
     dropped = Dropped()
@@ -52,7 +59,21 @@ def translate(body: Mapping[str, Any]) -> Translated:
     for name, value in body.items():
         if name not in _READ and value is not None:
             dropped.add_unknown(name)
-    return Translated(chat, dropped.fields)
+    return _for(recipient, chat, body, dropped)
+
+
+def _for(recipient: Recipient, chat: dict[str, Any], body: Mapping[str, Any], dropped: Dropped) -> Translated:
+    taken, refused = without_refused(chat, recipient)
+    for name in refused:
+        dropped.add(_told(name, body))
+    return Translated(taken, dropped.fields)
+
+
+def _told(name: str, body: Mapping[str, Any]) -> str:
+    """A field of chat under the name that the client knows it by."""
+    if name == "reasoning_effort":
+        return "output_config.effort" if (body.get("output_config") or {}).get("effort") else "thinking.budget_tokens"
+    return _OWN_NAMES.get(name, name)
 
 
 def _about_the_call(body: Mapping[str, Any], dropped: Dropped) -> dict[str, Any]:

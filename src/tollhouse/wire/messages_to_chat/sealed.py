@@ -24,15 +24,23 @@ CONTENT = "content"
 
 @dataclasses.dataclass(slots=True)
 class Sealed:
-    """`field` is the one that the text of a thinking block came by; `signed_calls` are by the ids of tool calls."""
+    """`field` is the one that the text of a thinking block came by; `text` is that of thoughts that the client does not
+    see; `signed_calls` are by the ids of tool calls.
+    """
 
     field: str = ""
+    text: str = ""
     details: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     signed_calls: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether a host wants any of it back."""
-        return bool(self.details or self.signed_calls)
+        return bool(self.text or self.details or self.signed_calls)
+
+    def hide(self, text: str, field: str) -> None:
+        """Take thoughts that are not shown."""
+        self.text += text
+        self.field = field
 
     def add_details(self, details: Any) -> None:
         """Those of one delta. Pieces of one detail have its index, and are joined."""
@@ -46,7 +54,8 @@ class Sealed:
 
     def write(self, model: str) -> str:
         """ASCII that a client keeps and returns."""
-        content = {"model": model, "field": self.field, "details": self.details, "calls": self.signed_calls}
+        content: dict[str, Any] = {"model": model, "field": self.field, "text": self.text}
+        content |= {"details": self.details, "calls": self.signed_calls}
         text = json_text.write({name: value for name, value in content.items() if value})
         return _MARK + base64.urlsafe_b64encode(text).decode()
 
@@ -66,10 +75,19 @@ def unseal(text: Any, model: str) -> Sealed | None:
         return None
     if content.get("model") != model:
         return None
-    field, details, calls = content.get("field", ""), content.get("details", []), content.get("calls", {})
-    if field not in ("", CONTENT, *_THOUGHT_FIELDS) or not isinstance(details, list) or not isinstance(calls, dict):
+    field, text = content.get("field", ""), content.get("text", "")
+    details, calls = content.get("details", []), content.get("calls", {})
+    if field not in ("", CONTENT, *_THOUGHT_FIELDS) or not isinstance(text, str):
         return None
-    return Sealed(field, [detail for detail in details if isinstance(detail, dict)], calls)
+    if not isinstance(details, list) or not isinstance(calls, dict):
+        return None
+    return Sealed(field, text, [detail for detail in details if isinstance(detail, dict)], calls)
+
+
+def shows_thoughts(body: Mapping[str, Any]) -> bool:
+    """Whether a Messages request asks for thinking: without it a client reckons with no block of it."""
+    thinking = body.get("thinking")
+    return isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive")
 
 
 def thought(message: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from tollhouse.wire.framing import LONGEST_EVENT, event_data
 from tollhouse.wire.messages_to_chat import answer
 from tollhouse.wire.messages_to_chat.blocks import Blocks, event
 from tollhouse.wire.messages_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_JSON, failure
+from tollhouse.wire.messages_to_chat.sealed import shows_thoughts
 from tollhouse.wire.vocabulary import openai_usage
 
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -57,7 +58,7 @@ class StreamedReply:
         blocks = self._blocks
         if blocks is None:
             stem = answer.stem_of(chunk, self._call.request_id)
-            blocks = self._blocks = Blocks(self._call.facts.model, stem)
+            blocks = self._blocks = Blocks(self._call.facts.model, stem, shows=shows_thoughts(self._call.body))
             out = self._start(chunk, stem)
         if reason := choice.get("finish_reason"):
             if reason in completion.BROKEN_OFF:

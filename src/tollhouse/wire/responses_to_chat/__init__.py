@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tollhouse.domain.call import Call
-from tollhouse.wire.pair import Loss, Translated
+from tollhouse.wire.pair import ANYONE, Loss, Recipient, Translated
 from tollhouse.wire.passthrough import Converter
 from tollhouse.wire.responses_to_chat.losses import LOSSES
 from tollhouse.wire.responses_to_chat.reply import WholeReply
@@ -22,8 +22,8 @@ class ResponsesToChat:
 
     losses: Sequence[Loss] = LOSSES
 
-    def request(self, body: Mapping[str, Any]) -> Translated:
-        return translate(body)
+    def request(self, body: Mapping[str, Any], recipient: Recipient = ANYONE) -> Translated:
+        return translate(body, recipient)
 
     def converter(self, call: Call) -> Converter:
         return StreamedReply(call) if call.facts.stream else WholeReply(call)

@@ -14,9 +14,20 @@ FIELDS: Mapping[str, str] = {
 }
 """Fields of the request itself that are always lost, and why."""
 
+WHERE_REFUSED = (
+    *("logit_bias", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
+    *("reasoning.effort", "safety_identifier", "seed", "service_tier", "stop", "text.format", "text.verbosity"),
+    *("top_logprobs", "user"),
+)
+"""Fields that chat has, and not every host of it."""
+
 LOSSES: tuple[Loss, ...] = (
     *(Loss(field, why) for field, why in FIELDS.items()),
     Loss("input[]", "What a provider's own tool did in an earlier turn, and its results: chat has no words for it."),
+    Loss("include", "The probabilities of tokens, where the host tells none."),
+    Loss(
+        "input[].cache_control", "Marks anywhere, where the host has none; OpenAI's newer models take them as its own."
+    ),
     Loss("input[].content[].annotations", "Chat hosts read no citations of earlier replies."),
     Loss("input[].content[].detail", "Of files: chat has a detail for images alone."),
     Loss(
@@ -29,6 +40,7 @@ LOSSES: tuple[Loss, ...] = (
     ),
     Loss("input[].phase", "Chat does not tell commentary from a final answer."),
     Loss("input[].summary", "A summary of thoughts, where the thoughts themselves cannot be sent."),
+    *(Loss(field, "Where the host has no such field.") for field in WHERE_REFUSED),
     Loss("reasoning.context", "Chat hosts decide themselves which earlier thoughts are read."),
     Loss("reasoning.mode", "Chat has no modes of reasoning other than the standard one."),
     Loss("reasoning.summary", "Chat hosts show the thoughts that they show, as text rather than as a summary."),

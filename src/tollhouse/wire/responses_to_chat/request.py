@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tollhouse.wire.pair import Translated
+from tollhouse.wire.pair import Recipient, Translated
+from tollhouse.wire.refused import without_refused
 from tollhouse.wire.responses_to_chat.conversation import Conversation
 from tollhouse.wire.responses_to_chat.fields import kind_of, object_of, objects_of, refuse, text_of
 from tollhouse.wire.responses_to_chat.losses import FIELDS, Dropped, says_nothing
@@ -24,6 +25,14 @@ _SAME = {
         )
     },
 }
+_OWN_NAMES = {
+    "cache_control": "input[].cache_control",
+    "logprobs": "include",
+    "reasoning_effort": "reasoning.effort",
+    "response_format": "text.format",
+    "verbosity": "text.verbosity",
+}
+"""Of fields of chat that a host may not have."""
 _LOGPROBS = "message.output_text.logprobs"
 _READ = frozenset(
     {
@@ -39,7 +48,7 @@ _READ = frozenset(
 )
 
 
-def translate(body: Mapping[str, Any]) -> Translated:
+def translate(body: Mapping[str, Any], recipient: Recipient) -> Translated:
     """Raises InvalidField where the call would come to mean something else."""
     if body.get("prompt"):
         raise refuse("prompt", "this model's provider has no stored prompts")
@@ -63,6 +72,9 @@ def translate(body: Mapping[str, Any]) -> Translated:
         if not says_nothing(body.get(name)):
             dropped.note(name)
     dropped.note_others(body, _READ)
+    chat, refused = without_refused(chat, recipient)
+    for name in refused:
+        dropped.note(_OWN_NAMES.get(name, name))
     return Translated(chat, dropped.paths)
 
 
