@@ -12,6 +12,7 @@ from tollhouse.domain.errors import (
     UpstreamInvalid,
     UpstreamRejected,
 )
+from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Exchange
 from tollhouse.services.settlement import Booking
 from tollhouse.wire.dialects import error_event
@@ -88,7 +89,7 @@ class Reply:
         self.dropped = dropped
         self.headers = exchange.returned
         """Of the host's, what the caller may see."""
-        self._dialect = dialect
+        self.dialect = dialect
         """None where no word of ours can stand in the reply: then its end is cut off, for the client to see."""
         self._exchange = exchange
         self._framing = framing
@@ -104,7 +105,7 @@ class Reply:
     @property
     def tells_failures(self) -> bool:
         """Whether it ends with an event where it broke off; else iterating it raises UpstreamError there."""
-        return self._dialect is not None
+        return self.dialect is not None
 
     @property
     def provider(self) -> str:
@@ -117,6 +118,11 @@ class Reply:
     @property
     def attempts(self) -> int:
         return self._booking.attempts
+
+    @property
+    def standing(self) -> Standing | None:
+        """What was left of the caller's limits when the call was let in; None where none apply."""
+        return self._booking.standing
 
     @property
     def size(self) -> int | None:
@@ -146,6 +152,7 @@ class Reply:
         except UpstreamError as error:
             error.usage = self._meter.usage()
             raise
+        self._release()
 
     def _start(self, longest: int) -> None:
         size = 0
@@ -174,13 +181,14 @@ class Reply:
         crash_points.reach("relaying")
         while not self._ready:
             if self._ended:
-                if self._failure and self._dialect is None:
+                if self._failure and self.dialect is None:
                     raise self._failure
                 raise StopIteration
             try:
                 self._take(self._exchange.read())
             except UpstreamError as error:
                 self._break(error)
+            self._release()
         # What came together goes on together: one write, however many events a busy loop finds at once.
         chunk = self._ready.popleft() if len(self._ready) == 1 else b"".join(self._ready)
         self._ready.clear()
@@ -217,6 +225,10 @@ class Reply:
             return self._failure.code
         return "ok" if self._ended or self._meter.complete else CLIENT_GONE
 
+    def _release(self) -> None:
+        if self._ended:
+            self._booking.upstream_ended(self._meter.usage())
+
     def _take(self, chunk: bytes) -> None:
         frames = self._framing.feed(chunk) if chunk else self._framing.finish()
         for frame in frames:
@@ -239,5 +251,5 @@ class Reply:
         if self._meter.complete:
             return
         self._failure = error
-        if not self._meter.refused and self._dialect is not None:
-            self._ready.append(error_event(error, self._dialect, self.request_id))
+        if not self._meter.refused and self.dialect is not None:
+            self._ready.append(error_event(error, self.dialect, self.request_id))

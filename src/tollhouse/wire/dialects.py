@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tollhouse.domain.errors import BudgetExceeded, TollhouseError
+from tollhouse.domain.errors import BudgetExceeded, RateLimited, TollhouseError
 from tollhouse.wire import json_text
 
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -34,6 +34,8 @@ def error_body(error: TollhouseError, dialect: str, request_id: str) -> dict[str
         kind = _ANTHROPIC_TYPES.get(status, default)
         return {"type": "error", "error": {"type": kind, "message": error.message}, "request_id": request_id}
     kind = error.code if isinstance(error, BudgetExceeded) else _OPENAI_TYPES.get(status, default)
+    if isinstance(error, RateLimited):
+        kind = "tokens" if error.kind == "tokens" else "requests"
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 
