@@ -93,7 +93,7 @@ class Gateway:
 
     def metric(self, name: str) -> float:
         """The sum over the processes and labels of a metric of the web processes; 0 where there is none."""
-        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:  # noqa: S310 - our own address
+        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:
             lines = response.read().decode().splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 

@@ -80,22 +80,33 @@ local function add(w, requests, tokens)
   w.touched = true
 end
 
--- What a call took earlier is made what it used. More than it took counts from now on.
-local function correct(w, at, requests, tokens)
+-- What calls took at a tick is made what they used. More than they took counts from now on.
+local function correct(w)
+  for at, sums in pairs(w.corrected or {}) do
+    local requests, tokens = sums[1], sums[2]
+    if at == tick then
+      if w.newest == tick then add(w, max(requests, -w.r), max(tokens, -w.t)) end
+    elseif at >= tick - SPAN then
+      local found = call('HMGET', w.counts, at .. 'r', at .. 't')
+      if found[1] then
+        requests, tokens = max(requests, -number(found[1])), max(tokens, -number(found[2]))
+        call('HSET', w.counts, at .. 'r', found[1] + requests, at .. 't', found[2] + tokens)
+        w.requests, w.tokens = max(0, w.requests + requests), max(0, w.tokens + tokens)
+        w.changed = true
+      end
+    end
+  end
+end
+
+local function to_correct(w, at, requests, tokens)
   if tokens > 0 then
     add(w, 0, tokens)
     tokens = 0
   end
-  if at == tick then
-    if w.newest == tick then add(w, max(requests, -w.r), max(tokens, -w.t)) end
-  elseif at >= tick - SPAN and (requests ~= 0 or tokens ~= 0) then
-    local found = call('HMGET', w.counts, at .. 'r', at .. 't')
-    if found[1] then
-      requests, tokens = max(requests, -number(found[1])), max(tokens, -number(found[2]))
-      call('HSET', w.counts, at .. 'r', found[1] + requests, at .. 't', found[2] + tokens)
-      w.requests, w.tokens = max(0, w.requests + requests), max(0, w.tokens + tokens)
-      w.changed = true
-    end
+  if requests ~= 0 or tokens ~= 0 then
+    w.corrected = w.corrected or {}
+    local sums = w.corrected[at] or { 0, 0 }
+    w.corrected[at] = { sums[1] + requests, sums[2] + tokens }
   end
 end
 
@@ -169,14 +180,21 @@ for _, limit in ipairs(limits) do
 end
 for _, w in pairs(windows) do forget_old(w) end
 
+local closed = {}
 for _, one in ipairs(ended) do
   for i = 5, #one do
     local limit = limits[one[i]]
-    local w = windows[limit[1]]
-    if w and one[2] >= 0 then correct(w, one[2], one[3], one[4]) end
-    if limit[4] >= 0 then call('ZREM', open_key(limit[1]), one[1]) end
+    local name = limit[1]
+    local w = windows[name]
+    if w and one[2] >= 0 then to_correct(w, one[2], one[3], one[4]) end
+    if limit[4] >= 0 then
+      closed[name] = closed[name] or {}
+      table.insert(closed[name], one[1])
+    end
   end
 end
+for _, w in pairs(windows) do correct(w) end
+for name, ids in pairs(closed) do call('ZREM', open_key(name), unpack(ids)) end
 for _, one in ipairs(renewed) do
   local key, scored = open_key(limits[one[1]][1]), {}
   for i = 2, #one do
