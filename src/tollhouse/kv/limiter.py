@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from redis import RedisError
@@ -22,8 +23,7 @@ from tollhouse.kv.script import Script
 PREFIX = "tollhouse:{limits}"
 """In braces what a cluster of Redis goes by: all limits are on one of its servers, so that one script sees them."""
 LEASE_MS = 15_000
-"""How long an open call counts after its process was last heard of."""
-RENEW_SECONDS = 5.0
+"""How long an open call counts after its process was last heard of, which says three times as often that it is."""
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 2.5 * WAIT_SECONDS
 """How long a caller waits for a trip at most. It is the trip that gives up first, unless all stand still."""
@@ -36,10 +36,12 @@ MOST_UNSENT = 50_000
 class RedisLimiter:
     """The Limiter port, on Redis. Connects with the first call that has a limit; `stop` it."""
 
-    def __init__(self, url: str, processes: Callable[[], int], *, window_ms: int = WINDOW_MS) -> None:
+    def __init__(
+        self, url: str, processes: Callable[[], int], *, window_ms: int = WINDOW_MS, lease_ms: int = LEASE_MS
+    ) -> None:
         self._script = Script(url, "limiter.lua")
         self._local = LocalLimiter(processes, window_ms=window_ms)
-        self._window_ms = window_ms
+        self._window_ms, self._lease_ms = window_ms, lease_ms
         self._presence = Presence("limiter")
         self._orders: deque[Queued] = deque()
         self._ended: deque[Ended] = deque(maxlen=MOST_UNSENT)
@@ -77,7 +79,8 @@ class RedisLimiter:
                 self.give_back(queued.verdict)
             raise
         if queued.leave():
-            return self._take_share(order)
+            # Under a name of its own: what the trip may still take under the other is void.
+            return self._take_share(replace(order, id=f"{order.id}-share"))
         return queued.verdict or self._take_share(order)
 
     def settle(self, taken: Taken, tokens: int) -> None:
@@ -175,7 +178,7 @@ class RedisLimiter:
         orders = [one.order for one in queued]
         trip = Trip(orders, ended, renewed, self._arrears())
         began = self._travels_since = time.monotonic()
-        answer = self._script.run(PREFIX, trip.payload, self._window_ms, TICK_MS, LEASE_MS, BUSY_MS)
+        answer = self._script.run(PREFIX, trip.payload, self._window_ms, TICK_MS, self._lease_ms, BUSY_MS)
         metrics.LIMITER_TRIP_SECONDS.observe(time.monotonic() - began)
         verdicts = trip.verdicts(answer, self._local.tick)
         self._local.record([verdict for verdict in verdicts if isinstance(verdict, Taken)])
@@ -184,22 +187,16 @@ class RedisLimiter:
             if isinstance(verdict, Taken):
                 self._follow(one.order)
             if not one.finish(verdict) and isinstance(verdict, Taken):
-                self._void(verdict)
+                self.give_back(verdict)  # the caller has left
         if self._away_since is not None:
             self._away_since = None
             self._names.clear()
         self._presence.seen()
 
-    def _void(self, taken: Taken) -> None:
-        """The caller has left, or has helped itself to its share meanwhile: then its place is taken anew."""
-        self._local.give_back(taken)
-        self._ended.append(Ended(taken.order, taken.tick, -1, -taken.tokens))
-        self._renew_at = 0.0
-
     def _due(self) -> list[LimitOrder]:
         """Open calls that are to be renewed in this trip."""
         if time.monotonic() >= self._renew_at or self._away_since is not None:
-            self._renew_at = time.monotonic() + RENEW_SECONDS
+            self._renew_at = time.monotonic() + self._lease_ms / 3000
             self._renewals = iter(list(self._open.values()))
         renewed = [order for order in islice(self._renewals, MOST_RENEWED) if order.id in self._open]
         if len(renewed) == MOST_RENEWED:
