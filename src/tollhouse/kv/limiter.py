@@ -13,7 +13,7 @@ from itertools import islice
 from redis import RedisError
 
 from tollhouse import logs, metrics
-from tollhouse.domain.limits import TICK_MS, WINDOW_MS, Limit, LimitOrder, Taken, Verdict
+from tollhouse.domain.limits import TICK_MS, WINDOW_MS, Limit, LimitOrder, Refusal, Taken, Verdict
 from tollhouse.kv.connection import WAIT_SECONDS, Presence
 from tollhouse.kv.limit_trip import Ended, Trip
 from tollhouse.kv.local_limiter import BUSY_MS, LocalLimiter
@@ -27,6 +27,7 @@ LEASE_MS = 15_000
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 2.5 * WAIT_SECONDS
 """How long a caller waits for a trip at most. It is the trip that gives up first, unless all stand still."""
+SECOND_LOOK_SECONDS = 0.05
 MOST_ORDERS, MOST_ENDED, MOST_RENEWED = 512, 1024, 1024
 """What one trip carries: keeps the script to a few milliseconds."""
 MOST_UNSENT = 50_000
@@ -65,6 +66,14 @@ class RedisLimiter:
         return self._away_since is None
 
     def take(self, order: LimitOrder) -> Verdict:
+        verdict = self._ask(order)
+        if isinstance(verdict, Refusal) and verdict.kind == "concurrency" and self.shared:
+            # Who calls again the moment that an answer is whole may be faster than the news that its place is free.
+            time.sleep(SECOND_LOOK_SECONDS)
+            return self._ask(order)
+        return verdict
+
+    def _ask(self, order: LimitOrder) -> Verdict:
         if self._thread is None:
             self._start()
         if self._away_since is not None or self._hangs() or self._stopped:

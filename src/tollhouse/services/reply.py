@@ -226,7 +226,8 @@ class Reply:
         return "ok" if self._ended or self._meter.complete else CLIENT_GONE
 
     def _release(self) -> None:
-        if self._ended:
+        """Before the client can know that nothing more comes: it may call again at once."""
+        if self._ended or self._meter.complete:
             self._booking.upstream_ended(self._meter.usage())
 
     def _take(self, chunk: bytes) -> None:
