@@ -1,5 +1,6 @@
 """Before a call is held: it is let in under all limits of its caller and its model, or refused and takes of none."""
 
+import itertools
 import threading
 from collections.abc import Sequence
 
@@ -58,13 +59,14 @@ class Limiting:
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
         self._none = Allowance(limiter, None)
+        self._prefix, self._numbers = new_id("call"), itertools.count()
 
     def take(self, principal: Principal, call: Call, choices: Sequence[Choice], catalogue: Catalogue) -> Allowance:
         """Let the call in. Raises RateLimited."""
         if not (limits := limits_of(catalogue, principal, call.facts.model)):
             return self._none
         least, most = tokens_of(choices) if any(limit.tpm is not None for limit in limits) else (0, 0)
-        verdict = self._limiter.take(LimitOrder(new_id("call"), limits, least, most))
+        verdict = self._limiter.take(LimitOrder(f"{self._prefix}-{next(self._numbers)}", limits, least, most))
         if isinstance(verdict, Refusal):
             metrics.LIMIT_REFUSALS.labels(verdict.limit.scope[0], verdict.kind).inc()
             raise _refused(verdict, least)
