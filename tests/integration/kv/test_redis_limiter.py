@@ -55,7 +55,7 @@ def test_in_no_window_there_are_more_calls_than_the_limit_whoever_races(valkey: 
     span = window_ms // TICK_MS
     assert max(sum(first <= tick <= first + span for tick in ticks) for first in ticks) == most
     # And hardly less: what leaves makes room at once.
-    assert len(ticks) > 4000 / window_ms * most * 0.8
+    assert len(ticks) > (ticks[-1] - ticks[0]) / span * most * 0.7
 
 
 def test_calls_of_one_moment_share_a_trip(make: Make, redis: Redis) -> None:
