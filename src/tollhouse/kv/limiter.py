@@ -43,7 +43,8 @@ class RedisLimiter:
         self._script = Script(url, "limiter.lua")
         self._local = LocalLimiter(processes, window_ms=window_ms)
         self._window_ms, self._lease_ms = window_ms, lease_ms
-        self._presence = Presence("limiter")
+        self._presence: Presence | None = None
+        """Not before the first call with a limit: whoever needs no Redis misses none."""
         self._orders: deque[Queued] = deque()
         self._ended: deque[Ended] = deque(maxlen=MOST_UNSENT)
         self._open: dict[str, LimitOrder] = {}
@@ -111,6 +112,7 @@ class RedisLimiter:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
+                self._presence = Presence("limiter")
                 self._thread = threading.Thread(target=self._run, name="limiter", daemon=True)
                 self._thread.start()
 
@@ -200,7 +202,8 @@ class RedisLimiter:
         if self._away_since is not None:
             self._away_since = None
             self._names.clear()
-        self._presence.seen()
+        if self._presence:
+            self._presence.seen()
 
     def _due(self) -> list[LimitOrder]:
         """Open calls that are to be renewed in this trip."""
@@ -223,6 +226,7 @@ class RedisLimiter:
         self._retry_at = time.monotonic() + RETRY_SECONDS
         if self._away_since is None:
             self._away_since = self._local.tick
-        self._presence.missed(error)
+        if self._presence:
+            self._presence.missed(error)
         # It is not known whether this trip arrived: a call can end twice, but what it took is given back once.
         self._ended.extend(Ended(one.order) for one in ended if one.order.takes_place)
