@@ -93,8 +93,8 @@ def tokens_of(choices: Sequence[Choice]) -> tuple[int, int]:
 
 
 def _span(facts: Facts, target: Target) -> tuple[int, int]:
-    if facts.free:
-        return 0, 0
+    if facts.free or facts.unit is not None:
+        return 0, 0  # what an image or a recording makes of tokens, its provider says afterwards
     into, window = tokens_in(facts), target.context_window
     if window is not None:
         into = window if facts.media else min(into, window)

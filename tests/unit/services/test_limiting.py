@@ -51,6 +51,7 @@ def test_a_capped_call_is_charged_its_bound_and_nothing_less() -> None:
     assert tokens_of(choices(output_cap=5000)) == (tokens_in(FACTS) + 500,) * 2
     assert tokens_of(choices(generates=False)) == (tokens_in(FACTS),) * 2
     assert tokens_of(choices(generates=False, free=True)) == (0, 0)
+    assert tokens_of(choices(generates=False, unit="second")) == (0, 0)
 
 
 def test_a_call_without_a_cap_needs_room_for_its_input_and_is_charged_what_is_usual() -> None:
