@@ -1,4 +1,4 @@
-"""Tollhouse, set up by its own commands in an empty home: a provider, a model, a key with a hard budget."""
+"""Tollhouse, set up by its own commands in an empty home: a provider, a model, a key with a hard budget and limits."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from bench.conversation import MODEL
 from bench.nginx import answers
@@ -14,6 +15,9 @@ from bench.processes import Child, Failed, environment, free_port
 COMMAND = (sys.executable, "-m", "tollhouse")
 BUDGET_USD = "1000000"
 """Hard, and never reached: each call is held against it and booked on it."""
+
+LIMITS = ("--rpm", "100000000", "--tpm", "100000000000", "--concurrency", "100000")
+"""The same: each call is let in by all three."""
 
 
 class Gateway:
@@ -53,6 +57,8 @@ class Gateway:
         made = self.json("keys", "create", "--name", "bench")
         self.key = made["key"]
         self.command("budgets", "set", "--key", made["id"], "--usd", BUDGET_USD, "--period", "month")
+        if "limits" in self.command("--help"):  # revisions before 0006 have none
+            self.command("limits", "set", "--key", made["id"], *LIMITS)
 
     def start(self, part: str) -> Child:
         """One of `web`, `worker`, `scheduler`, or `up` for all, with its log in the home."""
@@ -84,6 +90,12 @@ class Gateway:
     def held(self) -> str:
         """What is held on the budget, in US dollars."""
         return str(self.json("budgets", "list")[0]["held_usd"])
+
+    def metric(self, name: str) -> float:
+        """The sum over the processes and labels of a metric of the web processes; 0 where there is none."""
+        with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:
+            lines = response.read().decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
 
     def python(self, *arguments: str) -> Child:
         """The gateway's interpreter, with its settings."""

@@ -53,12 +53,12 @@ def run(
 
 
 def _measure(one: Contestant, upstream_pid: int, load: Load, seconds: float, score: Score) -> int:
-    database = one.database.pid if one.database else None
+    databases = [child.pid for child in one.databases]
     began, busy, upstream = time.monotonic(), machine.busy_seconds(), cpu_seconds(upstream_pid)
-    own, stored = cpu_seconds(one.child.pid), cpu_seconds(database) if database else 0.0
+    own, stored = cpu_seconds(one.child.pid), sum(map(cpu_seconds, databases))
     measured = load.run(one.label, one.port, one.headers, seconds)
     own = cpu_seconds(one.child.pid) - own
-    stored = cpu_seconds(database) - stored if database else 0.0
+    stored = sum(map(cpu_seconds, databases)) - stored
     ours = own + stored + measured.tool_cpu + cpu_seconds(upstream_pid) - upstream
     others = machine.busy_seconds() - busy - ours
     score.rates.append(measured.rate)

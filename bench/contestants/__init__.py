@@ -3,7 +3,7 @@
 A contestant is started once, called by all rounds, and stopped. Each is one process that serves, of whatever it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -28,8 +28,8 @@ class Contestant(Protocol):
     headers: Mapping[str, str]
     child: Child
     """The process whose tree is measured."""
-    database: Child | None
-    """A database server that works for it, measured apart."""
+    databases: Sequence[Child]
+    """The servers that work for it, its database and Redis: measured apart."""
 
     def audit(self, calls: int) -> None:
         """Raise Failed unless it did with `calls` answered calls what it is measured for."""

@@ -16,7 +16,7 @@ class BareWSGI:
     def __init__(self, given: Surroundings) -> None:
         self.port = free_port()
         self.headers: dict[str, str] = {}
-        self.database = None
+        self.databases = ()
         options = [
             "-k",
             "gevent",

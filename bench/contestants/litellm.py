@@ -34,7 +34,7 @@ class LiteLLM:
         self.label = f"LiteLLM proxy {peers.litellm_version()}"
         self.port = free_port()
         self.headers = {"Authorization": f"Bearer {MASTER_KEY}"}
-        self.database = None
+        self.databases = ()
         folder = given.folder / "litellm"
         folder.mkdir()
         config = folder / "config.yaml"

@@ -12,7 +12,7 @@ class ReverseProxy:
         self.port = nginx.port
         self.headers: dict[str, str] = {}
         self.child = nginx.child
-        self.database = None
+        self.databases = ()
 
     def audit(self, calls: int) -> None:
         """It keeps no account."""

@@ -20,7 +20,7 @@ class Portkey:
             "custom_host": f"http://127.0.0.1:{given.upstream_port}/v1",
         }
         self.headers = {"x-portkey-config": json.dumps(config, separators=(",", ":"))}
-        self.database = None
+        self.databases = ()
         command = [tool("node"), server, f"--port={self.port}", "--headless"]
         self.child = Child("portkey", command, given.folder / "portkey", {"NODE_ENV": "production"})
         self.child.wait_until(lambda: answers(self.port, "/"), "answer")

@@ -1,4 +1,6 @@
-"""Tollhouse with its real defaults: authentication, a hard budget that is held and booked, the synced ledger, logs."""
+"""Tollhouse with its real defaults: authentication, three limits, a hard budget that is held and booked, the synced
+ledger, logs.
+"""
 
 import time
 
@@ -6,6 +8,7 @@ from bench.contestants import Contestant, Surroundings
 from bench.gateway import Gateway
 from bench.postgres import Postgres
 from bench.processes import Failed
+from bench.valkey import Valkey
 
 SECRET_KEY = "a-secret-of-the-bench-0123456789abcdef"  # noqa: S105 - of a database that lives for minutes
 SETTLED_SECONDS = 10.0
@@ -15,11 +18,13 @@ SETTLED_SECONDS = 10.0
 class Tollhouse:
     """One web process. What it booked is compared with what was answered."""
 
-    def __init__(self, label: str, gateway: Gateway, upstream_port: int, postgres: Postgres | None = None) -> None:
+    def __init__(
+        self, label: str, gateway: Gateway, upstream_port: int, valkey: Valkey, postgres: Postgres | None = None
+    ) -> None:
         self.label = label
         self._gateway = gateway
-        self._postgres = postgres
-        self.database = postgres.child if postgres else None
+        self._servers = [server for server in (valkey, postgres) if server]
+        self.databases = [server.child for server in self._servers]
         gateway.prepare(upstream_port)
         self.port = gateway.port
         self.headers = gateway.headers
@@ -34,23 +39,28 @@ class Tollhouse:
         booked = self._gateway.booked()
         if booked < calls:
             raise Failed(f"{self.label} answered {calls} calls and booked {booked}.")
+        if by_share := self._gateway.metric("tollhouse_limits_by_share_total"):
+            raise Failed(f"{self.label} decided {by_share:.0f} calls without Redis.")
 
     def stop(self) -> None:
         self.child.stop()
-        if self._postgres:
-            self._postgres.stop()
+        for server in self._servers:
+            server.stop()
 
 
 def start_on_sqlite(given: Surroundings) -> Contestant:
-    return Tollhouse("Tollhouse on SQLite", Gateway(given.folder / "sqlite", given.source), given.upstream_port)
+    valkey = Valkey(given.folder / "sqlite-kv")
+    gateway = Gateway(given.folder / "sqlite", given.source, TOLLHOUSE_REDIS_URL=valkey.url)
+    return Tollhouse("Tollhouse on SQLite", gateway, given.upstream_port, valkey)
 
 
 def start_on_postgres(given: Surroundings) -> Contestant:
-    postgres = Postgres(given.folder / "pg")
+    postgres, valkey = Postgres(given.folder / "pg"), Valkey(given.folder / "pg-kv")
     gateway = Gateway(
         given.folder / "postgres",
         given.source,
         TOLLHOUSE_DATABASE_URL=postgres.url,
+        TOLLHOUSE_REDIS_URL=valkey.url,
         TOLLHOUSE_SECRET_KEY=SECRET_KEY,
     )
-    return Tollhouse(f"Tollhouse on PostgreSQL {postgres.version}", gateway, given.upstream_port, postgres)
+    return Tollhouse(f"Tollhouse on PostgreSQL {postgres.version}", gateway, given.upstream_port, valkey, postgres)

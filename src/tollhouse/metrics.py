@@ -166,6 +166,23 @@ REDIS_UP = Gauge(
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
+LIMIT_REFUSALS = Counter(
+    "tollhouse_limit_refusals",
+    "Calls that a limit refused, by the kind of its scope and by what it limits.",
+    ["scope", "kind"],
+    registry=REGISTRY,
+)
+LIMITS_BY_SHARE = Counter(
+    "tollhouse_limits_by_share",
+    "Calls that were decided by this process's share of the limits, because Redis did not answer.",
+    registry=REGISTRY,
+)
+LIMITER_TRIP_SECONDS = Histogram(
+    "tollhouse_limiter_trip_seconds",
+    "Time of one trip to Redis, which decides all calls that wait for their limits.",
+    buckets=(0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
+    registry=REGISTRY,
+)
 LOG_LINES_DROPPED = Counter(
     "tollhouse_log_lines_dropped",
     "Log lines that could not be written, as on a full disk.",

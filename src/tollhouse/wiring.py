@@ -19,10 +19,13 @@ from tollhouse.services.bootstrap import Bootstrap, Prepared
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
+from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
 from tollhouse.services.inference import Inference
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
+from tollhouse.services.limiting import Limiting
+from tollhouse.services.limits import Limits
 from tollhouse.services.models import Models
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
@@ -42,6 +45,7 @@ from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_
 from tollhouse.store.vault import FernetVault
 
 if TYPE_CHECKING:
+    from tollhouse.kv.limiter import RedisLimiter
     from tollhouse.store.schema import Schema
 
 Process = Literal["web", "worker", "scheduler", "cli"]
@@ -61,6 +65,8 @@ class Serving:
     catalogue: CatalogueReader
     ledger: LedgerWriter
     instance: Instance
+    limiter: "RedisLimiter"
+    fleet: Fleet
 
     @property
     def available(self) -> bool:
@@ -117,6 +123,10 @@ class Services:
         return Budgets(self.database)
 
     @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.database)
+
+    @cached_property
     def usage(self) -> UsageReport:
         return UsageReport(self.database)
 
@@ -161,6 +171,7 @@ class Services:
             self.queue,
             self.providers,
             serves=lambda: self._serving is not None and self._serving.available,
+            shares_limits=lambda: self._serving is None or self._serving.limiter.shared,
         )
 
     @cached_property
@@ -180,6 +191,9 @@ class Services:
         waited for: until then calls are refused.
         """
         if self._serving is None:
+            from tollhouse.kv.connection import redis_url
+            from tollhouse.kv.limiter import RedisLimiter
+
             catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
             catalogue.on_change(self.authentication.forget)
             self._read(catalogue)
@@ -189,8 +203,12 @@ class Services:
                 self.database, instance, spool, on_version=catalogue.hurry, outside=_outside_the_loop()
             )
             admission = Admission(ledger, refuse_unpriced=self.settings.unknown_price == "refuse")
+            fleet = Fleet(self.database, matters=lambda: bool(catalogue.current.limits))
+            limiter = RedisLimiter(redis_url(self.settings), lambda: fleet.size)
+            limiting = Limiting(limiter)
             inference = Inference(
                 catalogue,
+                limiting,
                 admission,
                 ledger,
                 self._upstreams,
@@ -206,7 +224,8 @@ class Services:
             )
             ledger.start()
             catalogue.start()
-            self._serving = Serving(inference, responses, catalogue, ledger, instance)
+            fleet.start()
+            self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet)
         return self._serving
 
     def _read(self, catalogue: CatalogueReader) -> None:
@@ -222,6 +241,8 @@ class Services:
         serving, self._serving = self._serving, None
         if serving is not None:
             serving.catalogue.stop()
+            serving.fleet.stop()
+            serving.limiter.stop()
             if serving.ledger.stop():
                 with suppress(SQLAlchemyError):  # then its lease runs out
                     serving.instance.end()

@@ -38,5 +38,28 @@ class Moment(click.ParamType[datetime]):
         return moment
 
 
+OFF = 0
+
+
+class MostOrOff(click.ParamType[int]):
+    """The most there may be of something, or `off`."""
+
+    name = "n|off"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if value.strip().lower() == "off":
+            return OFF
+        try:
+            most = int(value)
+        except ValueError:
+            most = 0
+        if not 1 <= most <= 10**12:
+            self.fail(f"{value!r} is not a whole number from 1 up, or off.", param, ctx)
+        return most
+
+
+MOST_OR_OFF = MostOrOff()
 USD = Usd()
 MOMENT = Moment()

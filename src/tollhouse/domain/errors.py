@@ -9,6 +9,7 @@
     ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
     ├── Conflict 409
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
+    ├── RateLimited 429
     ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded
     ├── OutOfSpace 507
     ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid
@@ -17,6 +18,7 @@
 
 from collections.abc import Iterable
 
+from tollhouse.domain.limits import Kind, Standing
 from tollhouse.domain.usage import Usage
 
 
@@ -27,6 +29,8 @@ class TollhouseError(Exception):
     code = "internal_error"
     may_retry: bool | None = None
     """Whether SDKs should try again; None leaves it to the status."""
+    standing: Standing | None = None
+    """What is left of the caller's limits, where any apply and the call got so far."""
 
     def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -128,6 +132,19 @@ class BudgetExceeded(TollhouseError):
     status = 429
     code = "insufficient_quota"
     may_retry = False
+
+
+class RateLimited(TollhouseError):
+    """A limit lets no more in for now; `retry_after` is exact. None: the call is too large for the limit, ever."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, kind: Kind, retry_after: float | None, standing: Standing) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.kind = kind
+        self.standing = standing
+        self.may_retry = None if retry_after is not None else False
 
 
 class Unavailable(TollhouseError):

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from tollhouse.domain.call import Unit
 from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
+from tollhouse.domain.limits import LimitOrder, Taken, Verdict
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.routes import Host, Manners, Target
@@ -108,6 +109,23 @@ class Ledger(Protocol):
 
     def has_hard_budget(self, scopes: Sequence[Scope]) -> bool:
         """Whether a hard budget was on one of the scopes when the database was last read."""
+
+
+class Limiter(Protocol):
+    """Limits that all processes share, exactly; each process its share of them while that is not possible."""
+
+    def take(self, order: LimitOrder) -> Verdict:
+        """Let the call in under all its limits, or take nothing. Waits a quarter of a second at most."""
+
+    def settle(self, taken: Taken, tokens: int) -> None:
+        """The call has ended and used so many tokens. Returns at once; call it or `give_back` once."""
+
+    def give_back(self, taken: Taken) -> None:
+        """The call was not made: as if it had never been in. Returns at once."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether all processes share the limits, as far as this one has seen. Asks nobody."""
 
 
 class Outside(Protocol):

@@ -8,6 +8,8 @@ DEFAULT_TEAM = "team_default"
 
 Scope = tuple[str, str]
 """What a budget or a limit is set on: (kind, id), as ("key", "key_01…")."""
+ORGANISATION: Scope = ("organisation", "all")
+"""The scope of every call of this installation."""
 
 
 @dataclass(frozen=True, slots=True)

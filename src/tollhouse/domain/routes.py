@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tollhouse.domain.call import Facts, Unit
+from tollhouse.domain.limits import Limit
 from tollhouse.domain.money import FREE, Rates, Tariff
+from tollhouse.domain.principal import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +82,4 @@ class Catalogue:
     routes: Mapping[str, tuple[Target, ...]]
     created: Mapping[str, int]
     """Unix seconds at which each model was added, as `/v1/models` shows it."""
+    limits: Mapping[Scope, Limit] = field(default_factory=dict)

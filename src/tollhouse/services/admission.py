@@ -107,6 +107,11 @@ def _cap(facts: Facts, targets: Sequence[Target]) -> int:
     )
 
 
+def tokens_in(facts: Facts) -> int:
+    """The most tokens that a body of text makes, with what a host's template adds."""
+    return facts.size + CALL_OVERHEAD + MESSAGE_OVERHEAD * facts.messages + (TOOLS_OVERHEAD if facts.tools else 0)
+
+
 def bound_of(facts: Facts, target: Target, cap: int | None) -> Bound:
     """The most that the call can use and cost at the target, with at most `cap` tokens out a choice.
 
@@ -127,8 +132,7 @@ def bound_of(facts: Facts, target: Target, cap: int | None) -> Bound:
 
 
 def _bound_of_tokens(facts: Facts, target: Target, tariff: Tariff | None, cap: int | None) -> Bound:
-    overhead = CALL_OVERHEAD + MESSAGE_OVERHEAD * facts.messages + (TOOLS_OVERHEAD if facts.tools else 0)
-    tokens = facts.size + overhead
+    tokens = tokens_in(facts)
     window = target.context_window
     if facts.media and window is None:
         return Bound(tokens, 0, known=False)

@@ -13,10 +13,11 @@ from tollhouse.domain.errors import InvalidSetting
 from tollhouse.domain.money import Prices, Tariff
 from tollhouse.domain.ports import Listing, PriceList, Upstreams, Vault
 from tollhouse.domain.routes import Catalogue, Host, Target
+from tollhouse.services.limits import limit_of
 from tollhouse.services.providers import host_of
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
-from tollhouse.store.records import ModelRecord, ProviderRecord
+from tollhouse.store.records import LimitRecord, ModelRecord, ProviderRecord
 from tollhouse.wire import FORMATS
 
 POLL_SECONDS = 0.5
@@ -69,6 +70,7 @@ class CatalogueReader:
                 return
             providers = {row.id: row for row in session.scalars(select(ProviderRecord))}
             models = list(session.scalars(select(ModelRecord)))
+            limits = [limit_of(row) for row in session.scalars(select(LimitRecord))]
         # At once: a key that was revoked must end whatever becomes of the rest.
         self._tell()
         hosts = {id: host for id, row in providers.items() if (host := self._host(row)) is not None}
@@ -81,7 +83,7 @@ class CatalogueReader:
         created = {row.name: int(row.created_at.timestamp()) for row in models}
         # And once more: whoever sees the new version must not act on what was cached under the old.
         self._tell()
-        self.current = Catalogue(version, routes, created)
+        self.current = Catalogue(version, routes, created, {limit.scope: limit for limit in limits})
         metrics.CATALOGUE_VERSION.labels(self._process).set(version)
 
     def _tell(self) -> None:

@@ -61,19 +61,23 @@ class Health:
         providers: Providers,
         *,
         serves: Callable[[], bool],
+        shares_limits: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`serves` says whether this process can make calls, without asking anybody."""
+        """`serves` says whether this process can make calls, `shares_limits` whether Redis decides its limits; both
+        ask nobody.
+        """
         self._settings = settings
         self._database = database
         self._schema = schema
         self._queue = queue
         self._providers = providers
         self._serves = serves
+        self._shares_limits = shares_limits
 
     def readiness(self) -> Readiness:
         """What this process has seen of the database; it is not asked, for it may hang. Sends Redis one ping."""
         down = () if self._serves() else ("database",)
-        degraded = () if self._queue.ping() else ("redis",)
+        degraded = () if self._queue.ping() and self._shares_limits() else ("redis",)
         return Readiness(down, degraded)
 
     def examine(self) -> list[Finding]:

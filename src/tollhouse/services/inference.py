@@ -1,6 +1,6 @@
-"""The pipeline: route, translate, admit, send, relay, settle. The file to read first.
+"""The pipeline: route, translate, limit, admit, send, relay, settle. The file to read first.
 
-open()            route, translate, admit, and send until a target answers
+open()            route, translate, limit, admit, and send until a target answers
 Reply.__iter__    relay
 Reply.close()     settle
 """
@@ -20,10 +20,11 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.domain.ports import Exchange, Ledger, Outgoing, Outside, Upstreams, at_once
 from tollhouse.domain.principal import Principal
-from tollhouse.domain.routes import Target
+from tollhouse.domain.routes import Catalogue, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import Admission, Admitted
 from tollhouse.services.catalogue import CatalogueReader
+from tollhouse.services.limiting import Allowance, Limiting
 from tollhouse.services.reply import CLIENT_GONE, Reply
 from tollhouse.services.routing import candidates
 from tollhouse.services.settlement import NOTHING, Booking
@@ -42,6 +43,7 @@ class Inference:
     def __init__(
         self,
         catalogue: CatalogueReader,
+        limiting: Limiting,
         admission: Admission,
         ledger: Ledger,
         upstreams: Upstreams,
@@ -51,6 +53,7 @@ class Inference:
     ) -> None:
         """`outside` translates large bodies."""
         self._catalogue = catalogue
+        self._limiting = limiting
         self._admission = admission
         self._ledger = ledger
         self._upstreams = upstreams
@@ -59,18 +62,16 @@ class Inference:
 
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
-        targets = self._candidates(principal, call)
+        catalogue = self._catalogue.current
+        targets = _candidates(catalogue, principal, call)
         run = self._outside if call.facts.size >= json_text.LARGE else at_once
         choices = run(lambda: word(call, targets, self._upstreams.manners))
-        try:
-            admitted = self._admission.admit(principal, call, choices)
-        except TollhouseError as error:
-            metrics.HOLD_REFUSALS.labels(error.code).inc()
-            raise
-        booking = Booking(self._ledger, admitted, choices[0][0])
+        admitted, allowance = self._admit(principal, call, choices, catalogue)
+        booking = Booking(self._ledger, admitted, choices[0][0], allowance)
         try:
             return self._send(call, choices, admitted, booking)
         except TollhouseError as error:
+            error.standing = booking.standing
             booking.settle(_usage_of_failure(error, admitted), error.status, error.code)
             raise
         except ClientGone:
@@ -80,13 +81,19 @@ class Inference:
             booking.settle(booking.known_usage(), 500, "internal_error")
             raise
 
-    def _candidates(self, principal: Principal, call: Call) -> Sequence[Target]:
-        catalogue = self._catalogue.current
+    def _admit(
+        self, principal: Principal, call: Call, choices: Sequence[Choice], catalogue: Catalogue
+    ) -> tuple[Admitted, Allowance]:
+        """Under all limits and in all budgets, or in none."""
         try:
-            return candidates(catalogue, principal, call)
-        except UnknownModel:
-            if catalogue.version < 0:
-                raise Unavailable("This gateway has not read its catalogue yet. Try again.", retry_after=1) from None
+            allowance = self._limiting.take(principal, call, choices, catalogue)
+            try:
+                return self._admission.admit(principal, call, choices), allowance
+            except BaseException:
+                allowance.give_back()
+                raise
+        except TollhouseError as error:
+            metrics.HOLD_REFUSALS.labels(error.code).inc()
             raise
 
     def _send(self, call: Call, choices: Sequence[Choice], admitted: Admitted, booking: Booking) -> Reply:
@@ -152,6 +159,15 @@ def _let_go(call: Call, said: Call, left: int) -> None:
     """Of a body that nobody will be sent again, however long its reply takes."""
     said.let_go(left)
     call.let_go(left)
+
+
+def _candidates(catalogue: Catalogue, principal: Principal, call: Call) -> Sequence[Target]:
+    try:
+        return candidates(catalogue, principal, call)
+    except UnknownModel:
+        if catalogue.version < 0:
+            raise Unavailable("This gateway has not read its catalogue yet. Try again.", retry_after=1) from None
+        raise
 
 
 def _expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from tollhouse.domain.errors import (
     UpstreamInvalid,
     UpstreamRejected,
 )
+from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Exchange
 from tollhouse.services.settlement import Booking
 from tollhouse.wire import json_text
@@ -90,7 +91,7 @@ class Reply:
         self.dropped = dropped
         self.headers = exchange.returned
         """Of the host's, what the caller may see."""
-        self._dialect = dialect
+        self.dialect = dialect
         """None where no word of ours can stand in the reply: then its end is cut off, for the client to see."""
         self._exchange = exchange
         self._framing = framing
@@ -108,7 +109,7 @@ class Reply:
     @property
     def tells_failures(self) -> bool:
         """Whether it ends with an event where it broke off; else iterating it raises UpstreamError there."""
-        return self._dialect is not None
+        return self.dialect is not None
 
     @property
     def provider(self) -> str:
@@ -121,6 +122,11 @@ class Reply:
     @property
     def attempts(self) -> int:
         return self._booking.attempts
+
+    @property
+    def standing(self) -> Standing | None:
+        """What was left of the caller's limits when the call was let in; None where none apply."""
+        return self._booking.standing
 
     @property
     def size(self) -> int | None:
@@ -150,6 +156,7 @@ class Reply:
         except UpstreamError as error:
             error.usage = self._meter.usage()
             raise
+        self._release()
 
     def _start(self, longest: int) -> None:
         size = 0
@@ -170,7 +177,7 @@ class Reply:
                 raise UpstreamGone(f"The provider {self.provider} ended its answer before it began.")
         if not self.streamed and not self._ended:
             raise UpstreamGone(f"The provider {self.provider} ended its answer before it was whole.")
-        translated = self._dialect if self._translates and not self.streamed else None
+        translated = self.dialect if self._translates and not self.streamed else None
         if translated and self._ready and is_error_text(self._ready[0], translated):
             # What a translation could make no answer of.
             raise UpstreamInvalid(f"The provider {self.provider} sent an answer that broke off, or none.")
@@ -196,13 +203,14 @@ class Reply:
         crash_points.reach("relaying")
         while not self._ready:
             if self._ended:
-                if self._failure and self._dialect is None:
+                if self._failure and self.dialect is None:
                     raise self._failure
                 raise StopIteration
             try:
                 self._take(self._exchange.read())
             except UpstreamError as error:
                 self._break(error)
+            self._release()
         # What came together goes on together: one write, however many events a busy loop finds at once.
         chunk = self._ready.popleft() if len(self._ready) == 1 else b"".join(self._ready)
         self._ready.clear()
@@ -238,6 +246,11 @@ class Reply:
         if self._failure:
             return self._failure.code
         return "ok" if self._ended or self._meter.complete else CLIENT_GONE
+
+    def _release(self) -> None:
+        """Before the client can know that nothing more comes: it may call again at once."""
+        if self._ended or self._meter.complete:
+            self._booking.upstream_ended(self._meter.usage())
 
     def _take(self, chunk: bytes) -> None:
         if not chunk:
@@ -275,5 +288,5 @@ class Reply:
         if self._meter.complete:
             return
         self._failure = error
-        if not (self._meter.refused or self._told_failure or self._dialect is None):
-            self._ready.append(error_event(error, self._dialect, self.request_id))
+        if not (self._meter.refused or self._told_failure or self.dialect is None):
+            self._ready.append(error_event(error, self.dialect, self.request_id))

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.ledger import PROCESS_DIED, Entry, Settlement
+from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Ledger
 from tollhouse.domain.routes import Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import Admitted
+from tollhouse.services.limiting import Allowance
 
 NOTHING = Usage()
 
@@ -18,8 +20,9 @@ NOTHING = Usage()
 class Booking:
     """The open account of one call: knows its hold, where it was sent, how long it took. Settles once."""
 
-    def __init__(self, ledger: Ledger, admitted: Admitted, target: Target) -> None:
+    def __init__(self, ledger: Ledger, admitted: Admitted, target: Target, allowance: Allowance) -> None:
         self._ledger = ledger
+        self._allowance = allowance
         self._admitted = admitted
         self._began = time.monotonic()
         self._first_token: float | None = None
@@ -47,6 +50,15 @@ class Booking:
         if self._first_token is None:
             self._first_token = time.monotonic()
 
+    @property
+    def standing(self) -> Standing | None:
+        """What was left of the call's limits when it was let in."""
+        return self._allowance.standing
+
+    def upstream_ended(self, usage: Usage) -> None:
+        """Nothing more comes: the next call may have this one's place before its last byte is with the client."""
+        self._allowance.settle(usage)
+
     def cost_of(self, usage: Usage) -> int | None:
         """Nano-dollars at the target's prices, None where they are not known."""
         return self.target.rates(self._admitted.facts).cost(usage)
@@ -57,6 +69,7 @@ class Booking:
             if self._settled:
                 return
             self._settled = True
+        self._allowance.settle(usage)
         crash_points.reach("replied")
         hold = self._admitted.hold
         attempt, target = hold.order.attempt, self.target

@@ -19,6 +19,7 @@ from tollhouse.store.leases import Leases
 from tollhouse.store.records import ProcessInstanceRecord
 
 LEASE_SECONDS = 12.0
+PREFIX = "ins"
 
 
 class Life(Protocol):
@@ -39,6 +40,9 @@ class Life(Protocol):
 
     def living(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that live. Raises what the database raises."""
+
+    def count(self) -> int:
+        """How many instances live. Raises what the database or the disk raises."""
 
 
 class LeaseRows:
@@ -61,6 +65,9 @@ class LeaseRows:
 
     def living(self, ids: Iterable[str]) -> set[str]:
         return self._leases.held(ids, LEASE_SECONDS)
+
+    def count(self) -> int:
+        return self._leases.count(f"{PREFIX}_", LEASE_SECONDS)
 
 
 class LockedFiles:
@@ -92,6 +99,13 @@ class LockedFiles:
     def living(self, ids: Iterable[str]) -> set[str]:
         return {id for id in ids if self._lives(id)}
 
+    def count(self) -> int:
+        # Nothing is removed: a file may be one that a process is about to lock.
+        try:
+            return sum(_is_locked(path) for path in self._folder.iterdir())
+        except FileNotFoundError:
+            return 0
+
     def _lives(self, id: str) -> bool:
         path = self._folder / id
         try:
@@ -109,6 +123,26 @@ class LockedFiles:
             os.close(file)
 
 
+def _is_locked(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(file)
+
+
+def count_living(database: Database) -> int:
+    """How many processes show that they live. Raises what the database or the disk raises."""
+    return life_of(database).count()
+
+
 def life_of(database: Database) -> Life:
     """How instances of this database show that they live."""
     if database.file is not None:
@@ -120,7 +154,7 @@ class Instance:
     """This process, as an owner of holds. Made after the fork; `end` it when it holds nothing."""
 
     def __init__(self, database: Database, kind: str) -> None:
-        self.id = new_id("ins")
+        self.id = new_id(PREFIX)
         self.kind = kind
         self._database = database
         self._life = life_of(database)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -57,6 +57,17 @@ class Leases:
                 LeaseRecord.until <= now + timedelta(seconds=2 * longest),
             )
             return set(session.scalars(running))
+
+    def count(self, prefix: str, longest: float) -> int:
+        """How many leases run whose names begin so; `longest` as for `held`."""
+        with self._database.read() as session:
+            now = self._database.now(session)
+            running = select(func.count()).where(
+                LeaseRecord.name.startswith(prefix, autoescape=True),
+                LeaseRecord.until >= now,
+                LeaseRecord.until <= now + timedelta(seconds=2 * longest),
+            )
+            return session.scalar(running) or 0
 
     def release(self, name: str, owner: str) -> None:
         """Give the lease up, if `owner` has it."""

@@ -1,5 +1,6 @@
 """The one place that turns an error into a response, in the caller's own dialect."""
 
+import math
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, g, request
@@ -15,6 +16,7 @@ from tollhouse.domain.errors import (
     BadRequest,
     MethodNotAllowed,
     NotFound,
+    RateLimited,
     TollhouseError,
     TooLarge,
     Unavailable,
@@ -25,6 +27,7 @@ from tollhouse.web.gate import dialect, path_of
 from tollhouse.wire import json_text
 from tollhouse.wire.dialects import error_body, is_error_body, status_of
 from tollhouse.wire.host_error import read_host_error
+from tollhouse.wire.rate_limit_headers import rate_limit_headers
 
 
 def register(app: Flask) -> None:
@@ -135,7 +138,12 @@ def respond(error: TollhouseError) -> Response:
 
 def _with_headers(response: Response, error: TollhouseError) -> Response:
     if error.retry_after is not None:
-        response.headers["retry-after"] = str(max(1, round(error.retry_after)))
+        # Rounded up: who comes back a moment too early is refused once more.
+        response.headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        response.headers["retry-after-ms"] = str(round(error.retry_after * 1000))
+    if error.standing is not None:
+        response.headers.extend(rate_limit_headers(error.standing, dialect()))
     if error.may_retry is not None:
         response.headers["x-should-retry"] = "true" if error.may_retry else "false"
     if error.status == 401:

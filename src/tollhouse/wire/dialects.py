@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tollhouse.domain.errors import BudgetExceeded, ThreadsUnsupported, TollhouseError, UpstreamRejected
+from tollhouse.domain.errors import BudgetExceeded, RateLimited, ThreadsUnsupported, TollhouseError, UpstreamRejected
 from tollhouse.wire import json_text
 from tollhouse.wire.host_error import OVERLOADED, anthropic_type, openai_type
 
@@ -26,6 +26,8 @@ def error_body(error: TollhouseError, dialect: str, request_id: str) -> dict[str
             said["details"] = {"error_code": error.code}
         return {"type": "error", "error": said, "request_id": request_id}
     kind = error.code if isinstance(error, BudgetExceeded) else "api_error" if ours else openai_type(status)
+    if isinstance(error, RateLimited):
+        kind = "tokens" if error.kind == "tokens" else "requests"
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 

@@ -9,7 +9,20 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["budgets", "chat", "db", "doctor", "keys", "models", "providers", "scheduler", "settings", "up", "usage"]
+COMMANDS = [
+    "budgets",
+    "chat",
+    "db",
+    "doctor",
+    "keys",
+    "limits",
+    "models",
+    "providers",
+    "scheduler",
+    "settings",
+    "up",
+    "usage",
+]
 COMMANDS += ["web", "worker"]
 
 

@@ -9,6 +9,7 @@ from tollhouse.store.records.daily_usage import DailyUsageRecord, RolledDayRecor
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
+from tollhouse.store.records.limit import LimitRecord
 from tollhouse.store.records.model import ModelRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
@@ -28,6 +29,7 @@ __all__ = [
     "HoldRecord",
     "LeaseRecord",
     "LedgerRecord",
+    "LimitRecord",
     "ModelRecord",
     "ProcessInstanceRecord",
     "ProviderRecord",

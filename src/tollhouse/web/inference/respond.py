@@ -23,6 +23,7 @@ from tollhouse.web.inference.body import PIECE, read_body
 from tollhouse.web.inference.upload import Upload
 from tollhouse.wire import FORM_FORMATS, FORMATS, json_text
 from tollhouse.wire.format import FormFormat
+from tollhouse.wire.rate_limit_headers import rate_limit_headers
 from tollhouse.wiring import Serving
 
 if TYPE_CHECKING:
@@ -171,6 +172,8 @@ def _described(reply: Reply) -> list[tuple[str, str]]:
         ("x-tollhouse-attempts", str(reply.attempts)),
     ]
     headers += reply.headers.items()
+    if reply.standing is not None:
+        headers += rate_limit_headers(reply.standing, reply.dialect or "openai")
     if reply.dropped:
         headers.append(("x-tollhouse-dropped", ", ".join(reply.dropped)))
     if reply.cap is not None:
