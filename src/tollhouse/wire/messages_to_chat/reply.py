@@ -16,6 +16,7 @@ class WholeReply:
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._shows_thoughts = shows_thoughts(call.body)
         self._stop_sequences = call.body.get("stop_sequences") or ()
         self._frames: list[bytes] = []
 
@@ -38,7 +39,7 @@ class WholeReply:
 
     def _message(self, document: dict[str, Any], choice: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
         facts, stem = self._call.facts, answer.stem_of(document, self._call.request_id)
-        blocks, refused, shown = [], False, shows_thoughts(self._call.body)
+        blocks, refused, shown = [], False, self._shows_thoughts
         sealed = Sealed()
         sealed.add_details(message.get("reasoning_details"))
         calls = []

@@ -23,6 +23,7 @@ class StreamedReply:
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._shows_thoughts = shows_thoughts(call.body)
         self._stop_sequences = call.body.get("stop_sequences") or ()
         self._blocks: Blocks | None = None
         self._ended = False
@@ -58,7 +59,7 @@ class StreamedReply:
         blocks = self._blocks
         if blocks is None:
             stem = answer.stem_of(chunk, self._call.request_id)
-            blocks = self._blocks = Blocks(self._call.facts.model, stem, shows=shows_thoughts(self._call.body))
+            blocks = self._blocks = Blocks(self._call.facts.model, stem, shows=self._shows_thoughts)
             out = self._start(chunk, stem)
         if reason := choice.get("finish_reason"):
             if reason in completion.BROKEN_OFF:
