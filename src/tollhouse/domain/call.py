@@ -32,7 +32,7 @@ class Call:
     """One request for inference. `body` is parsed and checked JSON, and nobody writes to it.
 
     `strict` says that the caller would rather be refused than lose a field in translation; `translated`, that
-    the body is not the caller's own wording.
+    the body is not the caller's own wording; `tags` are those that came with this call.
     """
 
     request_id: str
@@ -42,6 +42,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
     translated: bool = False
+    tags: tuple[str, ...] = ()
 
 
 HOP_HEADER = "x-tollhouse-hop"

@@ -16,7 +16,7 @@ from tollhouse.domain.periods import zone
 if TYPE_CHECKING:
     from tollhouse.services.usage import UsageSums
 
-GROUPS = ("key", "model", "provider", "day")
+GROUPS = ("key", "user", "team", "model", "provider", "tag", "day")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 

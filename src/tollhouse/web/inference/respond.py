@@ -12,6 +12,7 @@ from tollhouse.domain.call import Call
 from tollhouse.domain.errors import BadRequest, TooLarge
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.money import usd_from_nanos
+from tollhouse.domain.tags import checked
 from tollhouse.services.reply import Reply
 from tollhouse.web import gate
 from tollhouse.web.client_watch import end_with_client
@@ -84,7 +85,16 @@ class Calls:
         facts = FORMATS[format_name].read(body, len(text))
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
         strict = environ.get("HTTP_X_TOLLHOUSE_STRICT", "").lower() in ("true", "1")
-        call = Call(request_id, format_name, body, facts, headers, strict)
+        tags = environ.get("HTTP_X_TOLLHOUSE_TAGS")
+        call = Call(
+            request_id,
+            format_name,
+            body,
+            facts,
+            headers,
+            strict,
+            tags=checked(tags.split(","), "X-Tollhouse-Tags") if tags else (),
+        )
         end_with_client(environ)
         reply: Reply = self._services.serve().inference.open(principal, call)
         return reply

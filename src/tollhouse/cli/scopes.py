@@ -1,0 +1,36 @@
+"""The options that name what a budget or a limit is for."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_OPTIONS = (
+    ("key", "ID", "A key, by its id."),
+    ("user", "ID", "A person, by their id."),
+    ("team", "ID", "A team, by its id."),
+    ("model", "NAME", "A model, by its public name."),
+    ("tag", "TAG", "All calls with this tag."),
+)
+
+
+def scope_options(command: _Command) -> _Command:
+    """Give the command the options, of which one must be used, and `scope`: what it says."""
+
+    @wraps(command)
+    def scoped(**given: Any) -> Any:
+        chosen = [(kind, id) for kind, *_ in _OPTIONS if (id := given.pop(kind)) is not None]
+        chosen += [("organisation", "all")] if given.pop("organisation") else []
+        if len(chosen) != 1:
+            names = ", ".join(f"--{kind}" for kind, *_ in _OPTIONS)
+            raise click.UsageError(f"Say what it is for, by one of {names} and --organisation.")
+        return command(scope=chosen[0], **given)
+
+    decorated: Any = scoped
+    for kind, metavar, text in reversed(_OPTIONS):
+        decorated = click.option(f"--{kind}", metavar=metavar, help=text)(decorated)
+    all_calls = click.option("--organisation", is_flag=True, help="All calls there are.")
+    return all_calls(decorated)  # type: ignore[no-any-return]
