@@ -17,6 +17,10 @@ from tollhouse.services.authentication import Authentication
 from tollhouse.services.bootstrap import Bootstrap, Prepared
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.catalogue import CatalogueReader
+from tollhouse.services.declaration.budgets import BudgetsSection
+from tollhouse.services.declaration.declaration import Declaration
+from tollhouse.services.declaration.models import ModelsSection
+from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.health import Health
 from tollhouse.services.inference import Inference
 from tollhouse.services.key_mint import KeyMint
@@ -27,7 +31,7 @@ from tollhouse.services.recovery import Recovery
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.usage import UsageReport
 from tollhouse.services.users import Users
-from tollhouse.settings import Settings
+from tollhouse.settings import Settings, variable
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage
 from tollhouse.store.instances import Instance
@@ -104,6 +108,15 @@ class Services:
     @cached_property
     def budgets(self) -> Budgets:
         return Budgets(self.database)
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        sections = (
+            ProvidersSection(self.providers, variable),
+            ModelsSection(self.models),
+            BudgetsSection(self.budgets),
+        )
+        return Declaration(self.database, sections)
 
     @cached_property
     def usage(self) -> UsageReport:

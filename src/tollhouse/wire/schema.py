@@ -13,10 +13,10 @@ LONGEST_COMPLAINT = 300
 
 
 class RequestSchema:
-    """The check of one format's requests."""
+    """The check of one format's requests, or of what else has a schema in the folder `schemas` of a package."""
 
-    def __init__(self, name: str) -> None:
-        text = (files("tollhouse.wire") / "schemas" / f"{name}.json").read_bytes()
+    def __init__(self, name: str, package: str = "tollhouse.wire") -> None:
+        text = (files(package) / "schemas" / f"{name}.json").read_bytes()
         self._validator = jsonschema_rs.validator_for(orjson.loads(text))
 
     def check(self, body: Mapping[str, Any]) -> None:
@@ -24,7 +24,7 @@ class RequestSchema:
         if self._validator.is_valid(body):
             return
         error = min(self._validator.iter_errors(body), key=lambda error: len(error.instance_path))
-        path = [*error.instance_path, *_missing(error)]
+        path = [*error.instance_path, *_missing(error), *_unknown(error)]
         field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")[:200]
         raise InvalidField(f"{field or 'The body'}: {_complaint(error)}.", param=field or None)
 
@@ -33,9 +33,16 @@ def _missing(error: jsonschema_rs.ValidationError) -> list[str]:
     return [error.message.split('"')[1]] if error.message.endswith("is a required property") else []
 
 
+def _unknown(error: jsonschema_rs.ValidationError) -> list[str]:
+    """Of a closed schema: the first field that is not in it."""
+    return [error.message.split("'")[1]] if error.schema_path[-1:] == ["additionalProperties"] else []
+
+
 def _complaint(error: jsonschema_rs.ValidationError) -> str:
     if _missing(error):
         return "this field is required"
+    if _unknown(error):
+        return "there is no such field"
     # The message quotes the value, which may be a prompt: only a short one is told.
     if isinstance(error.instance, (dict, list, str)) and len(str(error.instance)) > 40:
         return f"the value breaks the rule {error.schema_path[-1]!r} of this field"
