@@ -28,6 +28,7 @@ from tollhouse.services.keys import Keys
 from tollhouse.services.models import Models
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
+from tollhouse.services.replay import Replay
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.usage import UsageReport
 from tollhouse.services.users import Users
@@ -121,6 +122,10 @@ class Services:
     @cached_property
     def usage(self) -> UsageReport:
         return UsageReport(self.database)
+
+    @cached_property
+    def replay(self) -> Replay:
+        return Replay(self.database)
 
     @cached_property
     def roll_up(self) -> RollUp:
