@@ -15,6 +15,7 @@ from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.bootstrap import Bootstrap, Prepared
+from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.declaration.budgets import BudgetsSection
@@ -109,6 +110,10 @@ class Services:
     @cached_property
     def budgets(self) -> Budgets:
         return Budgets(self.database)
+
+    @cached_property
+    def budget_alerts(self) -> BudgetAlerts:
+        return BudgetAlerts(self.database, log_alert)
 
     @cached_property
     def declaration(self) -> Declaration:

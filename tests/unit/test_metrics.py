@@ -11,7 +11,7 @@ from tollhouse import metrics
 from tollhouse.domain.ledger import Attempt, Entry
 from tollhouse.domain.usage import Usage
 
-BOUNDED = {"format", "provider", "model", "status", "kind", "code", "outcome", "client", "process", "known"}
+BOUNDED = {"format", "provider", "model", "status", "kind", "code", "outcome", "client", "process", "known", "percent"}
 """What a metric may be split by: things of the catalogue, and words of the program. No key, no user, no request."""
 
 DECLARED = {name: one for name, one in vars(metrics).items() if isinstance(one, MetricWrapperBase)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tollhouse import jobs
 
 if TYPE_CHECKING:
+    from tollhouse.services.budget_alerts import BudgetAlerts
     from tollhouse.services.roll_up import RollUp
 
 
@@ -18,6 +19,9 @@ class Services(Protocol):
 
     @property
     def roll_up(self) -> "RollUp": ...
+
+    @property
+    def budget_alerts(self) -> "BudgetAlerts": ...
 
 
 @dataclass(frozen=True, slots=True)

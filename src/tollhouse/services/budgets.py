@@ -117,7 +117,7 @@ class Budgets:
         )
         session.add(row)
         session.flush()
-        window, _ = window_of(_terms(row), now)
+        window, _ = window_of(terms_of(row), now)
         spent = session.scalar(
             select(func.coalesce(func.sum(LedgerRecord.cost), 0)).where(
                 _of(LedgerRecord, scope), LedgerRecord.booked_at >= window.starts_at
@@ -138,7 +138,7 @@ class Budgets:
         return row
 
     def _shown(self, session: Session, row: BudgetRecord, now: datetime) -> Budget:
-        window, _ = window_of(_terms(row), now)
+        window, _ = window_of(terms_of(row), now)
         sums = session.get(BudgetWindowRecord, window.id)
         spent, held = (sums.spent, sums.held) if sums else (0, 0)
         scope = (row.scope_kind, row.scope_id)
@@ -156,7 +156,8 @@ def _of(table: type[LedgerRecord | HoldRecord], scope: Scope) -> ColumnElement[b
     return column == id
 
 
-def _terms(row: BudgetRecord) -> BudgetTerms:
+def terms_of(row: BudgetRecord) -> BudgetTerms:
+    """The definition as the ledger has it."""
     scope = (row.scope_kind, row.scope_id)
     return BudgetTerms(row.id, scope, row.limit_nanos, row.period, row.timezone, row.hard)
 
