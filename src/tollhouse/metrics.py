@@ -159,6 +159,12 @@ HOLDS_SWEPT = Counter(
     ["known"],
     registry=REGISTRY,
 )
+BUDGET_ALERTS = Counter(
+    "tollhouse_budget_alerts",
+    "Budgets of which a share was spent, in percent, told once a period.",
+    ["kind", "percent"],
+    registry=REGISTRY,
+)
 REDIS_UP = Gauge(
     "tollhouse_redis_up",
     "Whether Redis answers its clients; 0 when it does not answer one process.",

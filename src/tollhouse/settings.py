@@ -228,6 +228,12 @@ class Settings:
     roll_up_seconds: float = _setting(
         "TOLLHOUSE_ROLL_UP_SECONDS", "How often the ledger is added up by day.", 300.0, _seconds(0.2, 86400)
     )
+    budget_alert_seconds: float = _setting(
+        "TOLLHOUSE_BUDGET_ALERT_SECONDS",
+        "How often it is looked which budgets are spent in part.",
+        15.0,
+        _seconds(0.2, 86400),
+    )
     crash_file: str = _setting(
         "TOLLHOUSE_CRASH_FILE",
         "For tests only: a process that reaches the point which this file names removes it and dies.",

@@ -16,9 +16,14 @@ from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.bootstrap import Bootstrap, Prepared
+from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
+from tollhouse.services.declaration.budgets import BudgetsSection
+from tollhouse.services.declaration.declaration import Declaration
+from tollhouse.services.declaration.models import ModelsSection
+from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
 from tollhouse.services.inference import Inference
@@ -29,12 +34,13 @@ from tollhouse.services.limits import Limits
 from tollhouse.services.models import Models
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
+from tollhouse.services.replay import Replay
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.usage import UsageReport
 from tollhouse.services.users import Users
-from tollhouse.settings import Settings
+from tollhouse.settings import Settings, variable
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage
 from tollhouse.store.instances import Instance
@@ -127,8 +133,25 @@ class Services:
         return Limits(self.database)
 
     @cached_property
+    def budget_alerts(self) -> BudgetAlerts:
+        return BudgetAlerts(self.database, log_alert)
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        sections = (
+            ProvidersSection(self.providers, variable),
+            ModelsSection(self.models),
+            BudgetsSection(self.budgets),
+        )
+        return Declaration(self.database, sections)
+
+    @cached_property
     def usage(self) -> UsageReport:
         return UsageReport(self.database)
+
+    @cached_property
+    def replay(self) -> Replay:
+        return Replay(self.database)
 
     @cached_property
     def roll_up(self) -> RollUp:

@@ -70,7 +70,7 @@ class Call:
     is in `form`, it is the fields. Whoever made the form closes it, once the call was opened.
 
     `strict` says that the caller would rather be refused than lose a field in translation; `translated`, that
-    the body is not the caller's own wording.
+    the body is not the caller's own wording; `tags` are those that came with this call.
     """
 
     request_id: str
@@ -81,6 +81,7 @@ class Call:
     strict: bool = False
     translated: bool = False
     form: Form | None = None
+    tags: tuple[str, ...] = ()
     room: Room | None = field(default=None, compare=False)
 
     def let_go(self, left: int) -> None:

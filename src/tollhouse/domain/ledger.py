@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tollhouse.domain.money import Prices
-from tollhouse.domain.principal import Scope
+from tollhouse.domain.principal import DEFAULT_TEAM, Scope
 from tollhouse.domain.usage import Usage
 
 PROCESS_DIED = "process_died"
@@ -24,6 +24,9 @@ class Attempt:
     format: str
     streamed: bool
     started_at: datetime
+    team_id: str = DEFAULT_TEAM
+    user_id: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tollhouse import jobs
 
 if TYPE_CHECKING:
+    from tollhouse.services.budget_alerts import BudgetAlerts
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.stored_responses import StoredResponses
 
@@ -22,6 +23,9 @@ class Services(Protocol):
 
     @property
     def stored_responses(self) -> "StoredResponses": ...
+
+    @property
+    def budget_alerts(self) -> "BudgetAlerts": ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from tollhouse.domain.money import MILLION, Tariff
 from tollhouse.domain.ports import Ledger
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
+from tollhouse.domain.tags import Tags
 from tollhouse.domain.usage import Usage
 from tollhouse.services.translation import Choice
 
@@ -61,16 +62,20 @@ class Admission:
                 "set its prices in the catalogue.",
                 param="model",
             )
-        capped = self._ledger.has_hard_budget(principal.scopes)
+        tags = tuple(sorted({*principal.tags, *call.tags})) if principal.tags else call.tags
+        scopes = principal.scopes(call.facts.model, tags)
+        capped = self._ledger.has_hard_budget(scopes)
         try:
-            return self._hold(principal, call, choices, capped=capped)
+            return self._hold(principal, tags, call, choices, capped=capped)
         except BudgetExceeded:
             # The budget may be younger than what this process knew; with a cap the call may fit.
-            if capped or not self._ledger.has_hard_budget(principal.scopes):
+            if capped or not self._ledger.has_hard_budget(scopes):
                 raise
-            return self._hold(principal, call, choices, capped=True)
+            return self._hold(principal, tags, call, choices, capped=True)
 
-    def _hold(self, principal: Principal, call: Call, choices: Sequence[Choice], *, capped: bool) -> Admitted:
+    def _hold(
+        self, principal: Principal, tags: Tags, call: Call, choices: Sequence[Choice], *, capped: bool
+    ) -> Admitted:
         facts = call.facts
         cap = _cap(facts, [target for target, _ in choices]) if capped and facts.generates else None
         bounds = [bound_of(wording.call.facts, target, cap or facts.output_cap) for target, wording in choices]
@@ -85,11 +90,14 @@ class Admission:
             format=call.format,
             streamed=facts.stream,
             started_at=datetime.now(UTC),
+            team_id=principal.team_id,
+            user_id=principal.user_id,
+            tags=tags,
         )
         order = HoldOrder(
             id=new_id("hold"),
             attempt=attempt,
-            scopes=principal.scopes,
+            scopes=principal.scopes(facts.model, tags),
             amount=max(bound.nanos for bound in bounds),
             input_bound=input_bound,
             # A caller's own cap may be one that the host does not know: only what is written is a bound.

@@ -1,21 +1,31 @@
 """Budgets: what a scope may spend a period."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import ColumnElement, Select, func, select, text, true
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.errors import InvalidField, NotFound
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.periods import PERIODS, zone
-from tollhouse.domain.principal import Scope
+from tollhouse.domain.principal import DEFAULT_TEAM, ORGANISATION, SCOPE_KINDS, Scope
+from tollhouse.domain.tags import checked
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.budget_book import Budget as BudgetTerms
 from tollhouse.store.ledger.budget_book import window_of
 from tollhouse.store.ledger.tables import BUDGETS_LOCK
-from tollhouse.store.records import ApiKeyRecord, BudgetRecord, BudgetWindowRecord, HoldRecord, LedgerRecord
+from tollhouse.store.records import (
+    ApiKeyRecord,
+    BudgetRecord,
+    BudgetWindowRecord,
+    HoldRecord,
+    LedgerRecord,
+    ModelRecord,
+    UserRecord,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ class Budgets:
         _check(period, timezone)
         with self._database.write() as session:
             self._alone(session)
-            _check_scope(session, scope)
+            scope = _checked_scope(session, scope)
             now = self._database.now(session)
             row = session.scalar(_in_force(scope).where(BudgetRecord.period == period))
             if row is not None and row.timezone == timezone:
@@ -107,15 +117,13 @@ class Budgets:
         )
         session.add(row)
         session.flush()
-        window, _ = window_of(_terms(row), now)
+        window, _ = window_of(terms_of(row), now)
         spent = session.scalar(
             select(func.coalesce(func.sum(LedgerRecord.cost), 0)).where(
-                _LEDGER_SCOPES[scope[0]] == scope[1], LedgerRecord.booked_at >= window.starts_at
+                _of(LedgerRecord, scope), LedgerRecord.booked_at >= window.starts_at
             )
         )
-        open_holds = list(
-            session.scalars(select(HoldRecord).where(_HOLD_SCOPES[scope[0]] == scope[1]).with_for_update())
-        )
+        open_holds = list(session.scalars(select(HoldRecord).where(_of(HoldRecord, scope)).with_for_update()))
         for hold in open_holds:
             hold.taken = {**hold.taken, window.id: hold.amount}
         session.add(
@@ -130,19 +138,26 @@ class Budgets:
         return row
 
     def _shown(self, session: Session, row: BudgetRecord, now: datetime) -> Budget:
-        window, _ = window_of(_terms(row), now)
+        window, _ = window_of(terms_of(row), now)
         sums = session.get(BudgetWindowRecord, window.id)
         spent, held = (sums.spent, sums.held) if sums else (0, 0)
         scope = (row.scope_kind, row.scope_id)
         return Budget(row.id, scope, row.limit_nanos, row.period, row.timezone, row.hard, spent, held, window.starts_at)
 
 
-_LEDGER_SCOPES = {"key": LedgerRecord.key_id}
-_HOLD_SCOPES = {"key": HoldRecord.key_id}
-"""The column that tells whether a row belongs to a scope: a new kind of scope is a line in each."""
+def _of(table: type[LedgerRecord | HoldRecord], scope: Scope) -> ColumnElement[bool]:
+    """Whether a row belongs to a scope: a new kind of scope is a line here, and one in `Principal.scopes`."""
+    kind, id = scope
+    if kind == "organisation":
+        return true()
+    if kind == "tag":
+        return table.tags.contains(f",{id},", autoescape=True)
+    column = {"key": table.key_id, "user": table.user_id, "team": table.team_id, "model": table.model}[kind]
+    return column == id
 
 
-def _terms(row: BudgetRecord) -> BudgetTerms:
+def terms_of(row: BudgetRecord) -> BudgetTerms:
+    """The definition as the ledger has it."""
     scope = (row.scope_kind, row.scope_id)
     return BudgetTerms(row.id, scope, row.limit_nanos, row.period, row.timezone, row.hard)
 
@@ -164,8 +179,22 @@ def _check(period: str, timezone: str) -> None:
         raise InvalidField(f"timezone: {error}.", param="timezone") from None
 
 
-def _check_scope(session: Session, scope: Scope) -> None:
-    if scope[0] != "key":
-        raise InvalidField(f"scope: a budget on a {scope[0]} is not possible yet.", param="scope")
-    if session.get(ApiKeyRecord, scope[1]) is None:
-        raise NotFound(f"There is no key {scope[1]!r}; `tollhouse keys list` shows them.", param="key")
+def _checked_scope(session: Session, scope: Scope) -> Scope:
+    """The scope as it is kept, which is there. Raises InvalidField, NotFound."""
+    kind, id = scope
+    if kind not in SCOPE_KINDS:
+        raise InvalidField(f"scope: it must be one of {', '.join(SCOPE_KINDS)}.", param="scope")
+    if kind == "tag":
+        if tags := checked([id], "tag"):
+            return kind, tags[0]
+        raise InvalidField("tag: it is empty.", param="tag")
+    there: dict[str, Callable[[], object]] = {
+        "key": lambda: session.get(ApiKeyRecord, id),
+        "user": lambda: session.get(UserRecord, id),
+        "team": lambda: id == DEFAULT_TEAM,
+        "model": lambda: session.scalar(select(ModelRecord.id).where(ModelRecord.name == id)),
+        "organisation": lambda: scope == ORGANISATION,
+    }
+    if not there[kind]():
+        raise NotFound(f"There is no {kind} {id!r}; `tollhouse {kind}s list` shows them.", param=kind)
+    return scope

@@ -78,7 +78,7 @@ def limits_of(catalogue: Catalogue, principal: Principal, model: str) -> tuple[L
     known = catalogue.limits
     if not known:
         return ()
-    scopes = dict.fromkeys((*principal.scopes, ORGANISATION, ("model", model)))
+    scopes = principal.scopes(model, ())
     return tuple([known[scope] for scope in scopes if scope in known])
 
 

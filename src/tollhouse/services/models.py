@@ -65,17 +65,37 @@ class Models:
         with self._database.write() as session:
             if session.scalar(select(ModelRecord.id).where(ModelRecord.name == new.name)):
                 raise Conflict(f"There is a model {new.name!r} already; choose another name.", param="name")
-            provider = session.scalar(select(ProviderRecord).where(ProviderRecord.name == new.provider))
-            if provider is None:
-                raise NotFound(
-                    f"There is no provider {new.provider!r}; `tollhouse providers list` shows them.",
-                    param="provider",
-                )
+            provider = _provider(session, new.provider)
             _check(session, new)
             row = self._row(session, new, provider)
             session.add(row)
             announce(session)
         return _shown(row, provider.name)
+
+    def change(self, name: str, new: NewModel) -> Model:
+        """The model of this name becomes all that `new` says. Raises NotFound, Conflict, InvalidField."""
+        new = replace(new, name=check_slug(new.name, "name", 200))
+        with self._database.write() as session:
+            row = _named(session, name)
+            if new.name != name and session.scalar(select(ModelRecord.id).where(ModelRecord.name == new.name)):
+                raise Conflict(f"There is a model {new.name!r} already; choose another name.", param="name")
+            provider = _provider(session, new.provider)
+            _check(session, new)
+            row.name, row.provider_id, row.upstream_model = new.name, provider.id, new.upstream_model or new.name
+            row.input_price, row.output_price = new.input_price, new.output_price
+            row.context_window, row.max_output, row.fallbacks = new.context_window, new.max_output, list(new.fallbacks)
+            announce(session)
+        return _shown(row, provider.name)
+
+    def remove(self, name: str) -> None:
+        """Calls for it are 404 from then on. Raises NotFound, and Conflict while another model falls back on it."""
+        with self._database.write() as session:
+            row = _named(session, name)
+            for other in session.scalars(select(ModelRecord)):
+                if name in other.fallbacks and other.name != name:
+                    raise Conflict(f"The model {other.name!r} falls back on {name!r}: change that first.", param="name")
+            session.delete(row)
+            announce(session)
 
     def register(self, models: Sequence[NewModel]) -> None:
         """Add those whose names are not taken: what start-up does. Idempotent; names taken are left as they are."""
@@ -112,6 +132,20 @@ class Models:
             fallbacks=list(new.fallbacks),
             created_at=self._database.now(session),
         )
+
+
+def _named(session: Session, name: str) -> ModelRecord:
+    row = session.scalar(select(ModelRecord).where(ModelRecord.name == name))
+    if row is None:
+        raise NotFound(f"There is no model {name!r}; `tollhouse models list` shows them.", param="name")
+    return row
+
+
+def _provider(session: Session, name: str) -> ProviderRecord:
+    row = session.scalar(select(ProviderRecord).where(ProviderRecord.name == name))
+    if row is None:
+        raise NotFound(f"There is no provider {name!r}; `tollhouse providers list` shows them.", param="provider")
+    return row
 
 
 def _check(session: Session, new: NewModel) -> None:

@@ -16,7 +16,7 @@ from tollhouse.domain.routes import Host
 from tollhouse.services.naming import check_slug
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
-from tollhouse.store.records import ProviderRecord
+from tollhouse.store.records import ModelRecord, ProviderRecord
 
 LONGEST_URL = 2000
 
@@ -65,13 +65,60 @@ class Providers:
     ) -> Provider:
         """A new provider. Raises Conflict when the name is taken, InvalidField for a bad URL or an unknown preset."""
         name = check_slug(name, "name")
-        if preset not in self._upstreams.presets():
-            raise InvalidField(f"format: it must be one of {', '.join(self._upstreams.presets())}.", param="format")
+        self._check_preset(preset)
         with self._database.write() as session:
             if _by_name(session, name):
                 raise Conflict(f"There is a provider {name!r} already; choose another name.", param="name")
             row = self._insert(session, name, _Terms(preset, base_url, credential, allow_private))
         return _shown(row)
+
+    def change(
+        self,
+        name: str,
+        *,
+        preset: str | None = None,
+        base_url: str | None = None,
+        credential: str | None = None,
+        allow_private: bool | None = None,
+    ) -> Provider:
+        """What is None stays; a credential of "" takes it away. Raises NotFound, InvalidField."""
+        if preset is not None:
+            self._check_preset(preset)
+        with self._database.write() as session:
+            row = self._named(session, name)
+            before = self._terms_of(row)
+            terms = _Terms(
+                preset or row.preset,
+                base_url or row.base_url,
+                (before.credential if before else None) if credential is None else credential or None,
+                row.allow_private if allow_private is None else allow_private,
+                row.vendor,
+            )
+            if before is None and credential is None and row.credential:
+                raise InvalidField(
+                    "credential: the one there cannot be read any more; set it anew.", param="credential"
+                )
+            if terms != before:
+                self._write(row, terms)
+                announce(session)
+        return _shown(row)
+
+    def remove(self, name: str) -> None:
+        """Raises NotFound, and Conflict while models are called there."""
+        with self._database.write() as session:
+            row = self._named(session, name)
+            model = session.scalar(select(ModelRecord.name).where(ModelRecord.provider_id == row.id).limit(1))
+            if model:
+                raise Conflict(
+                    f"The provider {name!r} is used by the model {model!r}: remove that first.", param="name"
+                )
+            session.delete(row)
+            announce(session)
+
+    def credential_of(self, name: str) -> str | None:
+        """The provider's credential in the open, for nobody to see. Raises NotFound, InvalidSetting."""
+        with self._database.read() as session:
+            return host_of(self._named(session, name), self._vault).credential
 
     def register(
         self,
@@ -111,6 +158,16 @@ class Providers:
             if not rows:
                 raise NotFound(f"There is no provider {name!r}; `tollhouse providers list` shows them.", param="name")
         return [self._check(row) for row in rows]
+
+    def _check_preset(self, preset: str) -> None:
+        if preset not in self._upstreams.presets():
+            raise InvalidField(f"format: it must be one of {', '.join(self._upstreams.presets())}.", param="format")
+
+    def _named(self, session: Session, name: str) -> ProviderRecord:
+        row = _by_name(session, name)
+        if row is None:
+            raise NotFound(f"There is no provider {name!r}; `tollhouse providers list` shows them.", param="name")
+        return row
 
     def _check(self, row: ProviderRecord) -> ProviderCheck:
         began = time.monotonic()

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from tollhouse import logs, metrics
 from tollhouse.domain.ledger import PROCESS_DIED, Attempt, Entry, Settlement
 from tollhouse.domain.money import Prices
+from tollhouse.domain.tags import split
 from tollhouse.domain.usage import Usage
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_refusal
@@ -120,4 +121,7 @@ def _attempt(hold: HoldRecord) -> Attempt:
         format=hold.format,
         streamed=hold.streamed,
         started_at=hold.started_at,
+        team_id=hold.team_id,
+        user_id=hold.user_id,
+        tags=split(hold.tags),
     )

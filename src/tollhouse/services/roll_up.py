@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tollhouse.services.usage import sums_of_ledger
@@ -42,8 +42,16 @@ class RollUp:
         return day
 
     def _roll(self, day: date) -> None:
-        group = (LedgerRecord.key_id, LedgerRecord.model, LedgerRecord.provider)
-        names = ["day", "key_id", "model", "provider", *_SUMS]
+        user = func.coalesce(LedgerRecord.user_id, literal_column("''")).label("user_id")
+        group = (
+            LedgerRecord.key_id,
+            LedgerRecord.team_id,
+            user,
+            LedgerRecord.model,
+            LedgerRecord.provider,
+            LedgerRecord.tags,
+        )
+        names = ["day", *(column.name for column in group), *_SUMS]
         with self._database.read() as session:
             # Read before the write lock is taken: the day is over, so nothing can change in between.
             rows = session.execute(

@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.periods import zone
+from tollhouse.domain.tags import split
 from tollhouse.store.database import Database
 from tollhouse.store.records import DailyUsageRecord, LedgerRecord, RolledDayRecord
 
-GROUPS = ("key", "model", "provider", "day")
+GROUPS = ("key", "user", "team", "model", "provider", "tag", "day")
 
 
 @dataclass(slots=True)
@@ -61,18 +62,13 @@ class UsageReport:
             rolled = self._rolled_days(session, since, until) if utc_days else []
             sums: dict[str, UsageSums] = {}
             for row in self._from_roll_up(session, group, rolled):
-                sums.setdefault(str(row[0]), UsageSums()).add(row[1:])
+                self._add(group, row, sums)
             for begin, end in _gaps(rolled, since, until):
                 if group == "day":
                     self._add_days(session, begin, end, place, sums)
                     continue
-                column = {
-                    "key": LedgerRecord.key_id,
-                    "model": LedgerRecord.model,
-                    "provider": LedgerRecord.provider,
-                }
-                for row in _from_ledger(session, column[group], begin, end):
-                    sums.setdefault(row[0], UsageSums()).add(row[1:])
+                for row in _from_ledger(session, _column(LedgerRecord, group), begin, end):
+                    self._add(group, row, sums)
         return dict(sorted(sums.items()))
 
     def _rolled_days(self, session: Session, since: datetime | None, until: datetime | None) -> list[date]:
@@ -86,16 +82,17 @@ class UsageReport:
     def _from_roll_up(self, session: Session, group: str, days: list[date]) -> Sequence[Row[Any]]:
         if not days:
             return []
-        columns = {
-            "key": DailyUsageRecord.key_id,
-            "model": DailyUsageRecord.model,
-            "provider": DailyUsageRecord.provider,
-            "day": DailyUsageRecord.day,
-        }
         table = DailyUsageRecord
+        column = table.day if group == "day" else _column(table, group)
         sums = [func.sum(getattr(table, one.name)) for one in fields(UsageSums)]
-        wanted = select(columns[group], *sums).where(table.day >= days[0], table.day <= days[-1])
-        return session.execute(wanted.group_by(columns[group])).all()
+        wanted = select(column, *sums).where(table.day >= days[0], table.day <= days[-1])
+        return session.execute(wanted.group_by(column)).all()
+
+    def _add(self, group: str, row: Row[Any], sums: dict[str, UsageSums]) -> None:
+        """A call is in the sums of each of its tags; of no person or without tags, it is in the sums of ""."""
+        names = split(row[0]) or ("",) if group == "tag" else (str(row[0] or ""),)
+        for name in names:
+            sums.setdefault(name, UsageSums()).add(row[1:])
 
     def _add_days(
         self,
@@ -139,6 +136,17 @@ def sums_of_ledger() -> list[ColumnElement[Any]]:
         func.coalesce(func.sum(LedgerRecord.cost), 0),
         func.count().filter(LedgerRecord.cost.is_(None)),
     ]
+
+
+def _column(table: type[LedgerRecord | DailyUsageRecord], group: str) -> Any:
+    return {
+        "key": table.key_id,
+        "user": table.user_id,
+        "team": table.team_id,
+        "model": table.model,
+        "provider": table.provider,
+        "tag": table.tags,
+    }[group]
 
 
 def _from_ledger(session: Session, column: Any, begin: datetime | None, end: datetime | None) -> Sequence[Row[Any]]:

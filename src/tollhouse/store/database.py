@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -57,11 +58,16 @@ class Database:
         self._outside = outside
         self._askers = BoundedSemaphore(MOST_ASKERS)
         self._shared = SharedWrites(self._prompt_write)
+        self._open: ContextVar[Session | None] = ContextVar("open transaction", default=None)
         self._writing = self.engine.execution_options(begin="IMMEDIATE")
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that writes nothing. On SQLite it waits for no writer."""
+        """A session that writes nothing. On SQLite it waits for no writer. Inside `write`, it sees what is written."""
+        if (outer := self._open.get()) is not None:
+            outer.flush()
+            yield outer
+            return
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
 
@@ -119,13 +125,22 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction, committed when the block ends, rolled back when it raises.
+        """One transaction, committed when the block ends, rolled back when it raises. Inside another such block of
+        the same task it is that one's: so what several services change can be one change.
 
         On SQLite it takes the write lock at once: a transaction that reads first and writes later
         can find that it must start over.
         """
+        if (outer := self._open.get()) is not None:
+            yield outer
+            outer.flush()
+            return
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
-            yield session
+            opened = self._open.set(session)
+            try:
+                yield session
+            finally:
+                self._open.reset(opened)
 
     def ledger_engine(self) -> Engine:
         """An engine for the ledger writer's one connection: impatient, because callers wait behind it."""

@@ -11,6 +11,7 @@ from tollhouse.domain.call import HOP_HEADER
 from tollhouse.domain.errors import BadRequest, InvalidField, Unsupported, UnsupportedEncoding
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.principal import Principal
+from tollhouse.domain.tags import Tags, checked
 from tollhouse.services.authentication import Authentication
 from tollhouse.wiring import Services
 
@@ -21,6 +22,7 @@ REQUEST_ID = "tollhouse.request_id"
 KEY_HEADERS = ("HTTP_AUTHORIZATION", "HTTP_X_API_KEY", "HTTP_API_KEY")
 """Where a key may be: the first that has one counts. The last is Azure's SDK's."""
 STRICT = "X-Tollhouse-Strict"
+TAGS = "X-Tollhouse-Tags"
 _AROUND_A_KEY = " \t\"'"
 _SLASHES = re.compile("/{2,}")
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
@@ -83,6 +85,12 @@ def strict(environ: Mapping[str, Any]) -> bool:
     if chosen is None:
         raise InvalidField(f"{STRICT}: this header is true or false, or 1 or 0.", param=STRICT)
     return chosen
+
+
+def tags(environ: Mapping[str, Any]) -> Tags:
+    """What the caller tags this call with. Raises InvalidField."""
+    said = environ.get("HTTP_X_TOLLHOUSE_TAGS")
+    return checked(said.split(","), TAGS) if said else ()
 
 
 def caller() -> Principal:

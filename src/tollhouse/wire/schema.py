@@ -15,10 +15,10 @@ LOOKED_AT = 20
 
 
 class RequestSchema:
-    """The check of one format's requests."""
+    """The check of one format's requests, or of what else has a schema in the folder `schemas` of a package."""
 
-    def __init__(self, name: str) -> None:
-        text = (files("tollhouse.wire") / "schemas" / f"{name}.json").read_bytes()
+    def __init__(self, name: str, package: str = "tollhouse.wire") -> None:
+        text = (files(package) / "schemas" / f"{name}.json").read_bytes()
         self._validator = jsonschema_rs.validator_for(orjson.loads(text))
 
     def check(self, body: Mapping[str, Any]) -> None:
@@ -26,7 +26,7 @@ class RequestSchema:
         if self._validator.is_valid(body):
             return
         error = self._plainest_error(body)
-        path = [*error.instance_path, *_missing(error)]
+        path = [*error.instance_path, *_missing(error), *_unknown(error)]
         field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")[:200]
         raise InvalidField(f"{field or 'The body'}: {_complaint(error)}.", param=field or None)
 
@@ -53,9 +53,16 @@ def _missing(error: jsonschema_rs.ValidationError) -> list[str]:
     return [error.message.split('"')[1]] if error.message.endswith("is a required property") else []
 
 
+def _unknown(error: jsonschema_rs.ValidationError) -> list[str]:
+    """Of a closed schema: the first field that is not in it."""
+    return [error.message.split("'")[1]] if error.schema_path[-1:] == ["additionalProperties"] else []
+
+
 def _complaint(error: jsonschema_rs.ValidationError) -> str:
     if _missing(error):
         return "this field is required"
+    if _unknown(error):
+        return "there is no such field"
     # The message quotes the value, which may be a prompt: only a short one is told.
     value = error.instance
     if isinstance(value, (dict, list, str)) and (len(value) > 40 or len(str(value)) > 40):

@@ -24,6 +24,25 @@ def test_a_month_begins_where_the_time_zone_says(tollhouse, key: str) -> None:
     assert made["starts_at"].endswith("T18:30:00Z")
 
 
+@pytest.mark.parametrize(
+    ("options", "kind", "id"),
+    [
+        (("--team", "team_default"), "team", "team_default"),
+        (("--tag", "Blue"), "tag", "blue"),
+        (("--organisation",), "organisation", "all"),
+    ],
+)
+def test_a_budget_is_for_what_the_options_say(tollhouse, options: tuple[str, ...], kind: str, id: str) -> None:
+    made = tollhouse.json("budgets", "set", *options, "--usd", "5", "--period", "month")
+    assert made[kind] == id
+
+
+@pytest.mark.parametrize("options", [(), ("--tag", "a", "--organisation"), ("--tag", "a", "--team", "team_default")])
+def test_a_budget_is_for_one_thing(tollhouse, options: tuple[str, ...]) -> None:
+    said = tollhouse.error("budgets", "set", *options, "--usd", "5", "--period", "month", status=2)
+    assert "Say what it is for" in said
+
+
 def test_people_read_what_a_budget_allows(tollhouse, key: str) -> None:
     told = tollhouse("budgets", "set", "--key", key, "--usd", "5", "--period", "day").stdout
     assert "5 USD for each day" in told

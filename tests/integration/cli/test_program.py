@@ -9,21 +9,8 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = [
-    "budgets",
-    "chat",
-    "db",
-    "doctor",
-    "keys",
-    "limits",
-    "models",
-    "providers",
-    "scheduler",
-    "settings",
-    "up",
-    "usage",
-]
-COMMANDS += ["web", "worker"]
+COMMANDS = ["apply", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models", "providers"]
+COMMANDS += ["scheduler", "settings", "up", "usage", "web", "worker"]
 
 
 def run(home: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:

@@ -7,13 +7,18 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.ledgers import open_holds, order, settlement, writer_of
-from tollhouse.domain.errors import InvalidField, NotFound
+from tollhouse.domain.errors import BudgetExceeded, InvalidField, NotFound
+from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.ledger import Attempt, HoldOrder
 from tollhouse.domain.periods import BEGINNING, period_bounds
+from tollhouse.domain.principal import DEFAULT_TEAM, ORGANISATION, Principal, Scope
+from tollhouse.domain.tags import joined
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.keys import Keys
+from tollhouse.services.models import Models, NewModel
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
-from tollhouse.store.records import BudgetRecord
+from tollhouse.store.records import BudgetRecord, UserRecord
 
 
 @pytest.fixture
@@ -143,6 +148,71 @@ def test_what_a_budget_cannot_be_is_refused_and_makes_none(budgets: Budgets, key
             budgets.set(("key", key), 1000, "day", timezone=timezone)
     with pytest.raises(NotFound, match="no key 'key_none'"):
         budgets.set(("key", "key_none"), 1000, "day")
-    with pytest.raises(InvalidField, match="not possible yet"):
-        budgets.set(("team", "team_a"), 1000, "day")
+    for kind in ("user", "team", "model", "organisation"):
+        with pytest.raises(NotFound, match=f"no {kind} 'none'"):
+            budgets.set((kind, "none"), 1000, "day")
+    with pytest.raises(InvalidField, match="tag: 'two words' is no tag"):
+        budgets.set(("tag", "two words"), 1000, "day")
+    with pytest.raises(InvalidField, match="tag: it is empty"):
+        budgets.set(("tag", " "), 1000, "day")
+    with pytest.raises(InvalidField, match="scope: it must be one of key, user"):
+        budgets.set(("planet", "earth"), 1000, "day")
     assert budgets.all() == []
+
+
+SCOPES = [
+    ("user", "usr_a"),
+    ("team", DEFAULT_TEAM),
+    ("model", "m"),
+    ("tag", "blue_1"),
+    ORGANISATION,
+]
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=[kind for kind, _ in SCOPES])
+def test_a_new_budget_starts_from_what_is_spent_and_held_in_its_scope(
+    database: Database, budgets: Budgets, book: Callable[..., str], host: str, models: Models, scope: Scope
+) -> None:
+    models.add(NewModel("m", host))
+    with database.write() as session:
+        session.add(
+            UserRecord(id="usr_a", email="a@example.com", password_hash="", role="member", created_at=datetime.now(UTC))
+        )
+    now = datetime.now(UTC)
+    book(now, user_id="usr_a", tags=joined(("blue_1", "red")), cost=300)
+    other = {"team_id": "team_b", "model": "n", "tags": joined(("blue", "bluex1", "xblue_1")), "cost": 50}
+    book(now, **other)
+    writer = writer_of(database)
+    writer.start()
+    attempt = Attempt(
+        new_id("req"), 1, "key_a", "m", "p", "m", "chat", False, now, user_id="usr_a", tags=("blue_1", "red")
+    )
+    held = HoldOrder(new_id("hold"), attempt, (("key", "key_a"),), 7, 10, True)
+    writer.hold(held)
+    made = budgets.set(scope, 1000, "total")
+    assert (made.spent, made.held) == (350 if scope == ORGANISATION else 300, 7)
+    writer.settle(settlement(held, 4))
+    writer.stop()
+    (now_is,) = budgets.all()
+    assert (now_is.spent, now_is.held) == (made.spent + 4, 0)
+
+
+def test_tags_are_the_same_whatever_their_case(budgets: Budgets) -> None:
+    assert budgets.set(("tag", " Blue "), 1000, "day").scope == ("tag", "blue")
+
+
+def test_a_call_is_held_in_all_its_scopes_and_the_tightest_refuses(database: Database, budgets: Budgets) -> None:
+    principal = Principal("key_a", "tests", user_id="usr_a")
+    scopes = principal.scopes("m", ("blue",))
+    for scope, limit in ((("team", DEFAULT_TEAM), 100), (("tag", "blue"), 10), (ORGANISATION, 1000)):
+        budgets.set(scope, limit, "day")
+    writer = writer_of(database)
+    writer.start()
+    writer.hold(order("key_a", 9, scopes=scopes))
+    with pytest.raises(BudgetExceeded, match=r"budget of the tag 'blue' has 0\.000000001 USD left"):
+        writer.hold(order("key_a", 9, scopes=scopes))
+    writer.hold(order("key_a", 90, scopes=principal.scopes("m", ())))
+    with pytest.raises(BudgetExceeded, match="budget of this team"):
+        writer.hold(order("key_a", 9, scopes=principal.scopes("m", ())))
+    assert [budget.held for budget in budgets.all()] == [99, 9, 99]
+    writer.stop()

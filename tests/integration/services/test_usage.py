@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from tests.integration.services.conftest import utc
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.tags import joined
 from tollhouse.services.roll_up import SETTLE_MARGIN, RollUp
 from tollhouse.services.usage import GROUPS, UsageReport, UsageSums
 from tollhouse.store.database import Database
@@ -48,7 +49,7 @@ def test_usage_is_added_up_by_each_group(usage: UsageReport, book: Callable[...,
 
 def test_an_empty_ledger_has_no_usage(usage: UsageReport, roll_up: RollUp) -> None:
     assert roll_up.run() == []
-    assert [usage.by(group) for group in GROUPS] == [{}, {}, {}, {}]
+    assert [usage.by(group) for group in GROUPS] == [{} for _ in GROUPS]
 
 
 def test_since_counts_and_until_does_not(usage: UsageReport, book: Callable[..., str]) -> None:
@@ -117,7 +118,7 @@ def test_a_local_day_is_cut_by_since_and_until(usage: UsageReport, book: Callabl
 
 
 def test_what_cannot_be_grouped_by_is_refused(usage: UsageReport) -> None:
-    with pytest.raises(InvalidField, match="key, model, provider, day"):
+    with pytest.raises(InvalidField, match="key, user, team, model, provider, tag, day"):
         usage.by("colour")
     with pytest.raises(InvalidField, match="'Mars/Olympus' is not a time zone"):
         usage.by("day", timezone="Mars/Olympus")
@@ -220,6 +221,9 @@ def _random_row(chance: random.Random, moment: datetime) -> LedgerRecord:
         booked_at=moment,
         started_at=moment,
         key_id=chance.choice("ab"),
+        team_id=chance.choice("tu"),
+        user_id=chance.choice([None, "v", "w"]),
+        tags=joined(chance.choice([(), ("x",), ("x", "y")])),
         model=chance.choice("mno"),
         provider=chance.choice("pq"),
         upstream_model="m",
@@ -249,16 +253,25 @@ def _by_hand(
         if (since and row.booked_at < since) or (until and row.booked_at >= until):
             continue
         day = row.booked_at.astimezone(ZoneInfo(timezone)).date().isoformat()
-        name = {"key": row.key_id, "model": row.model, "provider": row.provider, "day": day}[group]
-        sums.setdefault(name, UsageSums()).add(
-            [
-                int(row.kind == "call"),
-                row.input_tokens,
-                row.cache_read_tokens,
-                row.cache_write_tokens,
-                row.output_tokens,
-                row.cost or 0,
-                int(row.cost is None),
-            ]
-        )
+        names = {
+            "key": [row.key_id],
+            "user": [row.user_id or ""],
+            "team": [row.team_id],
+            "model": [row.model],
+            "provider": [row.provider],
+            "tag": row.tags.strip(",").split(","),
+            "day": [day],
+        }
+        for name in names[group]:
+            sums.setdefault(name, UsageSums()).add(
+                [
+                    int(row.kind == "call"),
+                    row.input_tokens,
+                    row.cache_read_tokens,
+                    row.cache_write_tokens,
+                    row.output_tokens,
+                    row.cost or 0,
+                    int(row.cost is None),
+                ]
+            )
     return dict(sorted(sums.items()))

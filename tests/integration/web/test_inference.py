@@ -256,3 +256,25 @@ def test_usage_adds_the_ledger_up(gateway: Gateway) -> None:
     assert by_model["priced"].requests == 3
     assert by_model["priced"].cost == 27000
     assert (by_model["echo"].requests, by_model["echo"].cost) == (1, 0)
+
+
+def test_tags_of_a_call_are_held_to_their_budgets_and_booked(gateway: Gateway) -> None:
+    gateway.add_echo("priced", "")
+    gateway.services.budgets.set(("tag", "blue"), 1, "day")
+    headers = {"X-Tollhouse-Tags": "Red, blue"}
+    body = {"model": "priced", "messages": [{"role": "user", "content": "x"}]}
+    refused = gateway.post(CHAT, body, headers=headers)
+    assert (refused.status_code, refused.json["error"]["code"]) == (429, "insufficient_quota")
+    assert "the tag 'blue'" in refused.json["error"]["message"]
+    assert gateway.post(CHAT, body, headers={"X-Tollhouse-Tags": "Red,,"}).status_code == 200
+    (row,) = gateway.rows()
+    assert row.tags == ",red,"
+
+
+def test_tags_that_are_none_are_refused_by_the_name_of_the_header(gateway: Gateway) -> None:
+    refused = gateway.post(
+        CHAT,
+        {"model": "echo", "messages": [{"role": "user", "content": "x"}]},
+        headers={"X-Tollhouse-Tags": "two words"},
+    )
+    assert (refused.status_code, refused.json["error"]["param"]) == (400, "X-Tollhouse-Tags")

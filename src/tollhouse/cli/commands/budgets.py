@@ -7,28 +7,31 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, minute, moment, print_json, print_table, usd
 from tollhouse.cli.parameters import USD
+from tollhouse.cli.scopes import scope_options
 from tollhouse.domain.periods import PERIODS
+from tollhouse.domain.principal import SCOPE_KINDS
 
 if TYPE_CHECKING:
+    from tollhouse.domain.principal import Scope
     from tollhouse.services.budgets import Budget
 
 
 @click.group("budgets")
 def command() -> None:
-    """Set, list and retire budgets: what a key may spend in a period."""
+    """Set, list and retire budgets: what a key, a team or anything else may spend in a period."""
 
 
 @command.command("set")
-@click.option("--key", required=True, metavar="ID", help="The key that it is for, by its id.")
+@scope_options(*SCOPE_KINDS[:-1])
 @click.option("--usd", "limit", type=USD, required=True, metavar="X", help="The most that may be spent.")
 @click.option("--period", type=click.Choice(PERIODS), required=True, help="When it begins anew; total: never.")
 @click.option("--timezone", default="UTC", show_default=True, metavar="TZ", help="Where the days begin.")
 @click.option("--soft", is_flag=True, help="Count only: refuse nothing.")
 @json_option
-def set_(key: str, limit: int, period: str, timezone: str, soft: bool, as_json: bool) -> None:
-    """Make the budget of this key and period, or change it. It applies from the next call on."""
+def set_(scope: "Scope", limit: int, period: str, timezone: str, soft: bool, as_json: bool) -> None:
+    """Make the budget of this scope and period, or change it. It applies from the next call on."""
     with administration() as services:
-        budget = services.budgets.set(("key", key), limit, period, timezone=timezone, hard=not soft)
+        budget = services.budgets.set(scope, limit, period, timezone=timezone, hard=not soft)
     if as_json:
         print_json(_shown(budget))
         return

@@ -7,11 +7,11 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, print_json, print_table
 from tollhouse.cli.parameters import MOST_OR_OFF, OFF
+from tollhouse.cli.scopes import scope_options
 
 if TYPE_CHECKING:
     from tollhouse.domain.limits import Limit
-
-SCOPES = ("key", "user", "team", "model")
+    from tollhouse.domain.principal import Scope
 
 
 @click.group("limits")
@@ -20,22 +20,13 @@ def command() -> None:
 
 
 @command.command("set")
-@click.option("--key", metavar="ID", help="For a key, by its id.")
-@click.option("--user", metavar="U", help="For all calls of a person, by id or e-mail address.")
-@click.option("--team", metavar="T", help="For all calls of a team, by its id.")
-@click.option("--model", metavar="M", help="For all calls of a model, whoever makes them.")
-@click.option("--organisation", is_flag=True, help="For all calls of this gateway.")
+@scope_options("key", "user", "team", "model")
 @click.option("--rpm", type=MOST_OR_OFF, help="The most requests a minute.")
 @click.option("--tpm", type=MOST_OR_OFF, help="The most tokens a minute, in and out.")
 @click.option("--concurrency", type=MOST_OR_OFF, help="The most open calls at once.")
 @json_option
-def set_(organisation: bool, as_json: bool, **given: Any) -> None:
+def set_(scope: "Scope", as_json: bool, **given: Any) -> None:
     """Make the limit of one scope, or change what is given of it; `off` lifts one. It applies within a second."""
-    scopes = [(kind, given[kind]) for kind in SCOPES if given[kind] is not None]
-    if organisation:
-        scopes.append(("organisation", "all"))
-    if len(scopes) != 1:
-        raise click.UsageError("Give one of --key, --user, --team, --model and --organisation.")
     changes = {
         kind: None if given[kind] == OFF else given[kind]
         for kind in ("rpm", "tpm", "concurrency")
@@ -44,7 +35,7 @@ def set_(organisation: bool, as_json: bool, **given: Any) -> None:
     if not changes:
         raise click.UsageError("Give at least one of --rpm, --tpm and --concurrency.")
     with administration() as services:
-        limit = services.limits.set(scopes[0], changes)
+        limit = services.limits.set(scope, changes)
     if as_json:
         print_json(_shown(limit))
         return

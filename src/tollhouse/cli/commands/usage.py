@@ -16,7 +16,7 @@ from tollhouse.domain.periods import zone
 if TYPE_CHECKING:
     from tollhouse.services.usage import UsageSums
 
-GROUPS = ("key", "model", "provider", "day")
+GROUPS = ("key", "user", "team", "model", "provider", "tag", "day")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -29,11 +29,23 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
     "--timezone", default="UTC", show_default=True, metavar="TZ", help="Of the days, and of moments without an offset."
 )
 @click.option("--csv", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the rows into this file.")
+@click.option(
+    "--replay", is_flag=True, help="Compute the whole ledger anew from its rows, and compare; fails if not equal."
+)
 @json_option
 def command(
-    group: str, since: datetime | None, until: datetime | None, timezone: str, file: Path | None, as_json: bool
+    group: str,
+    since: datetime | None,
+    until: datetime | None,
+    timezone: str,
+    file: Path | None,
+    replay: bool,
+    as_json: bool,
 ) -> None:
     """Add up what was used and what it cost."""
+    if replay:
+        _replay(as_json=as_json)
+        return
     try:
         place = zone(timezone)
     except ValueError as error:
@@ -49,6 +61,32 @@ def command(
         click.echo(f"{len(rows)} rows are in {file}.")
     else:
         print_table(rows, flexible=(group,), empty="No calls in this time.")
+
+
+def _replay(*, as_json: bool) -> None:
+    with administration() as services:
+        told = services.replay.run()
+    if as_json:
+        print_json(
+            {
+                "attempts": told.attempts,
+                "booked_usd": usd(told.booked),
+                "computed_usd": usd(told.computed),
+                "unpriced_attempts": told.unpriced,
+                "attempts_by_setting": told.by_setting,
+                "differing_attempts": told.differing,
+                "differing_requests": list(told.different),
+            }
+        )
+    else:
+        click.echo(
+            f"{told.attempts} priced attempts: {usd(told.booked)} USD are booked, and {usd(told.computed)} USD is what "
+            f"their counts and prices make. {told.unpriced} have no price."
+        )
+    if not told.agrees:
+        raise click.ClickException(
+            f"{told.differing} attempts do not add up to their cost: {', '.join(told.different)}."
+        )
 
 
 def _row(group: str, name: str, sums: "UsageSums") -> dict[str, Any]:

@@ -31,6 +31,7 @@ def read_settlement(line: bytes) -> Settlement:
 def read_entry(document: dict[str, Any]) -> Entry:
     """An entry from its document."""
     attempt = {**document["attempt"], "started_at": datetime.fromisoformat(document["attempt"]["started_at"])}
+    attempt["tags"] = tuple(attempt.get("tags", ()))
     prices = document["prices"]
     return Entry(
         **{

@@ -12,6 +12,7 @@ from tollhouse.domain.errors import BudgetExceeded
 from tollhouse.domain.ledger import Entry, HoldOrder, Settlement
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.ports import Outside, at_once
+from tollhouse.domain.principal import Scope
 from tollhouse.store.ledger.budget_book import BudgetBook, Window
 from tollhouse.store.ledger.drivers import tables_of
 from tollhouse.store.ledger.rows import Values, adjustment_values, correction_of, entry_values, hold_values
@@ -139,7 +140,7 @@ def _refusal(order: HoldOrder, window: Window, used: int) -> BudgetExceeded | No
     budget = window.budget
     if not order.bounded:
         return BudgetExceeded(
-            f"The budget of this {budget.scope[0]} is hard, and the most that this call can cost is not known: "
+            f"The budget of {_named(budget.scope)} is hard, and the most that this call can cost is not known: "
             "give the model a price, and its context window or the call an output cap."
         )
     if order.amount <= budget.limit - used:
@@ -147,6 +148,12 @@ def _refusal(order: HoldOrder, window: Window, used: int) -> BudgetExceeded | No
     room = usd_from_nanos(max(0, budget.limit - used))
     when = "" if budget.period == "total" else f" this {budget.period}"
     return BudgetExceeded(
-        f"The budget of this {budget.scope[0]} has {room} USD left{when}, and the call can cost up to "
+        f"The budget of {_named(budget.scope)} has {room} USD left{when}, and the call can cost up to "
         f"{usd_from_nanos(order.amount)} USD. Ask for less output, or raise the budget."
     )
+
+
+def _named(scope: Scope) -> str:
+    """As its callers may be told: what they sent themselves, and nobody's id."""
+    kind, id = scope
+    return f"the tag {id!r}" if kind == "tag" else f"this {kind}"

@@ -8,6 +8,7 @@ from sqlalchemy import Row as BookedRow
 
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ledger import Attempt, Entry, HoldOrder
+from tollhouse.domain.tags import joined
 
 CALL = "call"
 ADJUSTMENT = "adjustment"
@@ -22,6 +23,9 @@ _ATTEMPT_COLUMNS = (
     "format",
     "streamed",
     "started_at",
+    "team_id",
+    "user_id",
+    "tags",
 )
 HOLD_COLUMNS = ("id", "instance_id", "amount", "input_bound", "taken", "held_at", "checkpoint", *_ATTEMPT_COLUMNS)
 ENTRY_COLUMNS = (
@@ -115,6 +119,9 @@ def _attempt_values(attempt: Attempt, stored: Stored) -> Values:
         attempt.format,
         attempt.streamed,
         stored.moment(attempt.started_at),
+        attempt.team_id,
+        attempt.user_id,
+        joined(attempt.tags),
     )
 
 

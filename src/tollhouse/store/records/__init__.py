@@ -3,6 +3,7 @@
 from tollhouse.store.records.api_key import ApiKeyRecord
 from tollhouse.store.records.base import Base
 from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
+from tollhouse.store.records.budget_alert import BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyUsageRecord, RolledDayRecord
@@ -20,6 +21,7 @@ from tollhouse.store.records.user import UserRecord
 __all__ = [
     "ApiKeyRecord",
     "Base",
+    "BudgetAlertRecord",
     "BudgetRecord",
     "BudgetWindowRecord",
     "ChangeCounterRecord",

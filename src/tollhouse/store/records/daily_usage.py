@@ -7,14 +7,20 @@ from tollhouse.store.records.base import Base
 
 
 class DailyUsageRecord(Base):
-    """The ledger, added up by UTC day. Rows of a day appear together with its `RolledDayRecord`."""
+    """The ledger, added up by UTC day. Rows of a day appear together with its `RolledDayRecord`.
+
+    `user_id` is "" for calls of no person, `tags` are those of a call together, joined as in `domain/tags.py`.
+    """
 
     __tablename__ = "daily_usage"
 
     day: Mapped[date] = mapped_column(primary_key=True)
     key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    team_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
     provider: Mapped[str] = mapped_column(String(100), primary_key=True)
+    tags: Mapped[str] = mapped_column(String(1100), primary_key=True)
     requests: Mapped[int] = mapped_column(BigInteger)
     input_tokens: Mapped[int] = mapped_column(BigInteger)
     cache_read_tokens: Mapped[int] = mapped_column(BigInteger)

@@ -4,6 +4,7 @@ from typing import Any
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tollhouse.domain.principal import DEFAULT_TEAM
 from tollhouse.store.columns import Document, Instant
 from tollhouse.store.records.base import Base
 
@@ -28,6 +29,9 @@ class HoldRecord(Base):
     format: Mapped[str] = mapped_column(String(20))
     streamed: Mapped[bool]
     started_at: Mapped[datetime] = mapped_column(Instant)
+    team_id: Mapped[str] = mapped_column(String(40), default=DEFAULT_TEAM)
+    user_id: Mapped[str | None] = mapped_column(String(40))
+    tags: Mapped[str] = mapped_column(String(1100), default="")
     amount: Mapped[int] = mapped_column(BigInteger)
     input_bound: Mapped[int]
     taken: Mapped[dict[str, int]] = mapped_column(Document)

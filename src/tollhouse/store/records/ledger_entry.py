@@ -3,6 +3,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tollhouse.domain.principal import DEFAULT_TEAM
 from tollhouse.store.columns import Instant
 from tollhouse.store.records.base import Base
 
@@ -13,6 +14,7 @@ class LedgerRecord(Base):
     `cost` is nano-dollars and prices are nano-dollars per million tokens; NULL where no price was
     known. `units` are thousandths of what the format counts beside tokens, `unit_price` is per million of these.
     Reports go by `booked_at`, the database's time, so that a day that is over stays as it is.
+    `tags` are joined as in `domain/tags.py`.
     """
 
     __tablename__ = "ledger"
@@ -28,6 +30,9 @@ class LedgerRecord(Base):
     attempt: Mapped[int]
     booked_at: Mapped[datetime] = mapped_column(Instant)
     started_at: Mapped[datetime] = mapped_column(Instant)
+    team_id: Mapped[str] = mapped_column(String(40), default=DEFAULT_TEAM)
+    user_id: Mapped[str | None] = mapped_column(String(40))
+    tags: Mapped[str] = mapped_column(String(1100), default="")
     key_id: Mapped[str] = mapped_column(String(40))
     model: Mapped[str] = mapped_column(String(200))
     provider: Mapped[str] = mapped_column(String(100))

@@ -15,6 +15,7 @@ from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.ports import Outside, at_once
 from tollhouse.domain.principal import Principal
+from tollhouse.domain.tags import Tags
 from tollhouse.services.reply import Reply
 from tollhouse.web import gate
 from tollhouse.web.body_memory import BodyMemory, BodyRoom
@@ -117,12 +118,13 @@ class Calls:
         principal = gate.authenticate(self._services.authentication, environ)
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
         strict = gate.strict(environ)
+        tags = gate.tags(environ)
         if view.format in FORM_FORMATS:
-            return self._open_upload(FORM_FORMATS[view.format], request_id, principal, headers, strict, environ)
+            return self._open_upload(FORM_FORMATS[view.format], request_id, principal, headers, strict, tags, environ)
         room = self._memory.room()
         try:
             body, facts = self._read(view.format, environ, room)
-            call = Call(request_id, view.format, body, facts, headers, strict, room=room)
+            call = Call(request_id, view.format, body, facts, headers, strict, room=room, tags=tags)
             return view.way_in(self._services.serve())(principal, call)
         finally:
             room.close()
@@ -143,12 +145,15 @@ class Calls:
         principal: Principal,
         headers: Mapping[str, str],
         strict: bool,
+        tags: Tags,
         environ: "WSGIEnvironment",
     ) -> Reply:
         settings = self._services.settings
         with closing(Upload(environ, settings.max_upload_bytes, settings.home)) as upload:
             form = upload.read()
-            call = Call(request_id, format.name, form.fields, format.read_form(form), headers, strict, form=form)
+            call = Call(
+                request_id, format.name, form.fields, format.read_form(form), headers, strict, form=form, tags=tags
+            )
             end_with_client(environ)
             reply: Reply = self._services.serve().inference.open(principal, call)
         return reply

@@ -1,0 +1,10 @@
+"""Tells that a budget is spent in part, or wholly."""
+
+from tollhouse.jobs.registry import Services
+
+KIND = "tell_budget_alerts"
+EVERY = "budget_alert_seconds"
+
+
+def run(services: Services) -> None:
+    services.budget_alerts.run()

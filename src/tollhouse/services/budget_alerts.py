@@ -1,0 +1,135 @@
+"""Who watches a budget is told when half, four fifths and all of it are spent: once a period each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from tollhouse import logs, metrics
+from tollhouse.domain.money import usd_from_nanos
+from tollhouse.domain.principal import Scope
+from tollhouse.services.budgets import terms_of
+from tollhouse.store.database import Database
+from tollhouse.store.ledger.budget_book import window_of
+from tollhouse.store.records import BudgetAlertRecord, BudgetRecord, BudgetWindowRecord
+
+PERCENTS = (50, 80, 100)
+
+_KNOWN = select(BudgetAlertRecord.window_id, BudgetAlertRecord.percent)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetAlert:
+    """A share of a budget that was reached. Amounts are nano-dollars."""
+
+    budget_id: str
+    scope: Scope
+    period: str
+    hard: bool
+    percent: int
+    spent: int
+    limit: int
+    raised_at: datetime
+
+
+Tell = Callable[[BudgetAlert], None]
+"""Tells one alert to whoever is to know. What it raises leaves the alert to be told at the next run."""
+
+
+def log_alert(alert: BudgetAlert) -> None:
+    """Into the log and the metrics, where everybody watches anyway."""
+    metrics.BUDGET_ALERTS.labels(alert.scope[0], str(alert.percent)).inc()
+    logs.event(
+        "budget_alert",
+        level=logs.WARNING,
+        budget=alert.budget_id,
+        scope=":".join(alert.scope),
+        period=alert.period,
+        hard=alert.hard,
+        percent=alert.percent,
+        spent_usd=usd_from_nanos(alert.spent),
+        limit_usd=usd_from_nanos(alert.limit),
+    )
+
+
+class BudgetAlerts:
+    """At least once: an alert is written before it is told, and what was not told is told again."""
+
+    def __init__(self, database: Database, tell: Tell) -> None:
+        self._database = database
+        self._tell = tell
+        self._insert = sqlite.insert if database.dialect == "sqlite" else postgresql.insert
+
+    def run(self) -> int:
+        """Raise what is due and tell what was not told; how many were told. One process at a time may run it twice
+        as well: then an alert may be told twice. Raises what `tell` raises.
+        """
+        self._raise()
+        untold = self._untold()
+        for row, alert in untold:
+            self._tell(alert)
+            with self._database.write() as session:
+                session.merge(row).told_at = self._database.now(session)
+        return len(untold)
+
+    def _raise(self) -> None:
+        with self._database.read() as session:
+            now = self._database.now(session)
+            due = [
+                {
+                    "window_id": window.id,
+                    "percent": percent,
+                    "budget_id": budget.id,
+                    "spent": window.spent,
+                    "limit_nanos": budget.limit_nanos,
+                    "raised_at": now,
+                }
+                for budget, window in _spent_in_part(session)
+                if window.id == window_of(terms_of(budget), now)[0].id
+                for percent in PERCENTS
+                if window.spent * 100 >= budget.limit_nanos * percent
+            ]
+            known = {(id, percent) for id, percent in session.execute(_KNOWN)}
+        fresh = [row for row in due if (row["window_id"], row["percent"]) not in known]
+        if fresh:
+            with self._database.write() as session:
+                session.execute(self._insert(BudgetAlertRecord).values(fresh).on_conflict_do_nothing())
+
+    def _untold(self) -> list[tuple[BudgetAlertRecord, BudgetAlert]]:
+        with self._database.read() as session:
+            rows = session.execute(
+                select(BudgetAlertRecord, BudgetRecord)
+                .join(BudgetRecord, BudgetRecord.id == BudgetAlertRecord.budget_id)
+                .where(BudgetAlertRecord.told_at.is_(None))
+                .order_by(BudgetAlertRecord.raised_at, BudgetAlertRecord.percent)
+            ).all()
+        return [
+            (
+                row,
+                BudgetAlert(
+                    budget.id,
+                    (budget.scope_kind, budget.scope_id),
+                    budget.period,
+                    budget.hard,
+                    row.percent,
+                    row.spent,
+                    row.limit_nanos,
+                    row.raised_at,
+                ),
+            )
+            for row, budget in rows
+        ]
+
+
+def _spent_in_part(session: Session) -> list[tuple[BudgetRecord, BudgetWindowRecord]]:
+    """Windows of budgets in force of which the first share may be spent."""
+    rows = session.execute(
+        select(BudgetRecord, BudgetWindowRecord)
+        .join(BudgetWindowRecord, BudgetWindowRecord.budget_id == BudgetRecord.id)
+        .where(BudgetRecord.retired_at.is_(None), BudgetRecord.limit_nanos > 0)
+        .where(BudgetWindowRecord.spent >= BudgetRecord.limit_nanos / 100 * PERCENTS[0])
+    )
+    return [(budget, window) for budget, window in rows]

@@ -1,0 +1,102 @@
+"""The ledger's bill, made again from its own rows: each has the counts and the unit prices that it was made of."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from tollhouse.domain.ledger import PROCESS_DIED
+from tollhouse.domain.money import Prices
+from tollhouse.domain.usage import Usage
+from tollhouse.store.database import Database
+from tollhouse.store.ledger.rows import ADJUSTMENT, CALL
+from tollhouse.store.records import LedgerRecord
+
+CHUNK = 2000
+"""Rows that are read at once."""
+SHOWN = 20
+"""Rows that do not add up and are named."""
+
+
+@dataclass(slots=True)
+class Replayed:
+    """Sums in nano-dollars. `different` names the first requests whose rows do not add up to their cost.
+
+    `by_setting` are attempts of processes that died: TOLLHOUSE_UNKNOWN_CALLS says what those cost, not their counts.
+    """
+
+    attempts: int = 0
+    booked: int = 0
+    computed: int = 0
+    unpriced: int = 0
+    by_setting: int = 0
+    differing: int = 0
+    different: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        return self.booked == self.computed and not self.differing
+
+
+class Replay:
+    """Reads and changes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def run(self) -> Replayed:
+        """Compute what every attempt cost, its corrections with it, and compare that with what was booked."""
+        corrections = self._corrections()
+        told = Replayed()
+        for row in self._calls():
+            rows = [row, *corrections.get((row.request_id, row.attempt), ())]
+            prices = _prices(row)
+            if prices is None:
+                told.unpriced += 1
+                continue
+            booked = sum(one.cost or 0 for one in rows)
+            computed = prices.cost(_usage(rows))
+            if booked != computed and row.outcome == PROCESS_DIED and len(rows) == 1:
+                told.by_setting += 1
+                computed = booked
+            elif booked != computed:
+                told.differing += 1
+                told.different = (*told.different, row.request_id)[:SHOWN]
+            told.attempts += 1
+            told.booked += booked
+            told.computed += computed
+        return told
+
+    def _corrections(self) -> dict[tuple[str, int], list[LedgerRecord]]:
+        found = defaultdict(list)
+        with self._database.read() as session:
+            for row in session.scalars(select(LedgerRecord).where(LedgerRecord.kind == ADJUSTMENT)):
+                found[row.request_id, row.attempt].append(row)
+        return found
+
+    def _calls(self) -> Iterator[LedgerRecord]:
+        last = ""
+        while True:
+            with self._database.read() as session:
+                of_calls = select(LedgerRecord).where(LedgerRecord.kind == CALL, LedgerRecord.id > last)
+                rows = list(session.scalars(of_calls.order_by(LedgerRecord.id).limit(CHUNK)))
+            yield from rows
+            if len(rows) < CHUNK:
+                return
+            last = rows[-1].id
+
+
+def _prices(row: LedgerRecord) -> Prices | None:
+    prices = (row.input_price, row.cache_read_price, row.cache_write_price, row.output_price)
+    known = [price for price in prices if price is not None]
+    return Prices(*known) if len(known) == len(prices) else None
+
+
+def _usage(rows: list[LedgerRecord]) -> Usage:
+    return Usage(
+        input=sum(row.input_tokens for row in rows),
+        cache_read=sum(row.cache_read_tokens for row in rows),
+        cache_write=sum(row.cache_write_tokens for row in rows),
+        output=sum(row.output_tokens for row in rows),
+    )

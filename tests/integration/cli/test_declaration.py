@@ -1,0 +1,145 @@
+"""`apply`, `diff` and `export`: one file that says what is there."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+FILE = """
+[providers.host]
+format = "openai"
+base_url = "https://host.example/v1"
+api_key_env = "HOST_KEY"
+
+[models.small]
+provider = "host"
+upstream_model = "small-1"
+input_price = 0.25
+output_price = "1.50"
+fallbacks = ["large"]
+
+[models.large]
+provider = "host"
+input_price = 2
+output_price = 8
+max_output = 4096
+fallbacks = ["small"]
+
+[[budgets]]
+team = "team_default"
+usd = 100
+period = "month"
+timezone = "Europe/Berlin"
+
+[[budgets]]
+tag = "Batch"
+usd = "2.5"
+period = "day"
+hard = false
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOST_KEY", "sk-planted-canary")
+    path = tmp_path / "tollhouse.toml"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_file_is_applied_once_and_then_changes_nothing(tollhouse, file: Path) -> None:
+    made = tollhouse.json("apply", str(file))
+    assert [(change["section"], change["name"], change["action"]) for change in made] == [
+        ("providers", "host", "add"),
+        ("models", "small", "add"),
+        ("models", "large", "add"),
+        ("budgets", "team team_default month", "add"),
+        ("budgets", "tag batch day", "add"),
+    ]
+    assert tollhouse.json("apply", str(file)) == []
+    small = next(model for model in tollhouse.json("models", "list") if model["name"] == "small")
+    assert (small["input_usd_per_mtok"], small["upstream_model"], small["fallbacks"]) == ("0.25", "small-1", ["large"])
+    assert [budget["limit_usd"] for budget in tollhouse.json("budgets", "list")] == ["100", "2.5"]
+    assert tollhouse.json("providers", "list")[0]["has_key"] is True
+
+
+def test_what_is_exported_makes_the_same_again_and_has_no_secret(tollhouse, file: Path) -> None:
+    tollhouse("apply", str(file))
+    exported = tollhouse("export").stdout
+    assert "sk-planted-canary" not in exported
+    assert tomllib.loads(exported)["models"]["large"]["fallbacks"] == ["small"]
+    file.write_text(exported)
+    assert tollhouse.json("diff", str(file)) == []
+    assert tomllib.loads(exported) == tollhouse.json("export")
+
+
+def test_a_dry_run_shows_what_would_change_and_changes_nothing(tollhouse, file: Path) -> None:
+    tollhouse("apply", str(file))
+    file.write_text(
+        FILE.replace("0.25", "0.30").replace("host.example", "other.example").replace("usd = 100", "usd = 7")
+    )
+    before = tollhouse("export").stdout
+    told = tollhouse("diff", str(file)).stdout
+    assert "~ providers host: base_url https://host.example/v1 -> https://other.example/v1" in told
+    assert "~ models small: input_price 0.25 -> 0.3" in told
+    assert "~ budgets team team_default month: usd 100 -> 7" in told
+    assert tollhouse.json("apply", str(file), "--dry-run")[1]["fields"] == ["input_price"]
+    assert tollhouse("export").stdout == before
+    assert len(tollhouse.json("apply", str(file))) == 3
+    assert tollhouse.json("diff", str(file)) == []
+
+
+def test_another_key_is_a_change_that_is_not_shown(tollhouse, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tollhouse("apply", str(file))
+    monkeypatch.setenv("HOST_KEY", "sk-another-canary")
+    told = tollhouse("diff", str(file)).stdout
+    assert "~ providers host: the key in HOST_KEY" in told
+    assert "canary" not in told
+
+
+def test_what_the_file_does_not_name_stays(tollhouse, file: Path) -> None:
+    tollhouse("apply", str(file))
+    file.write_text('[providers.second]\nformat = "openai"\nbase_url = "https://second.example/v1"\n')
+    tollhouse("apply", str(file))
+    assert [one["name"] for one in tollhouse.json("providers", "list")] == ["host", "second"]
+    assert len(tollhouse.json("models", "list")) == 2
+
+
+WRONG = [
+    ('[providers.x]\nformat = "openai"\n', "providers.x.base_url: this field is required"),
+    (
+        '[providers.x]\nformat = "openai"\nbase_url = "https://x.example"\ncolour = 1\n',
+        "providers.x.colour: there is no such field",
+    ),
+    ('[providers.x]\nformat = "nope"\nbase_url = "https://x.example"\n', "format: it must be one of"),
+    (
+        '[providers.x]\nformat = "openai"\nbase_url = "https://x.example"\napi_key_env = "NOT_SET_ANYWHERE"\n',
+        "providers.x.api_key_env: the variable NOT_SET_ANYWHERE is not set",
+    ),
+    ('[models.m]\nprovider = "nobody"\n', "no provider 'nobody'"),
+    ('[models.m]\nprovider = "host"\ninput_price = "cheap"\noutput_price = 1\n', "models.m.input_price: 'cheap'"),
+    ('[models.m]\nprovider = "host"\nfallbacks = ["nowhere"]\n', "no other model 'nowhere'"),
+    ('[[budgets]]\nusd = 1\nperiod = "day"\n', "budgets[0]: it must be for one of"),
+    ('[[budgets]]\nteam = "team_default"\ntag = "x"\nusd = 1\nperiod = "day"\n', "budgets[0]: it must be for one of"),
+    ('[[budgets]]\nteam = "team_default"\nusd = -1\nperiod = "day"\n', "budgets[0].usd: '-1'"),
+    ('[[budgets]]\nteam = "team_default"\nusd = 1\nperiod = "day"\ntimezone = "Mars/Base"\n', "not a time zone"),
+    ("[colours]\n", "colours: there is no such field"),
+    ("providers = 1\n", "providers: "),
+    ("= 1\n", "is not TOML"),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), WRONG, ids=range(len(WRONG)))
+def test_a_file_that_is_wrong_anywhere_changes_nothing(tollhouse, file: Path, text: str, sentence: str) -> None:
+    tollhouse("apply", str(file))
+    before = tollhouse("export").stdout
+    new = '[providers.new]\nformat = "openai"\nbase_url = "https://new.example/v1"\n'
+    # What cannot be read, or refers to what is not there, failed; the rest is a file of the wrong form.
+    status = 1 if "TOML" in sentence or sentence.startswith("no provider") else 2
+    file.write_text(text + new if text.startswith("[") else text)
+    assert sentence in tollhouse.error("apply", str(file), status=status)
+    assert tollhouse("export").stdout == before
+
+
+def test_a_file_that_is_not_there_is_said_so(tollhouse, tmp_path: Path) -> None:
+    assert "No such file" in tollhouse.error("apply", str(tmp_path / "nowhere.toml"), status=1)
