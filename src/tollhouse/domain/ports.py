@@ -2,13 +2,31 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tollhouse.domain.call import Unit
 from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.routes import Host, Manners, Target
+
+_T = TypeVar("_T")
+
+
+class Offload(Protocol):
+    """Runs what keeps a processor busy where it holds up nobody else; returns or raises what it does."""
+
+    def __call__(self, work: Callable[[], _T], /) -> _T: ...
+
+
+class Mailer(Protocol):
+    """Sends mail."""
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """Return at once: what becomes of the mail is in the log, and takes nobody's time."""
+
+    def close(self) -> None:
+        """Wait, not for long, for what is being sent."""
 
 
 class LongBody(Protocol):

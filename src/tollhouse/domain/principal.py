@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 DEFAULT_TEAM = "team_default"
 """The one team that there is."""
@@ -9,10 +10,15 @@ DEFAULT_TEAM = "team_default"
 Scope = tuple[str, str]
 """What a budget or a limit is set on: (kind, id), as ("key", "key_01…")."""
 
+DEFAULT_TEAM = "team_default"
+"""The team that is there from the start: what is made without a team belongs to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller: a value, so that no session is held open while a call runs."""
+    """An authenticated caller, a program with a key or a person: a value, so that no session is held open while a
+    call runs. `key_id` is what the call is booked on: the key's id, or the person's own where they call themselves.
+    """
 
     key_id: str
     name: str
@@ -20,12 +26,35 @@ class Principal:
     expires_at: datetime | None = None
     team_id: str = DEFAULT_TEAM
     """Whose the things are that this caller makes, and all that it can see."""
+    user_id: str | None = None
+    paths: tuple[str, ...] | None = None
+    networks: tuple[IPv4Network | IPv6Network, ...] | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
         """The scopes whose budgets each call of this principal is held in."""
         return (("key", self.key_id),)
 
+    @property
+    def is_person(self) -> bool:
+        return self.key_id == self.user_id
+
     def may_use(self, model: str) -> bool:
         """Whether this principal's key allows the model; a key without a list allows all."""
         return self.models is None or model in self.models
+
+    def may_call(self, path: str) -> bool:
+        """Whether the key allows the path: one that it lists, or one below that."""
+        return self.paths is None or any(path == one or path.startswith(f"{one}/") for one in self.paths)
+
+    def may_come_from(self, address: str) -> bool:
+        """Whether the key allows calls from this address. What is no address comes from nowhere that is allowed."""
+        if self.networks is None:
+            return True
+        try:
+            parsed = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(parsed, "ipv4_mapped", None)
+        return any((mapped or parsed) in network for network in self.networks)
