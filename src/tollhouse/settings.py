@@ -6,18 +6,23 @@ default. `docs/reference/settings.md` and `tollhouse settings` are made from thi
 
 import hashlib
 import os
-import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
 from tollhouse.domain.errors import InvalidSetting
+from tollhouse.setting_kinds import address as _address
+from tollhouse.setting_kinds import folder as _folder
+from tollhouse.setting_kinds import networks as _networks
+from tollhouse.setting_kinds import one_of as _one_of
+from tollhouse.setting_kinds import origins as _origins
+from tollhouse.setting_kinds import seconds as _seconds
+from tollhouse.setting_kinds import whole as _whole
 
 SECRET_MARK = "********"
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+\Z")
 
 
 def _setting(name: str, doc: str, default: Any, read: Callable[[str], Any] = str, *, secret: bool = False) -> Any:
@@ -25,63 +30,6 @@ def _setting(name: str, doc: str, default: Any, read: Callable[[str], Any] = str
     if callable(default):
         return field(default_factory=default, metadata=metadata, repr=not secret)
     return field(default=default, metadata=metadata, repr=not secret)
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        number = int(text)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    read.__doc__ = f"a whole number from {least} to {most}"
-    return read
-
-
-def _seconds(least: float, most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        number = float(text)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    read.__doc__ = f"seconds from {least:g} to {most:g}"
-    return read
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError
-        return text
-
-    read.__doc__ = "one of " + ", ".join(words)
-    return read
-
-
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    """addresses and networks, by comma, such as 10.0.0.0/8, ::1"""
-    return tuple(ip_network(one.strip()) for one in text.split(","))
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    """origins, by comma, such as https://app.example.com"""
-    origins = tuple(one.strip().rstrip("/") for one in text.split(","))
-    if not all(_ORIGIN.match(one) for one in origins):
-        raise ValueError
-    return origins
-
-
-def _address(text: str) -> str:
-    """an address such as https://gateway.example.com"""
-    if not _ORIGIN.match(text.rstrip("/")):
-        raise ValueError
-    return text.rstrip("/")
-
-
-def _folder(text: str) -> Path:
-    """a folder"""
-    return Path(text).expanduser().absolute()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,18 @@
 """Puts everything together: the only module that knows both use cases and adapters."""
 
-import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs
-from tollhouse.domain.ports import JobQueue, Mailer, Offload
-from tollhouse.mail import mailer_of
+from tollhouse.domain.ports import JobQueue, Offload
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
-from tollhouse.services.audit import Audit
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.bootstrap import Bootstrap, Prepared
 from tollhouse.services.budgets import Budgets
@@ -25,24 +20,16 @@ from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
 from tollhouse.services.health import Health
 from tollhouse.services.inference import Inference
-from tollhouse.services.invitations import Invitations
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
 from tollhouse.services.models import Models
-from tollhouse.services.password_resets import PasswordResets
-from tollhouse.services.passwords import Passwords, directly
+from tollhouse.services.passwords import directly
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.stored_responses import StoredResponses
-from tollhouse.services.sign_in import SignIn
-from tollhouse.services.sign_in_throttle import SignInThrottle
-from tollhouse.services.signed_links import SignedLinks
-from tollhouse.services.teams import Teams
-from tollhouse.services.tokens import Tokens, token_key
 from tollhouse.services.usage import UsageReport
-from tollhouse.services.users import Users
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage
@@ -53,6 +40,7 @@ from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_lost, load_secret_key
 from tollhouse.store.vault import FernetVault
+from tollhouse.wiring_people import People
 
 if TYPE_CHECKING:
     from tollhouse.store.schema import Schema
@@ -79,7 +67,7 @@ class Serving:
         return self.ledger.available and self.catalogue.follows
 
 
-class Services:
+class Services(People):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process, offload: Offload = directly) -> None:
@@ -146,42 +134,6 @@ class Services:
     @cached_property
     def recovery(self) -> Recovery:
         return Recovery(self.database, self.settings.unknown_calls)
-
-    @cached_property
-    def users(self) -> Users:
-        return Users(self.database, self._passwords)
-
-    @cached_property
-    def teams(self) -> Teams:
-        return Teams(self.database)
-
-    @cached_property
-    def audit(self) -> Audit:
-        return Audit(self.database)
-
-    @cached_property
-    def tokens(self) -> Tokens:
-        return Tokens(self.database, self.token_key, timedelta(seconds=self.settings.session_seconds))
-
-    @cached_property
-    def token_key(self) -> str:
-        """What people's tokens are signed with."""
-        return token_key(self._secret)
-
-    @cached_property
-    def sign_in(self) -> SignIn:
-        return SignIn(self.database, SignInThrottle(self.database), self._passwords, self.tokens)
-
-    @cached_property
-    def invitations(self) -> Invitations:
-        links = self._links("invitation", self.settings.invitation_seconds)
-        return Invitations(self.database, links, self._passwords, self._mailer)
-
-    @cached_property
-    def password_resets(self) -> PasswordResets:
-        links = self._links("password_reset", self.settings.password_reset_seconds)
-        throttle = SignInThrottle(self.database)
-        return PasswordResets(self.database, links, throttle, self._passwords, self._mailer, _aside)
 
     @cached_property
     def queue(self) -> JobQueue:
@@ -261,8 +213,7 @@ class Services:
                     serving.instance.end()
         if "queue" in self.__dict__:
             self.queue.close()
-        if "_mailer" in self.__dict__:
-            self._mailer.close()
+        self.close_people()
         if "_upstreams" in self.__dict__:
             self._upstreams.close()
         if "database" in self.__dict__:
@@ -282,18 +233,6 @@ class Services:
             confirm_secret_key(self.database, key)
         return key
 
-    def _links(self, kind: str, seconds: int) -> SignedLinks:
-        base = self.settings.public_url or self.settings.own_url
-        return SignedLinks(self.database, self._secret, kind, timedelta(seconds=seconds), base)
-
-    @cached_property
-    def _passwords(self) -> Passwords:
-        return Passwords(self._offload)
-
-    @cached_property
-    def _mailer(self) -> Mailer:
-        return mailer_of(self.settings)
-
     @cached_property
     def _vault(self) -> FernetVault:
         return FernetVault(self._secret)
@@ -305,11 +244,6 @@ class Services:
     @cached_property
     def _prices(self) -> PublishedPrices:
         return PublishedPrices()
-
-
-def _aside(work: Callable[[], None]) -> None:
-    """Where a process does what nobody waits for; what it raises is logged as whatever a thread raises."""
-    threading.Thread(target=work, name="aside", daemon=True).start()
 
 
 def _outside_the_loop() -> Outside:

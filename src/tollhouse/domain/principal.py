@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-DEFAULT_TEAM = "team_default"
-"""The one team that there is."""
-
 Scope = tuple[str, str]
 """What a budget or a limit is set on: (kind, id), as ("key", "key_01…")."""
 

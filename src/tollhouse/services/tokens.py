@@ -29,6 +29,7 @@ ALGORITHM = "HS256"
 ISSUER = "tollhouse"
 AUDIENCE = "tollhouse/api"
 FAMILY_CLAIM = "fam"
+REUSE = "reuse"
 SIGN_IN = "sign in with `POST /api/auth/login` for one"
 REMOVED_AT_ONCE = 500
 """Old families that one transaction removes, so that none holds the write lock for long."""
@@ -101,10 +102,10 @@ class Tokens:
                 user = session.get(UserRecord, taken.user_id)
                 if user is not None and is_good(user, taken.created_at):
                     return Session(person_of(session, user), family_id, following, taken.expires_at)
-            stolen = taken is None and self._end_if_spent(session, family_id, token_id, now)
-        if stolen:
+            reused = taken is None and self._end_if_spent(session, family_id, token_id, now)
+        if reused:
             raise SpentToken(
-                "This refresh token was used before, so somebody else may have it: all that came from this sign-in "
+                "A refresh token of this sign-in was used twice, so somebody else may have it: all that came from it "
                 "has ended. Sign in again."
             )
         raise InvalidToken(f"This refresh token is not good any more: {SIGN_IN}.")
@@ -135,9 +136,11 @@ class Tokens:
 
     def _end_if_spent(self, session: Transaction, family_id: str, token_id: str, now: datetime) -> bool:
         row = session.get(RefreshTokenRecord, family_id)
-        if row is None or row.expires_at <= now or row.current == token_id:
+        if row is None or row.expires_at <= now:
             return False
-        if _end(session, family_id, "reuse", now):
+        if row.current == token_id:
+            return row.ended_by == REUSE  # who did nothing wrong is told as well
+        if _end(session, family_id, REUSE, now):
             logs.event("refresh_token_reused", level=logs.WARNING, user=row.user_id, family=family_id)
             note(session, Actor("system", "system"), "auth.reuse", row.user_id, at=now)
         return True
