@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["budgets", "chat", "db", "doctor", "keys", "models", "providers", "scheduler", "settings", "up", "usage"]
-COMMANDS += ["web", "worker"]
+COMMANDS = ["audit", "budgets", "chat", "db", "doctor", "keys", "models", "providers", "scheduler", "settings", "teams"]
+COMMANDS += ["up", "usage", "users", "web", "worker"]
 
 
 def run(home: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
