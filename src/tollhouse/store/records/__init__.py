@@ -15,8 +15,8 @@ from tollhouse.store.records.membership import MembershipRecord
 from tollhouse.store.records.model import ModelRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
-from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
 from tollhouse.store.records.refresh_token import RefreshTokenRecord
+from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
 from tollhouse.store.records.server_secret import ServerSecretRecord
 from tollhouse.store.records.sign_in_attempt import SignInAttemptRecord
 from tollhouse.store.records.team import TeamRecord
@@ -40,9 +40,9 @@ __all__ = [
     "ModelRecord",
     "ProcessInstanceRecord",
     "ProviderRecord",
+    "RefreshTokenRecord",
     "ResponseItemRecord",
     "ResponseRecord",
-    "RefreshTokenRecord",
     "RolledDayRecord",
     "ServerSecretRecord",
     "SignInAttemptRecord",
