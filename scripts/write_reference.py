@@ -19,6 +19,8 @@ def settings_page() -> str:
     rows = []
     for one in fields(Settings):
         default = one.default if isinstance(one.default, (str, int, float)) else "see the text"
+        if one.default == ():
+            default = ""
         rows.append(f"| `{one.metadata['name']}` | {f'`{default}`' if default != '' else ''} | {one.metadata['doc']} |")
     return _page(
         "Settings",

@@ -9,10 +9,18 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
 from tollhouse.domain.errors import InvalidSetting
+from tollhouse.setting_kinds import address as _address
+from tollhouse.setting_kinds import folder as _folder
+from tollhouse.setting_kinds import networks as _networks
+from tollhouse.setting_kinds import one_of as _one_of
+from tollhouse.setting_kinds import origins as _origins
+from tollhouse.setting_kinds import seconds as _seconds
+from tollhouse.setting_kinds import whole as _whole
 
 SECRET_MARK = "********"
 
@@ -22,43 +30,6 @@ def _setting(name: str, doc: str, default: Any, read: Callable[[str], Any] = str
     if callable(default):
         return field(default_factory=default, metadata=metadata, repr=not secret)
     return field(default=default, metadata=metadata, repr=not secret)
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        number = int(text)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    read.__doc__ = f"a whole number from {least} to {most}"
-    return read
-
-
-def _seconds(least: float, most: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        number = float(text)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    read.__doc__ = f"seconds from {least:g} to {most:g}"
-    return read
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError
-        return text
-
-    read.__doc__ = "one of " + ", ".join(words)
-    return read
-
-
-def _folder(text: str) -> Path:
-    """a folder"""
-    return Path(text).expanduser().absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +205,47 @@ class Settings:
         15.0,
         _seconds(0.2, 86400),
     )
+    public_url: str = _setting(
+        "TOLLHOUSE_PUBLIC_URL",
+        "Where people's browsers find this gateway, as links in mails say it; empty: its own address and port.",
+        "",
+        _address,
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "TOLLHOUSE_TRUSTED_PROXIES",
+        "Addresses and networks of proxies that are believed about whom a request comes from (X-Forwarded-For); by "
+        "comma. Nobody else is.",
+        (),
+        _networks,
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "TOLLHOUSE_CORS_ORIGINS",
+        "Origins whose pages may use the management API from a browser, by comma; empty: none.",
+        (),
+        _origins,
+    )
+    access_token_seconds: int = _setting(
+        "TOLLHOUSE_ACCESS_TOKEN_SECONDS", "How long an access token is good.", 900, _whole(5, 86400)
+    )
+    session_seconds: int = _setting(
+        "TOLLHOUSE_SESSION_SECONDS",
+        "How long after they signed in people must do so again, however often they renew their token.",
+        30 * 86400,
+        _whole(60, 400 * 86400),
+    )
+    invitation_seconds: int = _setting(
+        "TOLLHOUSE_INVITATION_SECONDS", "How long an invitation is good.", 7 * 86400, _whole(60, 90 * 86400)
+    )
+    password_reset_seconds: int = _setting(
+        "TOLLHOUSE_PASSWORD_RESET_SECONDS", "How long a link for a new password is good.", 3600, _whole(60, 86400)
+    )
+    smtp_url: str = _setting(
+        "TOLLHOUSE_SMTP_URL",
+        "Mail server, as smtp://user:password@mail.example.com:587 or smtps://…; empty: mails are printed to the log.",
+        "",
+        secret=True,
+    )
+    mail_from: str = _setting("TOLLHOUSE_MAIL_FROM", "Who mails are from.", "tollhouse@localhost")
     crash_file: str = _setting(
         "TOLLHOUSE_CRASH_FILE",
         "For tests only: a process that reaches the point which this file names removes it and dies.",
@@ -244,6 +256,13 @@ class Settings:
     def embedded_database(self) -> bool:
         """Whether the database is the SQLite file in the home."""
         return not self.database_url
+
+    @property
+    def own_url(self) -> str:
+        """Where a client on this machine finds the gateway."""
+        anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+        host = anywhere.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def metrics_folder(self) -> Path:
@@ -293,11 +312,15 @@ def describe(settings: Settings) -> list[dict[str, str]]:
     """Name, value, default and meaning of each setting, secrets masked."""
     rows = []
     for one in fields(Settings):
-        value = str(getattr(settings, one.name))
-        default = "" if one.default is MISSING else str(one.default)
+        value = _text(getattr(settings, one.name))
+        default = "" if one.default is MISSING else _text(one.default)
         shown = SECRET_MARK if one.metadata["secret"] and value else value
         rows.append({"name": one.metadata["name"], "value": shown, "default": default, "doc": one.metadata["doc"]})
     return rows
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _dotenv(path: Path) -> dict[str, str]:

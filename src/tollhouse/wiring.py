@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs
-from tollhouse.domain.ports import JobQueue, Outside, Result, at_once
+from tollhouse.domain.ports import JobQueue, Offload, Outside, Result, at_once
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
@@ -32,6 +32,7 @@ from tollhouse.services.keys import Keys
 from tollhouse.services.limiting import Limiting
 from tollhouse.services.limits import Limits
 from tollhouse.services.models import Models
+from tollhouse.services.passwords import directly
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.replay import Replay
@@ -39,7 +40,6 @@ from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.usage import UsageReport
-from tollhouse.services.users import Users
 from tollhouse.settings import Settings, variable
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage
@@ -49,6 +49,7 @@ from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_lost, load_secret_key
 from tollhouse.store.vault import FernetVault
+from tollhouse.wiring_people import People
 
 if TYPE_CHECKING:
     from tollhouse.kv.limiter import RedisLimiter
@@ -80,12 +81,13 @@ class Serving:
         return self.ledger.available and self.catalogue.follows
 
 
-class Services:
+class Services(People):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
-    def __init__(self, settings: Settings, process: Process) -> None:
+    def __init__(self, settings: Settings, process: Process, offload: Offload = directly) -> None:
         self.settings = settings
         self.process = process
+        self._offload = offload
         self._serving: Serving | None = None
 
     @cached_property
@@ -110,7 +112,7 @@ class Services:
 
     @cached_property
     def authentication(self) -> Authentication:
-        return Authentication(self.database, self.mint)
+        return Authentication(self.database, self.mint, self.tokens)
 
     @cached_property
     def keys(self) -> Keys:
@@ -172,10 +174,6 @@ class Services:
     @cached_property
     def recovery(self) -> Recovery:
         return Recovery(self.database, self.settings.unknown_calls)
-
-    @cached_property
-    def users(self) -> Users:
-        return Users(self.database)
 
     @cached_property
     def queue(self) -> JobQueue:
@@ -271,6 +269,7 @@ class Services:
                     serving.instance.end()
         if "queue" in self.__dict__:
             self.queue.close()
+        self.close_people()
         if "_upstreams" in self.__dict__:
             self._upstreams.close()
         if "database" in self.__dict__:
@@ -330,9 +329,9 @@ def _caught(work: Callable[[], Result]) -> tuple[Any, Exception | None]:
         return None, error
 
 
-def build(settings: Settings, process: Process) -> Services:
-    """The services of a process of this kind."""
-    return Services(settings, process)
+def build(settings: Settings, process: Process, offload: Offload = directly) -> Services:
+    """The services of a process of this kind. `offload` runs what takes long where it holds up nobody else."""
+    return Services(settings, process, offload)
 
 
 def prepare(settings: Settings, local_model_url: str | None = None, local_model_key: str | None = None) -> Prepared:

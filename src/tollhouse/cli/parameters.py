@@ -1,12 +1,15 @@
 """What options may be: amounts of money, moments."""
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
 from tollhouse.domain.money import nanos_from_usd
 
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"(\d{1,6})([smhd])\Z", re.ASCII)
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 """In each of them a moment of one time zone is one of every other."""
 
@@ -60,6 +63,21 @@ class MostOrOff(click.ParamType[int]):
         return most
 
 
+class Duration(click.ParamType[timedelta]):
+    """A time such as 90s, 30m, 12h or 7d."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = _DURATION.match(value.strip())
+        if found is None:
+            self.fail(f"{value!r} is not a time such as 90s, 30m, 12h or 7d.", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
 MOST_OR_OFF = MostOrOff()
 USD = Usd()
+DURATION = Duration()
 MOMENT = Moment()

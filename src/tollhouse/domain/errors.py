@@ -4,10 +4,13 @@
     TollhouseError
     ├── BadRequest 400 ─ InvalidJSON, InvalidField, TooLarge 413, UnsupportedEncoding 415, Unsupported
     │       (Unsupported ─ ThreadsUnsupported)
-    ├── Unauthenticated 401 ─ MissingKey, InvalidKey, RevokedKey, ExpiredKey
+    ├── Unauthenticated 401 ─ MissingKey, InvalidKey, RevokedKey, ExpiredKey, MissingToken, InvalidToken,
+    │                       ExpiredToken, WrongLogin, SpentToken
     ├── Forbidden 403
     ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
     ├── Conflict 409
+    ├── Changed 412
+    ├── TooManyAttempts 429
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
     ├── RateLimited 429
     ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded
@@ -93,6 +96,28 @@ class ExpiredKey(Unauthenticated):
     code = "expired_api_key"
 
 
+class MissingToken(Unauthenticated):
+    code = "missing_access_token"
+
+
+class InvalidToken(Unauthenticated):
+    code = "invalid_access_token"
+
+
+class ExpiredToken(Unauthenticated):
+    code = "expired_access_token"
+
+
+class WrongLogin(Unauthenticated):
+    code = "wrong_login"
+
+
+class SpentToken(Unauthenticated):
+    """A refresh token came twice: one of the two who sent it has stolen it."""
+
+    code = "spent_refresh_token"
+
+
 class Forbidden(TollhouseError):
     status = 403
     code = "forbidden"
@@ -126,6 +151,18 @@ class MethodNotAllowed(TollhouseError):
 class Conflict(TollhouseError):
     status = 409
     code = "conflict"
+
+
+class Changed(TollhouseError):
+    """What was to be changed is no longer what the caller saw."""
+
+    status = 412
+    code = "changed_meanwhile"
+
+
+class TooManyAttempts(TollhouseError):
+    status = 429
+    code = "too_many_attempts"
 
 
 class BudgetExceeded(TollhouseError):

@@ -14,6 +14,22 @@ from tollhouse.domain.routes import Host, Manners, Target
 Result = TypeVar("Result")
 
 
+class Offload(Protocol):
+    """Runs what keeps a processor busy where it holds up nobody else; returns or raises what it does."""
+
+    def __call__(self, work: Callable[[], Result], /) -> Result: ...
+
+
+class Mailer(Protocol):
+    """Sends mail."""
+
+    def send(self, to: str, subject: str, text: str) -> None:
+        """Return at once: what becomes of the mail is in the log, and takes nobody's time."""
+
+    def close(self) -> None:
+        """Wait, not for long, for what is being sent."""
+
+
 class LongBody(Protocol):
     """A body that is not held whole: its length is known, and each attempt iterates it anew."""
 

@@ -3,21 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 Scope = tuple[str, str]
 """What a budget or a limit is set on: (kind, id), as ("key", "key_01…")."""
 ORGANISATION: Scope = ("organisation", "all")
 """The scope of every call of this installation."""
-
 SCOPE_KINDS = ("key", "user", "team", "model", "tag", "organisation")
+
 DEFAULT_TEAM = "team_default"
-"""The team that is there from the beginning."""
+"""The team that is there from the start: what is made without a team belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller: a value, so that no session is held open while a call runs.
-
+    """An authenticated caller, a program with a key or a person: a value, so that no session is held open while a
+    call runs. `key_id` is what the call is booked on: the key's id, or the person's own where they call themselves.
     `tags` are on each of its calls.
     """
 
@@ -28,6 +29,8 @@ class Principal:
     team_id: str = DEFAULT_TEAM
     """Whose the things are that this caller makes, and all that it can see."""
     user_id: str | None = None
+    paths: tuple[str, ...] | None = None
+    networks: tuple[IPv4Network | IPv6Network, ...] | None = None
     tags: tuple[str, ...] = ()
 
     def scopes(self, model: str, tags: Iterable[str]) -> tuple[Scope, ...]:
@@ -36,6 +39,25 @@ class Principal:
         of_tags = [("tag", tag) for tag in tags]
         return (("key", self.key_id), *of_user, ("team", self.team_id), ("model", model), *of_tags, ORGANISATION)
 
+    @property
+    def is_person(self) -> bool:
+        return self.key_id == self.user_id
+
     def may_use(self, model: str) -> bool:
         """Whether this principal's key allows the model; a key without a list allows all."""
         return self.models is None or model in self.models
+
+    def may_call(self, path: str) -> bool:
+        """Whether the key allows the path: one that it lists, or one below that."""
+        return self.paths is None or any(path == one or path.startswith(f"{one}/") for one in self.paths)
+
+    def may_come_from(self, address: str) -> bool:
+        """Whether the key allows calls from this address. What is no address comes from nowhere that is allowed."""
+        if self.networks is None:
+            return True
+        try:
+            parsed = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(parsed, "ipv4_mapped", None)
+        return any((mapped or parsed) in network for network in self.networks)

@@ -1,62 +1,171 @@
-"""From a key to a principal."""
+"""From a key or an access token to a principal."""
 
 from datetime import UTC, datetime
+from ipaddress import ip_network
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
-from tollhouse.domain.errors import ExpiredKey, InvalidKey, MissingKey, RevokedKey
+from tollhouse.domain.actor import Person
+from tollhouse.domain.errors import (
+    ExpiredKey,
+    ExpiredToken,
+    Forbidden,
+    InvalidKey,
+    InvalidToken,
+    MissingKey,
+    NotFound,
+    RevokedKey,
+)
 from tollhouse.domain.principal import DEFAULT_TEAM, Principal
-from tollhouse.services.key_mint import KeyMint
+from tollhouse.domain.rights import RIGHTS, Right
+from tollhouse.services.key_mint import PREFIX, KeyMint
+from tollhouse.services.memberships import is_here, person_of
+from tollhouse.services.tokens import FAMILY_CLAIM, SIGN_IN, Tokens, is_good
 from tollhouse.store.database import Database
-from tollhouse.store.records import ApiKeyRecord
+from tollhouse.store.records import ApiKeyRecord, RefreshTokenRecord, TeamRecord, UserRecord
 
 CACHED_KEYS = 20_000
 
 
 class Authentication:
-    """Keys are looked up once and kept in memory, by their full digest, until anything changes in the database."""
+    """Keys, tokens and people are looked up once and kept in memory until anything changes in the database: keys and
+    tokens by their full digest.
+    """
 
-    def __init__(self, database: Database, mint: KeyMint) -> None:
+    def __init__(self, database: Database, mint: KeyMint, tokens: Tokens | None = None) -> None:
         self._database = database
         self._mint = mint
+        self._tokens = tokens
         self._known: dict[str, Principal | None] = {}
+        self._people: dict[tuple[str, str], Person] = {}
         self._generation = 0
 
-    def principal(self, key: str | None) -> Principal:
-        """The caller with this key. Raises MissingKey, InvalidKey, RevokedKey, ExpiredKey."""
+    def principal(self, key: str | None, team: str | None = None) -> Principal:
+        """The caller with this key or access token; `team` is what the caller says of a token: whose call it is.
+
+        Raises MissingKey, InvalidKey, RevokedKey, ExpiredKey, InvalidToken, ExpiredToken, NotFound, Forbidden.
+        """
         if not key:
             raise MissingKey(
                 "No API key was given: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`. "
                 "`tollhouse keys create --name NAME` makes one."
             )
-        digest = self._mint.digest(key)
+        digest = self._mint.digest(key if team is None else f"{key}\n{team}")
         try:
             principal = self._known[digest]
         except KeyError:
-            principal = self._look_up(key, digest)
+            principal = self._look_up(key, digest, team)
         if principal is None:
             raise RevokedKey("This API key was revoked: `tollhouse keys create --name NAME` makes another.")
         if principal.expires_at is not None and principal.expires_at <= datetime.now(UTC):
+            if principal.is_person:
+                raise ExpiredToken(f"This access token has expired: {SIGN_IN}.")
             raise ExpiredKey("This API key has expired: `tollhouse keys create --name NAME` makes another.")
         return principal
 
+    def person(self, user_id: str, family_id: str) -> Person:
+        """Who holds an access token of this family, with the roles they have now. Raises InvalidToken."""
+        known = self._people.get((user_id, family_id))
+        if known is not None:
+            return known
+        generation = self._generation
+        person = self._database.ask(lambda session: _person(session, user_id, family_id))
+        if person is None:
+            raise InvalidToken(f"This access token was ended: {SIGN_IN}.")
+        if generation == self._generation and len(self._people) < CACHED_KEYS:
+            self._people[user_id, family_id] = person
+        return person
+
     def forget(self) -> None:
-        """Look every key up anew: something changed."""
+        """Look all up anew: something changed."""
         self._generation += 1
         self._known = {}
+        self._people = {}
 
-    def _look_up(self, key: str, digest: str) -> Principal | None:
-        if not self._mint.is_ours(key):
-            raise InvalidKey("This API key is not one of this gateway's: check that it was copied whole.")
+    def _look_up(self, key: str, digest: str, team: str | None) -> Principal | None:
         generation = self._generation
-        row = self._database.ask(
-            lambda session: session.scalar(select(ApiKeyRecord).where(ApiKeyRecord.digest == digest))
-        )
-        if row is None:
-            raise InvalidKey("This API key does not exist: it may be of another database of this gateway.")
-        models = None if row.models is None else frozenset(row.models)
-        principal = None if row.revoked_at else Principal(row.id, row.name, models, row.expires_at, DEFAULT_TEAM)
+        principal: Principal | None
+        if self._mint.is_ours(key):
+            of_key = digest if team is None else self._mint.digest(key)
+            principal = self._database.ask(lambda session: _principal(session, of_key))
+        elif self._tokens is not None and key.count(".") == 2 and not key.startswith(PREFIX):
+            principal = self._principal_of_token(self._tokens, key, team)
+        else:
+            raise InvalidKey("This API key is not one of this gateway's: check that it was copied whole.")
         # What was read before a change must not be kept after it.
         if generation == self._generation and len(self._known) < CACHED_KEYS:
             self._known[digest] = principal
         return principal
+
+    def _principal_of_token(self, tokens: Tokens, token: str, team: str | None) -> Principal:
+        claims = tokens.claims(token)
+        person = self.person(claims["sub"], claims[FAMILY_CLAIM])
+        return Principal(
+            key_id=person.id,
+            name=person.email,
+            expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+            team_id=self._team_of(person, team),
+            user_id=person.id,
+        )
+
+    def _team_of(self, person: Person, asked: str | None) -> str:
+        """The team that a person's call belongs to: the one they name, else the one that they are in the longest."""
+        callers = RIGHTS[Right.CALL_MODELS]
+        everywhere = person.organisation in callers
+        if asked is not None:
+            seen = asked in person.teams or (
+                everywhere and self._database.ask(lambda session: _is_team(session, asked))
+            )
+            if not seen:
+                raise NotFound(f"There is no team {asked[:60]!r}.", param="x-tollhouse-team")
+            if everywhere or person.teams[asked] in callers:
+                return asked
+        else:
+            for team_id, role in person.teams.items():
+                if role in callers:
+                    return team_id
+            if everywhere:
+                return DEFAULT_TEAM
+        raise Forbidden("Your role does not let you call models: an owner or an admin of a team can give you another.")
+
+
+def _principal(session: Session, digest: str) -> Principal | None:
+    """The key's principal; None where it has ended in one of the ways that nothing brings back by itself."""
+    row = session.scalar(
+        select(ApiKeyRecord).where(or_(ApiKeyRecord.digest == digest, ApiKeyRecord.previous_digest == digest))
+    )
+    if row is None:
+        raise InvalidKey("This API key does not exist: it may be of another database of this gateway.")
+    team = session.get(TeamRecord, row.team_id)
+    if row.revoked_at or team is None or team.archived_at:
+        return None
+    if row.user_id is not None and not is_here(session, row.user_id, row.team_id):
+        return None
+    expires_at = row.expires_at
+    if row.digest != digest and row.previous_until is not None:
+        # The one before the last rotation is good for the overlap.
+        expires_at = min(expires_at or row.previous_until, row.previous_until)
+    return Principal(
+        row.id,
+        row.name,
+        None if row.models is None else frozenset(row.models),
+        expires_at,
+        team_id=row.team_id,
+        user_id=row.user_id,
+        paths=None if row.paths is None else tuple(row.paths),
+        networks=None if row.networks is None else tuple(ip_network(one) for one in row.networks),
+        tags=tuple(row.tags or ()),
+    )
+
+
+def _person(session: Session, user_id: str, family_id: str) -> Person | None:
+    family, user = session.get(RefreshTokenRecord, family_id), session.get(UserRecord, user_id)
+    if family is None or user is None or family.user_id != user_id or family.ended_at is not None:
+        return None
+    return person_of(session, user) if is_good(user, family.created_at) else None
+
+
+def _is_team(session: Session, id: str) -> bool:
+    team = session.get(TeamRecord, id)
+    return team is not None and team.archived_at is None

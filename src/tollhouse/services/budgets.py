@@ -1,6 +1,5 @@
 """Budgets: what a scope may spend a period."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,21 +9,18 @@ from sqlalchemy.orm import Session
 from tollhouse.domain.errors import InvalidField, NotFound
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.periods import PERIODS, zone
-from tollhouse.domain.principal import DEFAULT_TEAM, ORGANISATION, SCOPE_KINDS, Scope
-from tollhouse.domain.tags import checked
+from tollhouse.domain.principal import Scope
+from tollhouse.services.scopes import existing_scope
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.budget_book import Budget as BudgetTerms
 from tollhouse.store.ledger.budget_book import window_of
 from tollhouse.store.ledger.tables import BUDGETS_LOCK
 from tollhouse.store.records import (
-    ApiKeyRecord,
     BudgetRecord,
     BudgetWindowRecord,
     HoldRecord,
     LedgerRecord,
-    ModelRecord,
-    UserRecord,
 )
 
 
@@ -58,7 +54,7 @@ class Budgets:
         _check(period, timezone)
         with self._database.write() as session:
             self._alone(session)
-            scope = _checked_scope(session, scope)
+            scope = existing_scope(session, scope)
             now = self._database.now(session)
             row = session.scalar(_in_force(scope).where(BudgetRecord.period == period))
             if row is not None and row.timezone == timezone:
@@ -177,24 +173,3 @@ def _check(period: str, timezone: str) -> None:
         zone(timezone)
     except ValueError as error:
         raise InvalidField(f"timezone: {error}.", param="timezone") from None
-
-
-def _checked_scope(session: Session, scope: Scope) -> Scope:
-    """The scope as it is kept, which is there. Raises InvalidField, NotFound."""
-    kind, id = scope
-    if kind not in SCOPE_KINDS:
-        raise InvalidField(f"scope: it must be one of {', '.join(SCOPE_KINDS)}.", param="scope")
-    if kind == "tag":
-        if tags := checked([id], "tag"):
-            return kind, tags[0]
-        raise InvalidField("tag: it is empty.", param="tag")
-    there: dict[str, Callable[[], object]] = {
-        "key": lambda: session.get(ApiKeyRecord, id),
-        "user": lambda: session.get(UserRecord, id),
-        "team": lambda: id == DEFAULT_TEAM,
-        "model": lambda: session.scalar(select(ModelRecord.id).where(ModelRecord.name == id)),
-        "organisation": lambda: scope == ORGANISATION,
-    }
-    if not there[kind]():
-        raise NotFound(f"There is no {kind} {id!r}; `tollhouse {kind}s list` shows them.", param=kind)
-    return scope

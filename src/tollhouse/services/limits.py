@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select
 
 from tollhouse.domain.errors import InvalidField, NotFound
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.limits import Limit
-from tollhouse.domain.principal import ORGANISATION, Scope
+from tollhouse.domain.principal import Scope
+from tollhouse.services.scopes import existing_scope
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
-from tollhouse.store.records import ApiKeyRecord, LimitRecord, ModelRecord, UserRecord
+from tollhouse.store.records import LimitRecord
 
 SCOPE_KINDS = ("key", "user", "team", "model", "organisation")
 KINDS = ("rpm", "tpm", "concurrency")
@@ -32,7 +32,7 @@ class Limits:
         _check(changes)
         with self._database.write() as session:
             announce(session)  # first of all, for that row lets in one change at a time
-            scope = _existing(session, scope)
+            scope = existing_scope(session, scope, SCOPE_KINDS)
             row = session.scalar(_of(scope))
             wanted = {kind: getattr(row, kind, None) for kind in KINDS} | dict(changes)
             if not any(most is not None for most in wanted.values()):
@@ -81,22 +81,3 @@ def _check(changes: Mapping[str, int | None]) -> None:
             raise InvalidField(f"{kind}: it must be one of {', '.join(KINDS)}.", param=kind)
         if most is not None and not 1 <= most <= MOST:
             raise InvalidField(f"{kind}: it must be a whole number from 1 to {MOST}, or nothing.", param=kind)
-
-
-def _existing(session: Session, scope: Scope) -> Scope:
-    """The scope by its id. Raises InvalidField, NotFound."""
-    kind, id = scope
-    if kind not in SCOPE_KINDS:
-        raise InvalidField(f"scope: it must be one of {', '.join(SCOPE_KINDS)}.", param="scope")
-    found: str | None = id
-    if kind == "organisation":
-        return ORGANISATION
-    if kind == "key":
-        found = session.scalar(select(ApiKeyRecord.id).where(ApiKeyRecord.id == id))
-    elif kind == "model":
-        found = session.scalar(select(ModelRecord.name).where(ModelRecord.name == id))
-    elif kind == "user":
-        found = session.scalar(select(UserRecord.id).where(or_(UserRecord.id == id, UserRecord.email == id.lower())))
-    if found is None:
-        raise NotFound(f"There is no {kind} {id[:100]!r}; `tollhouse {kind}s list` shows them.", param=kind)
-    return kind, found

@@ -5,6 +5,7 @@ import unicodedata
 
 from tollhouse.domain.errors import InvalidField
 
+LONGEST_EMAIL = 320
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*\Z")
 
 
@@ -26,3 +27,16 @@ def check_slug(name: str, field: str, longest: int = 100) -> str:
     if not _SLUG.match(name):
         raise InvalidField(f"{field}: {name[:40]!r} may have letters, digits and . _ : / @ + - only.", param=field)
     return name
+
+
+def check_email(email: str, field: str = "email") -> str:
+    """An e-mail address as it is kept, in small letters. InvalidField names the field."""
+    email = email.strip().lower()
+    local, at, domain = email.rpartition("@")
+    # `isprintable` is false for control and format characters, and for line ends of every kind.
+    good = at and local and domain and len(email) <= LONGEST_EMAIL and email.isprintable()
+    if not good or any(character in ' ,;<>()[]"\\' for character in email):
+        raise InvalidField(
+            f"{field}: this must be an e-mail address of at most {LONGEST_EMAIL} characters.", param=field
+        )
+    return email

@@ -21,7 +21,7 @@ def banner(address: str, prepared: Prepared, program: str = "tollhouse") -> str:
     if not prepared.admin_password:
         lines.append(f"Admin     {prepared.admin_email}")
     lines += [
-        f"Docs      {address}/, and the folder docs",
+        f"Docs      {address}/ and {address}/api/docs",
         "",
         "A first call:",
         "",
@@ -52,7 +52,6 @@ def secrets(prepared: Prepared) -> list[str]:
         lines.append(f"API key   {prepared.first_key}   (shown this once)")
     if prepared.admin_password:
         lines.append(f"Admin     {prepared.admin_email} / {prepared.admin_password}   (shown this once)")
-        lines.append("          keep it for the console; today all administration is on the command line")
     return lines
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from tollhouse.domain.errors import TollhouseError, Unavailable
 from tollhouse.services.bootstrap import LOCAL_MODEL, Prepared
@@ -149,7 +150,7 @@ def _web(settings: Settings, env: dict[str, str]) -> Part:
 
 
 def _is_ready(settings: Settings) -> bool:
-    connection = HTTPConnection(_reachable(settings.host), settings.port, timeout=1)
+    connection = HTTPConnection(urlsplit(settings.own_url).hostname or "", settings.port, timeout=1)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -161,12 +162,7 @@ def _is_ready(settings: Settings) -> bool:
 
 def address(settings: Settings) -> str:
     """Where a client on this machine finds the gateway."""
-    host = _reachable(settings.host)
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
-def _reachable(host: str) -> str:
-    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return settings.own_url
 
 
 def _failed(error: TollhouseError) -> int:

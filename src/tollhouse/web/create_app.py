@@ -6,8 +6,10 @@ import pkgutil
 from flask import Blueprint, Flask, Response, g, request
 
 from tollhouse import logs, settings, wiring
-from tollhouse.web import errors, gate, inference, operations, pages
+from tollhouse.web import errors, gate, inference, management, operations, pages, tokens
 from tollhouse.web.inference.respond import Calls
+from tollhouse.web.offload import offload
+from tollhouse.web.proxies import Proxies
 
 
 def create_app(given: settings.Settings | None = None) -> Flask:
@@ -19,15 +21,19 @@ def create_app(given: settings.Settings | None = None) -> Flask:
     logs.configure(chosen, "web")
     app = Flask("tollhouse", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = chosen.max_body_bytes
-    services = wiring.build(chosen, "web")
+    services = wiring.build(chosen, "web", offload)
     app.extensions["tollhouse"] = services
     app.before_request(gate.open_request)
     app.after_request(_name_request)
     errors.register(app)
     for blueprint in (operations.blueprint, *_blueprints(inference), *_blueprints(pages)):
         app.register_blueprint(blueprint)
+    tokens.register(app, services.token_key, chosen.access_token_seconds)
+    management.mount(app, chosen.cors_origins)
     services.serve()
     app.wsgi_app = Calls(app)  # type: ignore[method-assign]
+    if chosen.trusted_proxies:
+        app.wsgi_app = Proxies(app.wsgi_app, chosen.trusted_proxies)  # type: ignore[method-assign]
     return app
 
 

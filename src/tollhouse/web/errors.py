@@ -129,6 +129,8 @@ def respond(error: TollhouseError) -> Response:
             "detail": error.message,
             "code": error.code,
         }
+        if error.param:
+            body["param"] = error.param
         response = Response(json_text.write(body), error.status, content_type="application/problem+json")
     else:
         body = error_body(error, language, g.get("request_id", ""))

@@ -8,7 +8,7 @@ from flask import current_app, g, request
 
 from tollhouse import logs
 from tollhouse.domain.call import HOP_HEADER
-from tollhouse.domain.errors import BadRequest, InvalidField, Unsupported, UnsupportedEncoding
+from tollhouse.domain.errors import BadRequest, Forbidden, InvalidField, Unsupported, UnsupportedEncoding
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags, checked
@@ -55,9 +55,13 @@ def named(environ: Mapping[str, Any], request_id: str) -> list[tuple[str, str]]:
 
 def authenticate(authentication: Authentication, environ: Mapping[str, Any]) -> Principal:
     """The caller of an inference request whose headers ask for nothing that is not done. Raises Unauthenticated,
-    BadRequest.
+    Forbidden, BadRequest.
     """
-    principal = authentication.principal(_key(environ))
+    principal = authentication.principal(_key(environ), environ.get("HTTP_X_TOLLHOUSE_TEAM"))
+    if principal.paths is not None and not principal.may_call(path_of(environ)):
+        raise Forbidden("This API key may not call this path.", param="path")
+    if principal.networks is not None and not principal.may_come_from(environ.get("REMOTE_ADDR", "")):
+        raise Forbidden("This API key may not be used from this address.")
     if _HOP in environ:
         raise BadRequest(
             "This call was sent by a Tollhouse: a provider's base URL must lead to the provider, not to a gateway."

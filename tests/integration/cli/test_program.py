@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["apply", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models", "providers"]
-COMMANDS += ["scheduler", "settings", "up", "usage", "web", "worker"]
+COMMANDS = ["apply", "audit", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models"]
+COMMANDS += ["providers", "scheduler", "settings", "teams", "up", "usage", "users", "web", "worker"]
 
 
 def run(home: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:

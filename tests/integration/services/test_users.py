@@ -7,7 +7,7 @@ from sqlalchemy import select
 from tollhouse.domain.errors import InvalidField
 from tollhouse.services.users import SHORTEST_PASSWORD, NewAdmin, Users
 from tollhouse.store.database import Database
-from tollhouse.store.records import UserRecord
+from tollhouse.store.records import MembershipRecord, UserRecord
 
 PASSWORD = "a password for tests"
 
@@ -24,7 +24,8 @@ def test_the_first_administrator_is_made_once(users: Users, database: Database) 
     assert users.first_admin() == "me@example.com"
     with database.read() as session:
         row = session.scalars(select(UserRecord)).one()
-    assert row.role == "admin"
+        roles = session.scalars(select(MembershipRecord)).all()
+    assert [(role.user_id, role.team_id, role.role) for role in roles] == [(row.id, None, "owner")]
     assert row.password_hash.startswith("$argon2id$")
     assert PasswordHasher().verify(row.password_hash, PASSWORD)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -146,3 +147,30 @@ def _refusal(url: str) -> str:
     assert "\n" not in message
     assert message.endswith(".")
     return message
+
+
+def test_who_was_an_administrator_before_there_were_roles_owns_the_organisation(empty_url: str) -> None:
+    database = Database(empty_url)
+    schema = Schema(database)
+    schema.upgrade()
+    schema.downgrade("0002")
+    now = datetime.now(UTC)
+    user = {"id": "usr_01", "email": "me@example.com", "hash": "x", "now": now.replace(tzinfo=None).isoformat(" ")}
+    with database.write() as session:
+        session.execute(
+            text(
+                "INSERT INTO users (id, email, password_hash, role, created_at) "
+                "VALUES (:id, :email, :hash, 'admin', :now)"
+            ),
+            user,
+        )
+    schema.upgrade()
+    with database.read() as session:
+        found = session.execute(text("SELECT user_id, team_id, role FROM memberships")).one()
+    assert tuple(found) == ("usr_01", None, "owner")
+    schema.downgrade("0002")
+    with database.read() as session:
+        assert session.execute(text("SELECT role FROM users")).scalar_one() == "admin"
+    schema.upgrade()
+    schema.check()
+    database.close()

@@ -1,6 +1,7 @@
 """Rows, one noun a file. Importing this package declares every table in `Base.metadata`."""
 
 from tollhouse.store.records.api_key import ApiKeyRecord
+from tollhouse.store.records.audit_entry import AuditEntryRecord
 from tollhouse.store.records.base import Base
 from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
 from tollhouse.store.records.budget_alert import BudgetAlertRecord
@@ -11,15 +12,21 @@ from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
 from tollhouse.store.records.limit import LimitRecord
+from tollhouse.store.records.link import LinkRecord
+from tollhouse.store.records.membership import MembershipRecord
 from tollhouse.store.records.model import ModelRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
+from tollhouse.store.records.refresh_token import RefreshTokenRecord
 from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
 from tollhouse.store.records.server_secret import ServerSecretRecord
+from tollhouse.store.records.sign_in_attempt import SignInAttemptRecord
+from tollhouse.store.records.team import TeamRecord
 from tollhouse.store.records.user import UserRecord
 
 __all__ = [
     "ApiKeyRecord",
+    "AuditEntryRecord",
     "Base",
     "BudgetAlertRecord",
     "BudgetRecord",
@@ -32,12 +39,17 @@ __all__ = [
     "LeaseRecord",
     "LedgerRecord",
     "LimitRecord",
+    "LinkRecord",
+    "MembershipRecord",
     "ModelRecord",
     "ProcessInstanceRecord",
     "ProviderRecord",
+    "RefreshTokenRecord",
     "ResponseItemRecord",
     "ResponseRecord",
     "RolledDayRecord",
     "ServerSecretRecord",
+    "SignInAttemptRecord",
+    "TeamRecord",
     "UserRecord",
 ]

@@ -3,6 +3,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tollhouse.domain.principal import DEFAULT_TEAM
 from tollhouse.store.columns import Instant
 from tollhouse.store.records.base import Base
 
@@ -16,6 +17,7 @@ class BudgetRecord(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     scope_kind: Mapped[str] = mapped_column(String(20))
     scope_id: Mapped[str] = mapped_column(String(200))
+    team_id: Mapped[str] = mapped_column(String(40), index=True, default=DEFAULT_TEAM, server_default=DEFAULT_TEAM)
     limit_nanos: Mapped[int] = mapped_column(BigInteger)
     period: Mapped[str] = mapped_column(String(10))
     timezone: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,65 @@
+"""What a setting may be: each reads a text, raises ValueError for what is not one, and has in its docstring what is."""
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+\Z")
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    read.__doc__ = f"a whole number from {least} to {most}"
+    return read
+
+
+def seconds(least: float, most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        number = float(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    read.__doc__ = f"seconds from {least:g} to {most:g}"
+    return read
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    read.__doc__ = "one of " + ", ".join(words)
+    return read
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """addresses and networks, by comma, such as 10.0.0.0/8, ::1"""
+    return tuple(ip_network(one.strip()) for one in text.split(","))
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """origins, by comma, such as https://app.example.com"""
+    origins = tuple(one.strip().rstrip("/") for one in text.split(","))
+    if not all(_ORIGIN.match(one) for one in origins):
+        raise ValueError
+    return origins
+
+
+def address(text: str) -> str:
+    """an address such as https://gateway.example.com"""
+    if not _ORIGIN.match(text.rstrip("/")):
+        raise ValueError
+    return text.rstrip("/")
+
+
+def folder(text: str) -> Path:
+    """a folder"""
+    return Path(text).expanduser().absolute()

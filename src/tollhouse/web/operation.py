@@ -1,0 +1,259 @@
+"""What every operation of the management API is: who asks, what they send, what they get, and its documentation."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, TypeVar
+
+import aniso8601
+from flask import Response, request
+from flask_restx import Namespace
+
+from tollhouse.domain.actor import Actor, Person
+from tollhouse.domain.errors import Changed, InvalidField
+from tollhouse.domain.page import Page
+from tollhouse.web import tokens
+from tollhouse.web.gate import services
+from tollhouse.web.validation import read_body, read_query, schema
+from tollhouse.wire import json_text
+
+Document = dict[str, Any]
+Errors = Mapping[int, str]
+T = TypeVar("T")
+
+CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+NOT_OF_THE_STATE = ("last_used_at", "key")
+"""What changes by itself, or is shown once: an ETag does not tell of it."""
+_MEANINGS = {
+    400: "A field is not as it must be: `param` names it.",
+    401: "There is no access token that is good.",
+    403: "The role that the caller has does not give the right.",
+    404: "There is no such thing, or not for this caller.",
+    409: "It does not go with what is there.",
+    412: "It is no longer what `If-Match` says.",
+    413: "The body is too large.",
+    429: "Too many attempts.",
+    503: "The database does not answer.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request once it was checked. An operation that is open to all has nobody in `signed_in`."""
+
+    signed_in: tokens.SignedIn | None
+    body: Mapping[str, Any]
+    query: Mapping[str, Any]
+
+    @property
+    def by(self) -> Actor:
+        """Who asks: hand it to the service."""
+        return self._known.actor
+
+    @property
+    def person(self) -> Person:
+        return self._known.person
+
+    @property
+    def family_id(self) -> str:
+        """What the access token is of."""
+        return self._known.family_id
+
+    @property
+    def page(self) -> tuple[int, str | None]:
+        """`limit` and `after` of the query."""
+        return self.query["limit"], self.query.get("after")
+
+    @property
+    def address(self) -> str:
+        return request.remote_addr or ""
+
+    def moment(self, field: str) -> datetime | None:
+        """A field of the body or the query that is an ISO 8601 moment. InvalidField names it."""
+        text = self.body.get(field, self.query.get(field))
+        return None if text is None else moment_from(text, field)
+
+    @property
+    def _known(self) -> tokens.SignedIn:
+        if self.signed_in is None:
+            raise AssertionError("this operation is open to all")
+        return self.signed_in
+
+
+def operation(
+    namespace: Namespace,
+    id: str,
+    answer: str | None = None,
+    *,
+    body: str | None = None,
+    query: str | None = None,
+    many: bool = False,
+    tagged: bool = False,
+    status: int = 200,
+    public: bool = False,
+    errors: Sequence[int] = (),
+) -> Callable[[Callable[..., Document | None]], Callable[..., Response]]:
+    """Make a method of a Resource an operation, called with what was `Asked` before the parts of its path.
+
+    It returns a document after the schema `answer` (`many`: a page of such; None: 204). `body` and `query` name closed
+    schemas, `errors` the statuses that are its own. With `tagged`, answers have an ETag; a method that changes
+    something hands `unless_changed` to its service. Its docstring's first line is the summary.
+    """
+
+    def decorate(view: Callable[..., Document | None]) -> Callable[..., Response]:
+        @wraps(view)
+        def run(self: Any, **path: str) -> Response:
+            # Who it is comes first: nobody else is told what a body must be.
+            signed_in = None if public else tokens.signed_in()
+            asked = Asked(signed_in, read_body(body) if body else {}, read_query(query) if query else {})
+            response = _respond(view(self, asked, **path), status, tagged=tagged)
+            if request.method in CHANGING:
+                services().serve().catalogue.hurry(-1)
+            return response
+
+        _document(namespace, run, id, answer, body, query, many, tagged, status, public, errors)
+        return run
+
+    return decorate
+
+
+def shown(value: Any, *left_out: str) -> Document:
+    """A dataclass as JSON: moments in ISO 8601, tuples as lists; `key` where there is one alone."""
+    document = {one.name: _plain(getattr(value, one.name)) for one in fields(value) if one.name not in left_out}
+    if document.get("key", "") is None:
+        del document["key"]
+    return document
+
+
+def shown_page(page: Page[T], show: Callable[[T], Document] = shown) -> Document:
+    """A page of a list, and where the next one begins."""
+    return {"data": [show(item) for item in page.items], "next": page.next}
+
+
+def unless_changed(show: Callable[[T], Document] = shown) -> Callable[[T], None] | None:
+    """What a service calls with the thing inside the transaction that changes it; None where nothing was asked.
+
+    It raises Changed where the thing is not what `If-Match` says.
+    """
+    if not request.if_match and "if-match" not in request.headers:
+        return None
+    wanted = request.if_match
+
+    def check(value: T) -> None:
+        if not wanted.contains(_tag(show(value))):
+            raise Changed("This was changed since you read it: read it again, then decide.", param="If-Match")
+
+    return check
+
+
+def moment_from(text: str, field: str) -> datetime:
+    """An ISO 8601 moment with its offset, or a date, which begins in UTC. InvalidField names the field."""
+    try:
+        if "T" in text:
+            moment: datetime = aniso8601.parse_datetime(text)
+        else:
+            day = aniso8601.parse_date(text)
+            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        if moment.tzinfo is None or not 1970 <= moment.year <= 9998:
+            raise ValueError
+        return moment.astimezone(UTC)
+    except (ValueError, NotImplementedError, OverflowError):
+        raise InvalidField(
+            f"{field}: this must be a moment such as 2030-12-31T18:00:00Z or 2030-12-31T18:00:00+01:00.", param=field
+        ) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return list(value) if isinstance(value, (tuple, frozenset)) else value
+
+
+def _tag(document: Document) -> str:
+    state = {name: value for name, value in document.items() if name not in NOT_OF_THE_STATE}
+    return hashlib.sha256(json_text.write(state)).hexdigest()[:32]
+
+
+def _respond(document: Document | None, status: int, *, tagged: bool) -> Response:
+    """For one caller alone: no cache may keep it."""
+    if document is None:
+        response = Response(status=204)
+    else:
+        response = Response(json_text.write(document), status, content_type="application/json")
+        if tagged:
+            response.set_etag(_tag(document))
+            if request.method == "GET" and request.if_none_match.contains(_tag(document)):
+                response = Response(status=304, headers={"etag": response.headers["etag"]})
+    response.headers["cache-control"] = "no-store"
+    return response
+
+
+def _document(
+    namespace: Namespace,
+    run: Any,
+    id: str,
+    answer: str | None,
+    body: str | None,
+    query: str | None,
+    many: bool,
+    tagged: bool,
+    status: int,
+    public: bool,
+    errors: Sequence[int],
+) -> None:
+    about: Document = {"id": id, "produces": ["application/json", "application/problem+json"]}
+    about["security"] = [] if public else "token"
+    if query:
+        about["params"] = {name: {"in": "query", **one} for name, one in schema(query)["properties"].items()}
+    namespace.doc(**about)(run)
+    if body:
+        namespace.expect(_model(namespace, body), validate=False)(run)
+    if answer is None:
+        namespace.response(204, "Done.")(run)
+    else:
+        model = _model(namespace, answer, many=many)
+        headers = {"etag": "what to send as `If-Match` with a change"} if tagged else {}
+        namespace.response(status, "Done.", model, headers=headers)(run)
+    told = {503, *errors}
+    told |= {400, 413} if body else set()
+    told |= {400} if query else set()
+    told |= set() if public else {401, 403}
+    for one in sorted(told):
+        headers = {"retry-after": "seconds to wait"} if one in (429, 503) else {}
+        namespace.response(one, _MEANINGS[one], namespace.schema_model("Problem", schema("problem")), headers=headers)(
+            run
+        )
+
+
+def _as_swagger(part: Any) -> Any:
+    """A schema as Swagger 2.0 has it, which knows no type null."""
+    if isinstance(part, list):
+        return [_as_swagger(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    kind = part.get("type")
+    if isinstance(kind, list):
+        part = {**part, "type": next(one for one in kind if one != "null"), "x-nullable": True}
+    return {name: value if name == "example" else _as_swagger(value) for name, value in part.items()}
+
+
+def _model(namespace: Namespace, name: str, *, many: bool = False) -> Any:
+    """The model of a schema, under its name in capitals: `key_rotation` is KeyRotation."""
+    title = "".join(part.capitalize() for part in name.split("_"))
+    if not many:
+        return namespace.schema_model(title, _as_swagger(schema(name)))
+    item = _as_swagger(schema(name))
+    return namespace.schema_model(
+        f"{title}Page",
+        {
+            "type": "object",
+            "required": ["data", "next"],
+            "properties": {
+                "data": {"type": "array", "items": item},
+                "next": {"type": "string", "x-nullable": True, "description": "what to send as `after` for more"},
+            },
+            "example": {"data": [item["example"]], "next": None},
+        },
+    )

@@ -1,0 +1,95 @@
+"""The part of the wiring that is about people: who signs in, how they are told, what they did."""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+
+from tollhouse.domain.ports import Mailer, Offload
+from tollhouse.mail import mailer_of
+from tollhouse.services.audit import Audit
+from tollhouse.services.invitations import Invitations
+from tollhouse.services.password_resets import PasswordResets
+from tollhouse.services.passwords import Passwords
+from tollhouse.services.sign_in import SignIn
+from tollhouse.services.sign_in_throttle import SignInThrottle
+from tollhouse.services.signed_links import SignedLinks
+from tollhouse.services.teams import Teams
+from tollhouse.services.tokens import Tokens, token_key
+from tollhouse.services.users import Users
+from tollhouse.settings import Settings
+from tollhouse.store.database import Database
+
+
+class People(ABC):
+    """Services of a process, each made when it is first asked for."""
+
+    settings: Settings
+    _offload: Offload
+
+    @property
+    @abstractmethod
+    def database(self) -> Database: ...
+
+    @property
+    @abstractmethod
+    def _secret(self) -> str: ...
+
+    @cached_property
+    def users(self) -> Users:
+        return Users(self.database, self._passwords)
+
+    @cached_property
+    def teams(self) -> Teams:
+        return Teams(self.database)
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self.database)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        return Tokens(self.database, self.token_key, timedelta(seconds=self.settings.session_seconds))
+
+    @cached_property
+    def token_key(self) -> str:
+        """What people's tokens are signed with."""
+        return token_key(self._secret)
+
+    @cached_property
+    def sign_in(self) -> SignIn:
+        return SignIn(self.database, SignInThrottle(self.database), self._passwords, self.tokens)
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        links = self._links("invitation", self.settings.invitation_seconds)
+        return Invitations(self.database, links, self._passwords, self._mailer)
+
+    @cached_property
+    def password_resets(self) -> PasswordResets:
+        links = self._links("password_reset", self.settings.password_reset_seconds)
+        throttle = SignInThrottle(self.database)
+        return PasswordResets(self.database, links, throttle, self._passwords, self._mailer, _aside)
+
+    def _links(self, kind: str, seconds: int) -> SignedLinks:
+        base = self.settings.public_url or self.settings.own_url
+        return SignedLinks(self.database, self._secret, kind, timedelta(seconds=seconds), base)
+
+    @cached_property
+    def _passwords(self) -> Passwords:
+        return Passwords(self._offload)
+
+    @cached_property
+    def _mailer(self) -> Mailer:
+        return mailer_of(self.settings)
+
+    def close_people(self) -> None:
+        """Wait for mail that is being sent."""
+        if "_mailer" in self.__dict__:
+            self._mailer.close()
+
+
+def _aside(work: Callable[[], None]) -> None:
+    """Where a process does what nobody waits for; what it raises is logged as whatever a thread raises."""
+    threading.Thread(target=work, name="aside", daemon=True).start()

@@ -1,0 +1,101 @@
+"""A request for each operation of the management API, made so that only rights can refuse it.
+
+A new route needs an entry here, and its lines in `rights.txt`: the walks say so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from tests.integration.api.management import PASSWORD, Management
+from tollhouse.domain.rights import Role
+
+_number = count()
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    body: Any = None
+    open: bool = False
+    """Whether it is for those who are not signed in."""
+    of_team: bool = False
+    """Whether it names what belongs to a team, which then is a 404 to all others."""
+
+
+Maker = Callable[[Management, str], Request]
+"""Given the team, which may be the caller's or another."""
+
+
+def _email() -> str:
+    return f"somebody-{next(_number)}@example.com"
+
+
+def _key(api: Management, team: str) -> str:
+    return api.services.keys.create("walk", team_id=team).id
+
+
+def _member(api: Management, team: str) -> str:
+    return api.services.users.create(_email(), PASSWORD, role=Role.VIEWER, team_id=team).user.id
+
+
+def _team(api: Management) -> str:
+    return api.services.teams.create(f"walk {next(_number)}").id
+
+
+OPERATIONS: dict[str, Maker] = {
+    "POST /api/auth/login": lambda api, team: Request("/auth/login", {"email": _email(), "password": "x"}, open=True),
+    "POST /api/auth/refresh": lambda api, team: Request("/auth/refresh", {"refresh_token": "x"}, open=True),
+    "POST /api/auth/logout": lambda api, team: Request("/auth/logout"),
+    "GET /api/auth/me": lambda api, team: Request("/auth/me"),
+    "POST /api/auth/password": lambda api, team: Request(
+        "/auth/password", {"password": PASSWORD, "new_password": PASSWORD}
+    ),
+    "POST /api/auth/password-reset": lambda api, team: Request("/auth/password-reset", {"email": _email()}, open=True),
+    "POST /api/auth/password-reset/confirm": lambda api, team: Request(
+        "/auth/password-reset/confirm", {"token": "x", "password": PASSWORD}, open=True
+    ),
+    "POST /api/auth/invitation": lambda api, team: Request(
+        "/auth/invitation", {"token": "x", "password": PASSWORD}, open=True
+    ),
+    "GET /api/users": lambda api, team: Request("/users"),
+    "POST /api/users": lambda api, team: Request(
+        "/users", {"email": _email(), "role": "member", "team_id": team}, of_team=True
+    ),
+    "GET /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}"),
+    "PATCH /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}", {"disabled": True}),
+    "GET /api/teams": lambda api, team: Request("/teams"),
+    "POST /api/teams": lambda api, team: Request("/teams", {"name": f"walk {next(_number)}"}),
+    "GET /api/teams/<id>": lambda api, team: Request(f"/teams/{team}", of_team=True),
+    "PATCH /api/teams/<id>": lambda api, team: Request(
+        f"/teams/{team}", {"name": f"walk {next(_number)}"}, of_team=True
+    ),
+    "GET /api/teams/<id>/members": lambda api, team: Request(f"/teams/{team}/members", of_team=True),
+    "PUT /api/teams/<id>/members/<user_id>": lambda api, team: Request(
+        f"/teams/{team}/members/{_member(api, team)}", {"role": "member"}, of_team=True
+    ),
+    "DELETE /api/teams/<id>/members/<user_id>": lambda api, team: Request(
+        f"/teams/{team}/members/{_member(api, team)}", of_team=True
+    ),
+    "GET /api/keys": lambda api, team: Request(f"/keys?team_id={team}", of_team=True),
+    "POST /api/keys": lambda api, team: Request("/keys", {"name": "walk", "team_id": team}, of_team=True),
+    "GET /api/keys/<id>": lambda api, team: Request(f"/keys/{_key(api, team)}", of_team=True),
+    "PATCH /api/keys/<id>": lambda api, team: Request(f"/keys/{_key(api, team)}", {"name": "new"}, of_team=True),
+    "DELETE /api/keys/<id>": lambda api, team: Request(f"/keys/{_key(api, team)}", of_team=True),
+    "POST /api/keys/<id>/rotate": lambda api, team: Request(f"/keys/{_key(api, team)}/rotate", {}, of_team=True),
+    "GET /api/audit": lambda api, team: Request("/audit"),
+}
+
+UNGUARDED = ("/api/", "/api/docs", "/api/docs/<name>", "/api/swagger.json")
+"""Rules under `/api` that are no operations: the documentation, and the root, where there is nothing."""
+
+
+def routes(api: Management) -> list[str]:
+    """Every operation of the url map, as "GET /api/keys/<id>"."""
+    return sorted(
+        f"{method} {rule.rule.replace('<string:', '<')}"
+        for rule in api.gateway.app.url_map.iter_rules()
+        if rule.rule.startswith("/api") and rule.rule not in UNGUARDED
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    )

@@ -1,0 +1,97 @@
+"""Mail goes to a real server, in the background, and into the log where there is none."""
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.gateway import settings_for
+from tollhouse import logs
+from tollhouse.domain.errors import InvalidSetting
+from tollhouse.mail import LogMailer, SmtpMailer
+
+
+class Post(socketserver.StreamRequestHandler):
+    """As much SMTP as one letter takes."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        server: PostOffice = self.server  # type: ignore[assignment]
+        while line := self.rfile.readline():
+            word = line.split()[0].upper() if line.split() else b""
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                letter = b""
+                while (part := self.rfile.readline()) != b".\r\n":
+                    letter += part
+                server.letters.append(letter.decode())
+                self.wfile.write(b"250 kept\r\n")
+            elif word == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            else:
+                self.wfile.write(b"250 fine\r\n")
+
+
+class PostOffice(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Post)
+        self.letters: list[str] = []
+
+
+@pytest.fixture
+def office() -> Iterator[PostOffice]:
+    office = PostOffice()
+    thread = threading.Thread(target=office.serve_forever, args=(0.05,))
+    thread.start()
+    yield office
+    office.shutdown()
+    office.server_close()
+    thread.join()
+
+
+def url(office: PostOffice, user: str = "") -> str:
+    return f"smtp://{user}127.0.0.1:{office.server_address[1]}"
+
+
+def test_a_letter_arrives_with_its_heads(office: PostOffice) -> None:
+    mailer = SmtpMailer(url(office), "gateway@example.com")
+    mailer.send("ada@example.com", "Grüße", "one\n\ntwo ü\n")
+    mailer.close()
+    (letter,) = office.letters
+    assert "From: gateway@example.com" in letter
+    assert "To: ada@example.com" in letter
+    assert "Message-ID: <" in letter
+
+
+def test_a_password_is_not_sent_without_tls(office: PostOffice, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("ERROR", logger="tollhouse"):
+        mailer = SmtpMailer(url(office, "me:s3cret@"), "gateway@example.com")
+        mailer.send("ada@example.com", "x", "y")
+        mailer.close()
+    assert office.letters == []
+
+
+def test_a_server_that_is_away_is_nobodys_error() -> None:
+    mailer = SmtpMailer("smtp://127.0.0.1:1", "gateway@example.com")
+    mailer.send("ada@example.com", "x", "y")
+    mailer.close()
+
+
+@pytest.mark.parametrize("given", ["http://x", "smtp://", "smtp://host:port", "nonsense"])
+def test_what_is_no_mail_server_is_refused(given: str) -> None:
+    with pytest.raises(InvalidSetting, match="TOLLHOUSE_SMTP_URL"):
+        SmtpMailer(given, "gateway@example.com")
+
+
+def test_without_a_server_the_log_has_the_whole_letter(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    logs.configure(settings_for(tmp_path, log_format="json"), "web")
+    link = "http://127.0.0.1:8000/console/password-reset#ImxuayI.aR8w.c2lnbmF0dXJl"
+    LogMailer().send(
+        "ada@example.com", "Set a new password for Tollhouse", f"it sets a new password, once:\n\n{link}\n"
+    )
+    assert link in capfd.readouterr().out
