@@ -90,7 +90,7 @@ class Replay:
 def _prices(row: LedgerRecord) -> Prices | None:
     prices = (row.input_price, row.cache_read_price, row.cache_write_price, row.output_price)
     known = [price for price in prices if price is not None]
-    return Prices(*known) if len(known) == len(prices) else None
+    return Prices(*known, unit=row.unit_price) if len(known) == len(prices) else None
 
 
 def _usage(rows: list[LedgerRecord]) -> Usage:
@@ -99,4 +99,5 @@ def _usage(rows: list[LedgerRecord]) -> Usage:
         cache_read=sum(row.cache_read_tokens for row in rows),
         cache_write=sum(row.cache_write_tokens for row in rows),
         output=sum(row.output_tokens for row in rows),
+        units=sum(row.units for row in rows),
     )

@@ -26,8 +26,8 @@ def test_people_read_what_a_limit_allows(tollhouse) -> None:
     ("arguments", "status", "sentence"),
     [
         (("--organisation",), 2, "at least one of"),
-        (("--rpm", "5"), 2, "Give one of"),
-        (("--organisation", "--model", "m", "--rpm", "5"), 2, "Give one of"),
+        (("--rpm", "5"), 2, "Say what it is for"),
+        (("--organisation", "--model", "m", "--rpm", "5"), 2, "Say what it is for"),
         (("--organisation", "--rpm", "0"), 2, "from 1 up"),
         (("--organisation", "--rpm", "many"), 2, "from 1 up"),
         (("--organisation", "--rpm", "off"), 2, "Nothing would be limited"),

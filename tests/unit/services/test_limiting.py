@@ -9,7 +9,7 @@ from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import RateLimited
 from tollhouse.domain.limits import Limit
 from tollhouse.domain.principal import ORGANISATION, Principal
-from tollhouse.domain.routes import Catalogue, Host, Target
+from tollhouse.domain.routes import Catalogue, Host, Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.kv.local_limiter import LocalLimiter
 from tollhouse.services.admission import tokens_in
@@ -25,7 +25,7 @@ KEY = Principal("key_1", "tests")
 
 def choices(target: Target = TARGET, **facts: Any) -> tuple[Choice, ...]:
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
-    return word(Call("req_1", "chat", body, replace(FACTS, **facts)), [target])
+    return word(Call("req_1", "chat", body, replace(FACTS, **facts)), [target], lambda _: Manners())
 
 
 def catalogue(*limits: Limit) -> Catalogue:

@@ -47,7 +47,7 @@ class LedgerRecord(Base):
     cache_write_tokens: Mapped[int]
     output_tokens: Mapped[int]
     reasoning_tokens: Mapped[int]
-    units: Mapped[int] = mapped_column(BigInteger)
+    units: Mapped[int] = mapped_column(BigInteger, default=0)
     estimated: Mapped[bool]
     input_price: Mapped[int | None] = mapped_column(BigInteger)
     cache_read_price: Mapped[int | None] = mapped_column(BigInteger)
