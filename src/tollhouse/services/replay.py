@@ -88,9 +88,9 @@ class Replay:
 
 
 def _prices(row: LedgerRecord) -> Prices | None:
-    prices = (row.input_price, row.cache_read_price, row.cache_write_price, row.output_price)
-    known = [price for price in prices if price is not None]
-    return Prices(*known, unit=row.unit_price) if len(known) == len(prices) else None
+    tokens = (row.input_price, row.cache_read_price, row.cache_write_price, row.output_price)
+    known = [price for price in tokens if price is not None]
+    return Prices(known[0], known[1], known[2], known[3], row.unit_price) if len(known) == len(tokens) else None
 
 
 def _usage(rows: list[LedgerRecord]) -> Usage:
