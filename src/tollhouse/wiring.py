@@ -1,15 +1,15 @@
 """Puts everything together: the only module that knows both use cases and adapters."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs
-from tollhouse.domain.ports import JobQueue, Offload, Outside, Result, at_once
+from tollhouse.domain.ports import JobQueue, Outside
+from tollhouse.outside import outside_the_loop
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
@@ -32,7 +32,6 @@ from tollhouse.services.keys import Keys
 from tollhouse.services.limiting import Limiting
 from tollhouse.services.limits import Limits
 from tollhouse.services.models import Models
-from tollhouse.services.passwords import directly
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.replay import Replay
@@ -84,20 +83,19 @@ class Serving:
 class Services(People):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
-    def __init__(self, settings: Settings, process: Process, offload: Offload = directly) -> None:
+    def __init__(self, settings: Settings, process: Process) -> None:
         self.settings = settings
         self.process = process
-        self._offload = offload
         self._serving: Serving | None = None
 
     @cached_property
     def outside(self) -> Outside:
         """For work that takes the processor for long, such as reading a large body."""
-        return _outside_the_loop(LARGE_BODIES_AT_ONCE)
+        return outside_the_loop(LARGE_BODIES_AT_ONCE)
 
     @cached_property
     def database(self) -> Database:
-        return Database(database_url(self.settings), cooperative=self.process == "web", outside=_outside_the_loop())
+        return Database(database_url(self.settings), cooperative=self.process == "web", outside=outside_the_loop())
 
     @cached_property
     def schema(self) -> "Schema":
@@ -221,7 +219,7 @@ class Services(People):
             instance = Instance(self.database, self.process)
             spool = Spool(self.settings.home / SPOOL, instance.id)
             ledger = LedgerWriter(
-                self.database, instance, spool, on_version=catalogue.hurry, outside=_outside_the_loop()
+                self.database, instance, spool, on_version=catalogue.hurry, outside=outside_the_loop()
             )
             admission = Admission(ledger, refuse_unpriced=self.settings.unknown_price == "refuse")
             fleet = Fleet(self.database, matters=lambda: bool(catalogue.current.limits))
@@ -302,36 +300,9 @@ class Services(People):
         return PublishedPrices()
 
 
-def _outside_the_loop(threads: int = 10) -> Outside:
-    """Where threads are greenlets, a long piece of work would hold up all of them: it gets a thread of the system."""
-    from gevent import get_hub, monkey
-
-    if not monkey.is_module_patched("threading"):
-        return at_once
-    from gevent.threadpool import ThreadPool
-
-    pool = ThreadPool(threads, hub=get_hub())
-
-    def outside(work: Callable[[], Result]) -> Result:
-        # What it raises comes back as a value: gevent would write a traceback of it.
-        result, error = pool.apply(_caught, (work,))
-        if error is not None:
-            raise error
-        return cast(Result, result)
-
-    return outside
-
-
-def _caught(work: Callable[[], Result]) -> tuple[Any, Exception | None]:
-    try:
-        return work(), None
-    except Exception as error:  # noqa: BLE001 - whoever asked for the work gets it
-        return None, error
-
-
-def build(settings: Settings, process: Process, offload: Offload = directly) -> Services:
-    """The services of a process of this kind. `offload` runs what takes long where it holds up nobody else."""
-    return Services(settings, process, offload)
+def build(settings: Settings, process: Process) -> Services:
+    """The services of a process of this kind."""
+    return Services(settings, process)
 
 
 def prepare(settings: Settings, local_model_url: str | None = None, local_model_key: str | None = None) -> Prepared:

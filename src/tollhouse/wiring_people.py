@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 
-from tollhouse.domain.ports import Mailer, Offload
+from tollhouse.domain.ports import Mailer
 from tollhouse.mail import mailer_of
+from tollhouse.outside import outside_the_loop
 from tollhouse.services.audit import Audit
 from tollhouse.services.invitations import Invitations
 from tollhouse.services.password_resets import PasswordResets
@@ -21,12 +22,14 @@ from tollhouse.services.users import Users
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 
+HASHES_AT_ONCE = 2
+"""Hashing one password takes 64 MiB: more at once would be a way to take all memory."""
+
 
 class People(ABC):
     """Services of a process, each made when it is first asked for."""
 
     settings: Settings
-    _offload: Offload
 
     @property
     @abstractmethod
@@ -78,7 +81,7 @@ class People(ABC):
 
     @cached_property
     def _passwords(self) -> Passwords:
-        return Passwords(self._offload)
+        return Passwords(outside_the_loop(HASHES_AT_ONCE))
 
     @cached_property
     def _mailer(self) -> Mailer:

@@ -14,12 +14,6 @@ from tollhouse.domain.routes import Host, Manners, Target
 Result = TypeVar("Result")
 
 
-class Offload(Protocol):
-    """Runs what keeps a processor busy where it holds up nobody else; returns or raises what it does."""
-
-    def __call__(self, work: Callable[[], Result], /) -> Result: ...
-
-
 class Mailer(Protocol):
     """Sends mail."""
 

@@ -1,40 +1,32 @@
 """Passwords: kept as argon2id, hashed where that holds up nobody."""
 
 import secrets
-from collections.abc import Callable
 from functools import cached_property
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from tollhouse import logs
 from tollhouse.domain.errors import InvalidField
-from tollhouse.domain.ports import Offload
+from tollhouse.domain.ports import Outside, at_once
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1024
-_T = TypeVar("_T")
-
-
-def directly(work: Callable[[], _T]) -> _T:
-    """The offload of a process that nobody else waits for."""
-    return work()
 
 
 class Passwords:
-    """`offload` is where they are hashed: one takes 0.1 s and 64 MiB."""
+    """`outside` is where they are hashed: one takes 0.1 s and 64 MiB."""
 
-    def __init__(self, offload: Offload = directly, hasher: PasswordHasher | None = None) -> None:
-        self._offload = offload
+    def __init__(self, outside: Outside = at_once, hasher: PasswordHasher | None = None) -> None:
+        self._outside = outside
         self._hasher = hasher or PasswordHasher()
 
     def hash(self, password: str) -> str:
-        return self._offload(lambda: self._hasher.hash(password))
+        return self._outside(lambda: self._hasher.hash(password))
 
     def matches(self, known: str | None, password: str) -> bool:
         """Whether the password has this hash. None is nobody's, which takes as long to say."""
-        return self._offload(lambda: self._verify(known, password))
+        return self._outside(lambda: self._verify(known, password))
 
     def is_outdated(self, known: str) -> bool:
         """Whether a new hash would have other parameters."""

@@ -8,7 +8,6 @@ from flask import Blueprint, Flask, Response, g, request
 from tollhouse import logs, settings, wiring
 from tollhouse.web import errors, gate, inference, management, operations, pages, tokens
 from tollhouse.web.inference.respond import Calls
-from tollhouse.web.offload import offload
 from tollhouse.web.proxies import Proxies
 
 
@@ -21,7 +20,7 @@ def create_app(given: settings.Settings | None = None) -> Flask:
     logs.configure(chosen, "web")
     app = Flask("tollhouse", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = chosen.max_body_bytes
-    services = wiring.build(chosen, "web", offload)
+    services = wiring.build(chosen, "web")
     app.extensions["tollhouse"] = services
     app.before_request(gate.open_request)
     app.after_request(_name_request)

@@ -6,7 +6,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from tollhouse.domain.errors import InvalidField
-from tollhouse.services.passwords import LONGEST_PASSWORD, Passwords, directly
+from tollhouse.domain.ports import at_once
+from tollhouse.services.passwords import LONGEST_PASSWORD, Passwords
 from tollhouse.services.sign_in import SignIn, network_of
 from tollhouse.services.sign_in_throttle import SignInThrottle
 from tollhouse.services.tokens import Tokens
@@ -17,7 +18,7 @@ from tollhouse.store.database import Database
 def sign_in() -> SignIn:
     """One whose database has no tables: whoever asks it fails otherwise than these tests expect."""
     database = Database("sqlite:////nonexistent/x.db")
-    passwords = Passwords(directly, PasswordHasher(1, 8, 1))
+    passwords = Passwords(at_once, PasswordHasher(1, 8, 1))
     return SignIn(database, SignInThrottle(database), passwords, Tokens(database, "key", timedelta(days=1)))
 
 

@@ -5,13 +5,14 @@ import sys
 
 import pytest
 
-from tollhouse.web.offload import offload
+from tollhouse.outside import outside_the_loop
 
 UNDER_GEVENT = """
 from gevent import monkey
 monkey.patch_all()
 import gevent, threading
-from tollhouse.web.offload import offload
+from tollhouse.outside import outside_the_loop
+outside = outside_the_loop(2)
 
 ticks = []
 def tick():
@@ -22,12 +23,12 @@ gevent.spawn(tick)
 block = monkey.get_original("time", "sleep")
 block(0.3)
 assert not ticks  # this is how it would be without
-assert offload(lambda: block(0.5) or "done") == "done"
+assert outside(lambda: block(0.5) or "done") == "done"
 assert len(ticks) > 5, len(ticks)
 def fail():
     raise LookupError("as it is")
 try:
-    offload(fail)
+    outside(fail)
 except LookupError as error:
     print(error)
 """
@@ -39,6 +40,7 @@ def test_greenlets_go_on_while_it_runs_and_its_errors_come_through() -> None:
 
 
 def test_where_there_are_no_greenlets_it_is_a_call() -> None:
-    assert offload(lambda: 42) == 42
+    outside = outside_the_loop(2)
+    assert outside(lambda: 42) == 42
     with pytest.raises(ZeroDivisionError):
-        offload(lambda: 1 // 0)
+        outside(lambda: 1 // 0)

@@ -1,0 +1,33 @@
+"""Where a process of greenlets does what keeps a processor busy, or waits for a disk: in threads of the system."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from tollhouse.domain.ports import Outside, Result, at_once
+
+
+def outside_the_loop(threads: int = 10) -> Outside:
+    """Where threads are greenlets, a long piece of work would hold up all of them: it gets a thread of the system."""
+    from gevent import get_hub, monkey
+
+    if not monkey.is_module_patched("threading"):
+        return at_once
+    from gevent.threadpool import ThreadPool
+
+    pool = ThreadPool(threads, hub=get_hub())
+
+    def outside(work: Callable[[], Result]) -> Result:
+        # What it raises comes back as a value: gevent would write a traceback of it.
+        result, error = pool.apply(_caught, (work,))
+        if error is not None:
+            raise error
+        return cast(Result, result)
+
+    return outside
+
+
+def _caught(work: Callable[[], Result]) -> tuple[Any, Exception | None]:
+    try:
+        return work(), None
+    except Exception as error:  # noqa: BLE001 - whoever asked for the work gets it
+        return None, error
