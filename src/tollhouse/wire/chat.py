@@ -8,7 +8,7 @@ from typing import Any
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
 from tollhouse.wire.schema import RequestSchema
@@ -80,7 +80,7 @@ class ChatFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return ChatStreamMeter(input_bound)
-        return WholeMeter(openai_usage, input_bound, generates=True, answers="choices")
+        return WholeMeter(openai_usage, input_bound, generates=True, fault=answers.chat_completion)
 
 
 def wants_usage(body: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.routes import Manners, Target
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.chat import ChatStreamMeter
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming
@@ -62,7 +62,7 @@ class CompletionsFormat:
         if facts.stream:
             # Its chunks differ from those of chat in the place of their text alone.
             return ChatStreamMeter(input_bound)
-        return WholeMeter(openai_usage, input_bound, generates=True, answers="choices")
+        return WholeMeter(openai_usage, input_bound, generates=True, fault=answers.completion)
 
 
 def prompts_of(body: Mapping[str, Any]) -> list[Any]:

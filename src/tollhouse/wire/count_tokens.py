@@ -6,7 +6,7 @@ from typing import Any
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing, WholeFraming
 from tollhouse.wire.schema import RequestSchema
@@ -45,7 +45,7 @@ class CountTokensFormat:
         return WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
-        return _FreeMeter(anthropic_usage, input_bound, generates=False)
+        return _FreeMeter(anthropic_usage, input_bound, generates=False, fault=answers.count_of_tokens)
 
 
 class _FreeMeter(WholeMeter):

@@ -5,20 +5,24 @@ from typing import Any
 
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import json_text
+from tollhouse.wire.answers import Fault
 
 ReadUsage = Callable[[Mapping[str, Any]], Usage | None]
 """What a document says was used; None where it says nothing."""
 
 
 class DocumentMeter:
-    """Knows nothing until the reply is complete. It is a JSON object, or, where `text` may be, anything."""
+    """Knows nothing until the reply is complete. It is a JSON object without a `fault`, or, where `text` may be,
+    anything but an object with one. What is no answer may still say what it used.
+    """
 
-    def __init__(self, read_usage: ReadUsage, estimate: Usage, *, text: bool = False) -> None:
+    def __init__(self, read_usage: ReadUsage, estimate: Usage, *, fault: Fault, text: bool = False) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
         self.said: Any = None
         self._read_usage = read_usage
         self._usage = estimate
+        self._fault = fault
         self._text = text
         self._frames: list[bytes] = []
 
@@ -33,7 +37,10 @@ class DocumentMeter:
         elif not isinstance(document, dict) and not self._text:
             self.problem = "an answer that is not a JSON object"
         else:
-            self.started = self.complete = self.first_token = True
+            if isinstance(document, dict) and (wrong := self._fault(document)):
+                self.problem = f"an answer whose {wrong!r} is missing or wrong"
+            else:
+                self.started = self.complete = self.first_token = True
             if isinstance(document, dict) and (told := self._read_usage(document)) is not None:
                 self._usage = told
 

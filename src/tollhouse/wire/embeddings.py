@@ -5,7 +5,7 @@ from typing import Any
 
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.routes import Manners, Target
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing, WholeFraming
 from tollhouse.wire.schema import RequestSchema
@@ -13,6 +13,7 @@ from tollhouse.wire.vocabulary import openai_usage
 from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("embeddings")
+_FAULT = answers.objects_at("data")
 
 
 class EmbeddingsFormat:
@@ -38,4 +39,4 @@ class EmbeddingsFormat:
         return WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
-        return WholeMeter(openai_usage, input_bound, generates=False, answers="data")
+        return WholeMeter(openai_usage, input_bound, generates=False, fault=_FAULT)

@@ -10,7 +10,7 @@ from tollhouse.domain.form import Form
 from tollhouse.domain.ports import Body
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.document_meter import DocumentMeter, ReadUsage
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing, WholeFraming
@@ -23,6 +23,8 @@ MOST_TOKENS_OF_AN_IMAGE = 6700
 """That the vendor's models read, at the highest fidelity.
 https://platform.openai.com/docs/guides/images-vision#calculating-costs
 """
+
+_FAULT = answers.objects_at("data")
 
 
 class ImagesFormat:
@@ -50,8 +52,8 @@ class ImagesFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         estimate = Usage(input=input_bound, estimated=True, units=facts.units)
         if facts.stream:
-            return MediaStreamMeter(b".completed", _with_units(facts.units), estimate)
-        return DocumentMeter(_used, estimate)
+            return MediaStreamMeter(b".completed", _with_units(facts.units), estimate, _FAULT)
+        return DocumentMeter(_used, estimate, fault=_FAULT)
 
 
 class ImageEditsFormat(ImagesFormat):

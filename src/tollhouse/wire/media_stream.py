@@ -4,6 +4,7 @@ from typing import Any
 
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import json_text
+from tollhouse.wire.answers import Fault
 from tollhouse.wire.document_meter import ReadUsage
 from tollhouse.wire.framing import EventFraming, event_data
 
@@ -15,15 +16,18 @@ class EventsOrDocument(EventFraming):
 
 
 class MediaStreamMeter:
-    """`ends` is how the type of the event ends that has the usage. Other events are not parsed: they are large."""
+    """`ends` is how the type of the event ends that has the usage. Other events are not parsed: they are large.
+    `fault` is what is wrong with a document in place of a stream; None where there can be none.
+    """
 
-    def __init__(self, ends: bytes, read_usage: ReadUsage, estimate: Usage) -> None:
+    def __init__(self, ends: bytes, read_usage: ReadUsage, estimate: Usage, fault: Fault | None = None) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
         self.said: Any = None
         self._ends = ends
         self._read_usage = read_usage
         self._usage = estimate
+        self._fault = fault
 
     def feed(self, frame: bytes) -> None:
         data = event_data(frame) or (frame if frame[:1] == b"{" else b"")
@@ -51,6 +55,9 @@ class MediaStreamMeter:
         kind = document.get("type")
         if document.get("error") or kind == "error":
             self.problem, self.refused, self.said = "an error event", True, document
+            return
+        if whole and self._fault and (wrong := self._fault(document)):
+            self.problem = self.problem or f"an answer whose {wrong!r} is missing or wrong"
             return
         self.started = self.first_token = True
         if whole or (isinstance(kind, str) and kind.encode(errors="replace").endswith(self._ends)):

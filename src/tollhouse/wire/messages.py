@@ -8,7 +8,7 @@ from typing import Any
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
 from tollhouse.wire.schema import RequestSchema
@@ -62,7 +62,7 @@ class MessagesFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return MessagesStreamMeter(input_bound)
-        return WholeMeter(anthropic_usage, input_bound, generates=True, answers="content")
+        return WholeMeter(anthropic_usage, input_bound, generates=True, fault=answers.message)
 
 
 def _caches_for_an_hour(body: Mapping[str, Any]) -> bool:

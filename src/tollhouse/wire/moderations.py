@@ -6,7 +6,7 @@ from typing import Any
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.document_meter import DocumentMeter
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing, WholeFraming
@@ -16,6 +16,7 @@ DEFAULT_MODEL = "omni-moderation-latest"
 """The vendor's own default, which its SDK leaves out. https://platform.openai.com/docs/api-reference/moderations"""
 
 _SCHEMA = RequestSchema("moderations")
+_FAULT = answers.objects_at("results")
 
 
 class ModerationsFormat:
@@ -39,4 +40,4 @@ class ModerationsFormat:
         return WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
-        return DocumentMeter(lambda document: None, Usage())
+        return DocumentMeter(lambda document: None, Usage(), fault=_FAULT)

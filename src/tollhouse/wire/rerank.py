@@ -6,7 +6,7 @@ from typing import Any
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.document_meter import DocumentMeter
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing, WholeFraming
@@ -17,6 +17,7 @@ DOCUMENTS_OF_A_SEARCH = 100
 """A search is one query with up to so many documents. https://cohere.com/pricing"""
 
 _SCHEMA = RequestSchema("rerank")
+_FAULT = answers.objects_at("results", "data")  # the latter as Voyage has it
 
 
 class RerankFormat:
@@ -50,7 +51,7 @@ class RerankFormat:
         return WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
-        return DocumentMeter(_usage, Usage(input=input_bound, estimated=True, units=facts.units))
+        return DocumentMeter(_usage, Usage(input=input_bound, estimated=True, units=facts.units), fault=_FAULT)
 
 
 def _is_media(document: Any) -> bool:

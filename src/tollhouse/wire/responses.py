@@ -8,7 +8,7 @@ from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
-from tollhouse.wire import json_text
+from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
 from tollhouse.wire.schema import RequestSchema
@@ -16,6 +16,7 @@ from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, openai_usage
 from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("responses")
+_FAULT = answers.objects_at("output")
 _STATE = ("previous_response_id", "conversation", "prompt")
 _STATE_HERE = ("previous_response_id", "conversation")
 _ENCRYPTED = "reasoning.encrypted_content"
@@ -85,7 +86,7 @@ class ResponsesFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return ResponsesStreamMeter(input_bound)
-        return WholeMeter(responses_usage, input_bound, generates=True, answers="output")
+        return WholeMeter(responses_usage, input_bound, generates=True, fault=_FAULT)
 
 
 def response_id(call: Call) -> str:

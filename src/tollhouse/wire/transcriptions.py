@@ -9,6 +9,7 @@ from tollhouse.domain.form import Form
 from tollhouse.domain.ports import Body
 from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
+from tollhouse.wire import answers
 from tollhouse.wire.document_meter import DocumentMeter
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import Framing, WholeFraming
@@ -70,8 +71,8 @@ class TranscriptionsFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         estimate = Usage(input=input_bound, estimated=True, units=facts.units)
         if facts.stream:
-            return MediaStreamMeter(b".done", _used, estimate)
-        return DocumentMeter(_used, estimate, text=facts.reply not in _JSON_REPLIES)
+            return MediaStreamMeter(b".done", _used, estimate, answers.transcript)
+        return DocumentMeter(_used, estimate, fault=answers.transcript, text=facts.reply not in _JSON_REPLIES)
 
 
 class TranslationsFormat(TranscriptionsFormat):

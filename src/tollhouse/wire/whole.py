@@ -5,12 +5,13 @@ from typing import Any
 
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import json_text
+from tollhouse.wire.answers import Fault
 from tollhouse.wire.vocabulary import BYTES_PER_TOKEN
 
 
 class WholeMeter:
-    """Knows nothing until the document is complete, and then everything. `answers` is the field whose list is the
-    answer; a document without one is none.
+    """Knows nothing until the document is complete, and then everything. `fault` is what is wrong with a document that
+    is no answer; what it says that it used counts all the same.
     """
 
     def __init__(
@@ -19,7 +20,7 @@ class WholeMeter:
         input_bound: int,
         *,
         generates: bool,
-        answers: str | None = None,
+        fault: Fault,
     ) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
@@ -27,7 +28,7 @@ class WholeMeter:
         self._read_usage = read_usage
         self._input_bound = input_bound
         self._generates = generates
-        self._answers = answers
+        self._fault = fault
         self._frames: list[bytes] = []
         self._size = 0
         self._usage: Usage | None = None
@@ -43,10 +44,11 @@ class WholeMeter:
             self.problem = "an answer that is not a JSON object"
         elif document.get("error"):
             self.problem, self.refused, self.said = "an error under a status of success", True, document
-        elif self._answers and not isinstance(document.get(self._answers), list):
-            self.problem = f"an answer without {self._answers!r}"
         else:
-            self.started = self.complete = self.first_token = True
+            if wrong := self._fault(document):
+                self.problem = f"an answer whose {wrong!r} is missing or wrong"
+            else:
+                self.started = self.complete = self.first_token = True
             usage = document.get("usage")
             # Every call has a prompt: a usage without one is a host's placeholder and tells nothing.
             if isinstance(usage, dict) and (told := self._read_usage(usage)).prompt:

@@ -16,6 +16,7 @@ from tollhouse.services.models import NewModel
 from tollhouse.wire import FORMATS
 
 USER = {"role": "user", "content": "Hi"}
+MARKED = {"type": "text", "text": "Hi", "cache_control": 5}
 SMALLEST: dict[str, dict[str, Any]] = {
     CHAT: {"model": "echo", "messages": [USER]},
     MESSAGES: {"model": "echo", "messages": [USER], "max_tokens": 9},
@@ -154,6 +155,18 @@ FIELDS: dict[str, list[tuple[str, Any, str]]] = {
         *(("thinking", value, "thinking") for value in (True, "enabled", [])),
         *(("tool_choice", value, "tool_choice") for value in ("any", 7, [])),
         *(("output_config", value, "output_config") for value in ("low", [])),
+        ("metadata", {"user_id": 5}, "metadata.user_id"),
+        *(("mcp_servers", value, "mcp_servers") for value in (5, "x", {})),
+        ("mcp_servers", [5], "mcp_servers[0]"),
+        *(("cache_control", value, "cache_control") for value in (5, "ephemeral", [])),
+        ("system", [MARKED], "system[0].cache_control"),
+        ("tools", [MARKED], "tools[0].cache_control"),
+        ("messages", [{**USER, "content": [MARKED]}], "messages[0].content[0].cache_control"),
+        (
+            "messages",
+            [{**USER, "content": [{"type": "tool_result", "content": [MARKED]}]}],
+            "messages[0].content[0].content[0].cache_control",
+        ),
     ],
     EMBEDDINGS: [
         *EVERYWHERE,
@@ -177,6 +190,12 @@ def test_a_field_that_is_wrong_is_named(gateway: Gateway, path: str, field: str,
     assert error["message"].startswith(f"{param}: ")
     if path != MESSAGES:
         assert (error["param"], error["code"]) == (param, "invalid_value")
+
+
+def test_a_field_that_is_wrong_is_named_before_a_budget_is_asked(own: Gateway) -> None:
+    own.services.budgets.set(("key", own.key_id()), 10**9, "day")
+    error = refused(own, MESSAGES, json.dumps({**SMALLEST[MESSAGES], "mcp_servers": 5}).encode())
+    assert error["message"].startswith("mcp_servers: ")
 
 
 @pytest.mark.parametrize("path", SMALLEST)
