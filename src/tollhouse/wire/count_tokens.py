@@ -45,7 +45,7 @@ class CountTokensFormat:
         return WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
-        return _FreeMeter(anthropic_usage, input_bound, generates=False)
+        return _FreeMeter(anthropic_usage, facts, input_bound)
 
 
 class _FreeMeter(WholeMeter):

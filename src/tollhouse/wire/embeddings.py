@@ -38,4 +38,4 @@ class EmbeddingsFormat:
         return WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
-        return WholeMeter(openai_usage, input_bound, generates=False, answers="data")
+        return WholeMeter(openai_usage, facts, input_bound, answers="data")
