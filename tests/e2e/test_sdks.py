@@ -17,6 +17,7 @@ HELLO = [{"role": "user", "content": "Say hello."}]
 def test_models_are_listed(openai: OpenAI, anthropic: Anthropic) -> None:
     assert {LOCAL, "echo"} <= {model.id for model in openai.models.list()}
     assert {LOCAL, "echo"} <= {model.id for model in anthropic.models.list()}
+    assert [model.id for model in anthropic.models.list(limit=1)] == [model.id for model in anthropic.models.list()]
     assert openai.models.retrieve(LOCAL).owned_by == "local"
 
 

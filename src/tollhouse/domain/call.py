@@ -16,6 +16,8 @@ class Facts:
 
     `size` is the body's length in bytes, which bounds the tokens of its text: no byte-level
     tokenizer makes more tokens than bytes. `output_cap` is what the caller asked for, per choice.
+    `media` are the parts whose tokens their bytes do not bound; `images` of these are images, in `image_size` bytes of
+    the body: of them, what is usual is known.
     `free` says that nothing is used and nothing billed, as when tokens are only counted.
     `surcharged` says that the provider may bill more than tokens at list prices: for its own tools, a
     faster tier, audio, a longer cache.
@@ -33,6 +35,8 @@ class Facts:
     messages: int = 0
     tools: int = 0
     media: int = 0
+    images: int = 0
+    image_size: int = 0
     surcharged: bool = False
     generates: bool = True
     free: bool = False

@@ -1,4 +1,4 @@
-"""Pages of a list, as OpenAI's clients turn them."""
+"""Pages of a list, as the vendors' clients turn them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from tollhouse.domain.errors import InvalidField
 
 MOST = 100
+MOST_IDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,10 @@ class Page:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Page":
         """InvalidField names the part of the query that is wrong."""
-        limit, order = query.get("limit", "20"), query.get("order", "desc")
-        if not (limit.isascii() and limit.isdigit() and len(limit) < 4 and 1 <= int(limit) <= MOST):
-            raise InvalidField(f"limit: a whole number from 1 to {MOST} is required.", param="limit")
+        limit, order = _limit(query, MOST), query.get("order", "desc")
         if order not in ("asc", "desc"):
             raise InvalidField("order: one of asc and desc is required.", param="order")
-        return cls(int(limit), order == "asc", query.get("after") or None)
+        return cls(limit, order == "asc", query.get("after") or None)
 
     def of(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The page of a whole list, which is oldest first."""
@@ -43,6 +42,51 @@ class Page:
                 raise no_such_item(self.after)
             start = ids.index(self.after) + 1
         return shown(ordered[start : start + self.limit], more=len(ordered) > start + self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class IdPage:
+    """A page as Anthropic's clients ask for it: of the ids after one, or right before one."""
+
+    limit: int = 20
+    after: str | None = None
+    before: str | None = None
+
+    QUERY: ClassVar[Mapping[str, str]] = {
+        "limit": f"of Anthropic's shape: the most items that come, 1 to {MOST_IDS}; 20 where nothing is said",
+        "after_id": "of Anthropic's shape: the id of the last item that the caller has",
+        "before_id": "of Anthropic's shape: the id of the first item that the caller has; what is before it comes",
+    }
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "IdPage":
+        """InvalidField names the part of the query that is wrong."""
+        after, before = query.get("after_id") or None, query.get("before_id") or None
+        if after and before:
+            raise InvalidField("before_id: it cannot be said together with after_id.", param="before_id")
+        return cls(_limit(query, MOST_IDS), after, before)
+
+    def of(self, ids: Sequence[str]) -> tuple[Sequence[str], bool]:
+        """Those on the page, and whether there are more in the direction in which the caller goes."""
+        if self.before:
+            end = _place(ids, self.before, "before_id")
+            start = max(0, end - self.limit)
+            return ids[start:end], start > 0
+        start = _place(ids, self.after, "after_id") + 1 if self.after else 0
+        return ids[start : start + self.limit], len(ids) > start + self.limit
+
+
+def _limit(query: Mapping[str, str], most: int) -> int:
+    limit = query.get("limit", "20")
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= len(str(most)) and 1 <= int(limit) <= most):
+        raise InvalidField(f"limit: a whole number from 1 to {most} is required.", param="limit")
+    return int(limit)
+
+
+def _place(ids: Sequence[str], name: str, param: str) -> int:
+    if name not in ids:
+        raise InvalidField(f"{param}: there is no item {name[:100]!r} in this list.", param=param)
+    return ids.index(name)
 
 
 def shown(items: Sequence[Mapping[str, Any]], *, more: bool) -> dict[str, Any]:

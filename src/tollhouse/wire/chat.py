@@ -11,7 +11,9 @@ from tollhouse.domain.usage import Usage
 from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
+from tollhouse.wire.said import said_in_choices
 from tollhouse.wire.schema import RequestSchema
+from tollhouse.wire.token_estimate import image_size
 from tollhouse.wire.vocabulary import OUTPUT_TEXT, openai_usage
 from tollhouse.wire.whole import WholeMeter
 
@@ -34,7 +36,8 @@ class ChatFormat:
         tools = body.get("tools") or ()
         messages = body["messages"]
         lists = [content for message in messages if isinstance(content := message.get("content"), list)]
-        kinds = [part.get("type") for content in lists for part in content]
+        media = [part for content in lists for part in content if part.get("type") not in _TEXT_PARTS]
+        images = [part for part in media if part.get("type") == "image_url"]
         return Facts(
             model=body["model"],
             size=size,
@@ -43,7 +46,9 @@ class ChatFormat:
             choices=int(body.get("n") or 1),
             messages=len(messages),
             tools=len(tools),
-            media=len([kind for kind in kinds if kind not in _TEXT_PARTS]),
+            media=len(media),
+            images=len(images),
+            image_size=sum(map(image_size, images)),
             surcharged=self.surcharges(body),
         )
 
@@ -80,7 +85,7 @@ class ChatFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return ChatStreamMeter(input_bound)
-        return WholeMeter(openai_usage, input_bound, generates=True, fault=answers.chat_completion)
+        return WholeMeter(openai_usage, facts, input_bound, said=said_in_choices, fault=answers.chat_completion)
 
 
 def wants_usage(body: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from tollhouse.wire import answers, json_text
 from tollhouse.wire.chat import ChatStreamMeter
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming
+from tollhouse.wire.said import said_in_choices
 from tollhouse.wire.schema import RequestSchema
 from tollhouse.wire.vocabulary import openai_usage
 from tollhouse.wire.whole import WholeMeter
@@ -62,7 +63,7 @@ class CompletionsFormat:
         if facts.stream:
             # Its chunks differ from those of chat in the place of their text alone.
             return ChatStreamMeter(input_bound)
-        return WholeMeter(openai_usage, input_bound, generates=True, fault=answers.completion)
+        return WholeMeter(openai_usage, facts, input_bound, said=said_in_choices, fault=answers.completion)
 
 
 def prompts_of(body: Mapping[str, Any]) -> list[Any]:

@@ -45,7 +45,7 @@ class CountTokensFormat:
         return WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
-        return _FreeMeter(anthropic_usage, input_bound, generates=False, fault=answers.count_of_tokens)
+        return _FreeMeter(anthropic_usage, facts, input_bound, fault=answers.count_of_tokens)
 
 
 class _FreeMeter(WholeMeter):

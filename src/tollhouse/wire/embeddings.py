@@ -39,4 +39,4 @@ class EmbeddingsFormat:
         return WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
-        return WholeMeter(openai_usage, input_bound, generates=False, fault=_FAULT)
+        return WholeMeter(openai_usage, facts, input_bound, fault=_FAULT)

@@ -23,6 +23,8 @@ _LONG_DIGITS = b"0" * 19
 _LONG_INTEGER = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(?<![0-9.eE+-])(-?[0-9]{19,}+)(?![.eE])')
 """Of valid JSON: a whole string, to step over it, or a long number that is no part of a fraction or power."""
 _LARGEST = 2**64
+_LONGEST_NAME = 200
+_NAME = re.compile(r'"([^"\\]{1,100})"\s*:\s*\Z')
 
 
 def read_object(text: bytes | bytearray) -> dict[str, Any]:
@@ -34,6 +36,8 @@ def read_object(text: bytes | bytearray) -> dict[str, Any]:
     try:
         value = orjson.loads(text) if len(text) < LARGE else _loads_unswept(text)
     except orjson.JSONDecodeError as error:
+        if error.msg.startswith("number is infinity") and (name := _name_before(error.doc[: error.pos])):
+            raise InvalidJSON(f"{name}: The number is larger than any that fits in 64 bits.", param=name) from None
         at = f"at line {error.lineno}, column {error.colno}" if text else "because it is empty"
         raise InvalidJSON(f"The body is not valid JSON {at}: {error.msg[:120]}.") from None
     if not isinstance(value, dict):
@@ -112,7 +116,15 @@ def _refuse_large_integers(text: bytes | bytearray) -> None:
     for found in _LONG_INTEGER.finditer(text):
         digits = found[1]
         if digits and (len(digits) > 20 or not -(_LARGEST >> 1) <= int(digits) < _LARGEST):
-            raise InvalidJSON(f"The number {digits[:40].decode()} in the body does not fit in 64 bits.")
+            name = _name_before(text[max(0, found.start() - _LONGEST_NAME) : found.start()].decode(errors="replace"))
+            number = f"The number {digits[:40].decode()} in the body does not fit in 64 bits."
+            raise InvalidJSON(f"{name}: {number}" if name else number, param=name)
+
+
+def _name_before(text: str) -> str | None:
+    """The name of the field whose value begins where this text ends; None where that is no field's."""
+    found = _NAME.search(text[-_LONGEST_NAME:])
+    return found[1] if found else None
 
 
 def _depth(value: Any) -> int:

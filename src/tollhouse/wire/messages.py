@@ -11,7 +11,9 @@ from tollhouse.domain.usage import Usage
 from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
+from tollhouse.wire.said import said_in_blocks
 from tollhouse.wire.schema import RequestSchema
+from tollhouse.wire.token_estimate import image_size
 from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, OUTPUT_TEXT, anthropic_usage, count
 from tollhouse.wire.whole import WholeMeter
 
@@ -29,6 +31,8 @@ class MessagesFormat:
     def read(self, body: Mapping[str, Any], size: int) -> Facts:
         _SCHEMA.check(body)
         tools = body.get("tools") or ()
+        media = [part for message in body["messages"] for part in _media(message["content"])]
+        images = [part for part in media if isinstance(part, dict) and part.get("type") == "image"]
         return Facts(
             model=body["model"],
             size=size,
@@ -36,7 +40,9 @@ class MessagesFormat:
             output_cap=int(body["max_tokens"]),
             messages=len(body["messages"]),
             tools=len(tools),
-            media=sum(_media(message["content"]) for message in body["messages"]) + _continues(body),
+            media=len(media) + _continues(body),
+            images=len(images),
+            image_size=sum(map(image_size, images)),
             surcharged=self.surcharges(body),
         )
 
@@ -62,7 +68,7 @@ class MessagesFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return MessagesStreamMeter(input_bound)
-        return WholeMeter(anthropic_usage, input_bound, generates=True, fault=answers.message)
+        return WholeMeter(anthropic_usage, facts, input_bound, said=said_in_blocks, fault=answers.message)
 
 
 def _caches_for_an_hour(body: Mapping[str, Any]) -> bool:
@@ -87,16 +93,16 @@ def _continues(body: Mapping[str, Any]) -> bool:
     return isinstance(thread, dict) and thread.get("type") != "create"
 
 
-def _media(content: Any) -> int:
+def _media(content: Any) -> list[Any]:
     """Blocks whose tokens their bytes do not bound, those inside tool results too."""
     if not isinstance(content, list):
-        return 0
-    found = 0
+        return []
+    found: list[Any] = []
     for block in content:
         if isinstance(block, dict) and block.get("type") == "tool_result":
             found += _media(block.get("content"))
         elif not isinstance(block, dict) or block.get("type") not in _TEXT_BLOCKS:
-            found += 1
+            found.append(block)
     return found
 
 

@@ -11,7 +11,9 @@ from tollhouse.domain.usage import Usage
 from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
 from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
+from tollhouse.wire.said import said_in_items
 from tollhouse.wire.schema import RequestSchema
+from tollhouse.wire.token_estimate import image_size
 from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, openai_usage
 from tollhouse.wire.whole import WholeMeter
 
@@ -51,6 +53,8 @@ class ResponsesFormat:
             raise InvalidField("input: this field is required.", param="input")
         cap = body.get("max_output_tokens")
         items = _items(body)
+        media = [part for item in items for part in _media(item)]
+        images = [part for part in media if part.get("type") == "input_image"]
         return Facts(
             model=body["model"],
             size=size,
@@ -59,7 +63,9 @@ class ResponsesFormat:
             messages=(len(items) or 1) + bool(body.get("instructions")),
             tools=len(body.get("tools") or ()),
             # What the host itself puts in for a prompt's name is as long as it likes.
-            media=sum(_media(item) for item in items) + bool(body.get("prompt")),
+            media=len(media) + bool(body.get("prompt")),
+            images=len(images),
+            image_size=sum(map(image_size, images)),
             surcharged=self.surcharges(body),
         )
 
@@ -86,7 +92,7 @@ class ResponsesFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return ResponsesStreamMeter(input_bound)
-        return WholeMeter(responses_usage, input_bound, generates=True, fault=_FAULT)
+        return WholeMeter(responses_usage, facts, input_bound, said=said_in_items, fault=_FAULT)
 
 
 def response_id(call: Call) -> str:
@@ -147,12 +153,12 @@ def _parts(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield from (part for part in given if isinstance(part, dict))
 
 
-def _media(item: Mapping[str, Any]) -> int:
+def _media(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """What is in an item whose tokens its bytes do not bound: images and files, and what a provider's tools gave."""
     kind = item.get("type") or "message"
     if kind not in _TEXT_ITEMS:
-        return 1
-    return sum(part.get("type") not in _TEXT_PARTS for part in _parts(item))
+        return [item]
+    return [part for part in _parts(item) if part.get("type") not in _TEXT_PARTS]
 
 
 def _caches_for_long(part: Mapping[str, Any]) -> bool:

@@ -66,5 +66,17 @@ def _complaint(error: jsonschema_rs.ValidationError) -> str:
     # The message quotes the value, which may be a prompt: only a short one is told.
     value = error.instance
     if isinstance(value, (dict, list, str)) and (len(value) > 40 or len(str(value)) > 40):
-        return f"the value breaks the rule {error.schema_path[-1]!r} of this field"
+        rule = str(error.schema_path[-1])
+        if rule in _LIMITS:
+            return _LIMITS[rule].format(error.kind.value)
+        return f"the value breaks the rule {rule!r} of this field"
     return error.message[:LONGEST_COMPLAINT]
+
+
+_LIMITS = {
+    "minLength": "this text must have at least {} characters",
+    "maxLength": "this text may have at most {} characters",
+    "minItems": "this list must have at least {} items",
+    "maxItems": "this list may have at most {} items",
+    "maxProperties": "this object may have at most {} fields",
+}

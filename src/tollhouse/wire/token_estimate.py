@@ -9,6 +9,7 @@ kind.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tollhouse.domain.call import Facts
 from tollhouse.wire import json_text
 
 ASCII_BYTES = 4
@@ -21,6 +22,28 @@ IMAGE_TOKENS = 1600
 FILE_TOKENS = 3000
 """Of a page or two of PDF: how many there are is not looked up.
 https://docs.anthropic.com/en/docs/build-with-claude/pdf-support"""
+
+
+def estimate_input(facts: Facts, bound: int) -> int:
+    """About the input of any call that was answered in full, of which its host tells nothing. At most the bound, and
+    that where something is in it whose usual tokens nobody knows: files, sound, what a host has of its own.
+    """
+    if facts.media > facts.images:
+        return bound
+    text = max(0, facts.size - facts.image_size)
+    return min(bound, -(-text // ASCII_BYTES) + IMAGE_TOKENS * facts.images)
+
+
+def image_size(part: Mapping[str, Any]) -> int:
+    """About how many bytes of a body an image takes, wherever in it the data stand."""
+    size, left = 0, [part]
+    while left:
+        for value in left.pop().values():
+            if isinstance(value, str):
+                size += len(value)
+            elif isinstance(value, dict):
+                left.append(value)
+    return size
 
 
 def estimate_tokens(body: Mapping[str, Any]) -> int:

@@ -1,5 +1,8 @@
+import pytest
+
 from tests.gateway import Gateway
 from tests.running import wait_until
+from tollhouse.services.models import NewModel
 
 
 def test_healthz_says_that_the_process_lives(gateway: Gateway) -> None:
@@ -46,3 +49,45 @@ def test_models_are_listed_in_the_shape_of_the_vendor_whose_sdk_asks(gateway: Ga
     assert anthropic["data"][0]["type"] == "model"
     assert gateway.get("/v1/models/echo").json["id"] == "echo"
     assert gateway.get("/v1/models/ecko").status_code == 404
+
+
+def models_page(gateway: Gateway, query: str) -> tuple[list[str], bool]:
+    page = gateway.get(f"/v1/models?{query}", **{"anthropic-version": "2023-06-01"}).json
+    ids = [model["id"] for model in page["data"]]
+    assert (page["first_id"], page["last_id"]) == ((ids[0], ids[-1]) if ids else (None, None))
+    return ids, page["has_more"]
+
+
+def test_models_in_anthropics_shape_have_pages_both_ways(gateway: Gateway) -> None:
+    for number in range(25):
+        gateway.services.models.add(NewModel(f"echo-{number:02}", "echo", "echo"))
+    gateway.services.serve().catalogue.refresh()
+    names, more = models_page(gateway, "limit=1000")
+    assert (len(names) > 25, more) == (True, False)
+    assert models_page(gateway, "") == (names[:20], True)
+    assert models_page(gateway, f"limit=7&after_id={names[2]}") == (names[3:10], True)
+    assert models_page(gateway, f"after_id={names[-3]}") == (names[-2:], False)
+    assert models_page(gateway, f"after_id={names[-1]}") == ([], False)
+    assert models_page(gateway, f"limit=2&before_id={names[5]}") == (names[3:5], True)
+    assert models_page(gateway, f"limit=9&before_id={names[5]}") == (names[:5], False)
+    openai = gateway.get("/v1/models?limit=1").json
+    assert [model["id"] for model in openai["data"]] == names, "OpenAI's list has no pages"
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("limit=x", "limit"),
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=", "limit"),
+        ("after_id=nothing", "after_id"),
+        ("before_id=nothing", "before_id"),
+        ("after_id=echo&before_id=echo", "before_id"),
+    ],
+)
+def test_a_page_of_models_that_cannot_be_is_a_400_that_names_why(gateway: Gateway, query: str, param: str) -> None:
+    response = gateway.get(f"/v1/models?{query}", **{"anthropic-version": "2023-06-01"})
+    assert (response.status_code, response.json["type"]) == (400, "error")
+    assert response.json["error"]["message"].startswith(f"{param}: ")

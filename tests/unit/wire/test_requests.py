@@ -273,3 +273,9 @@ def test_one_error_is_named_however_many_there_are(fields: dict[str, Any], param
         read("chat", **fields)
     assert raised.value.param == param
     assert time.monotonic() - started < 1
+
+
+def test_what_is_too_long_is_told_how_long_it_may_be() -> None:
+    with pytest.raises(InvalidField) as raised:
+        FORMATS["chat"].read({"model": "x" * 600, "messages": [{"role": "user", "content": "Hi"}]}, 9)
+    assert raised.value.message == "model: this text may have at most 200 characters."

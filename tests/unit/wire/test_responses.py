@@ -152,7 +152,7 @@ def test_input_tokens_include_the_cached_ones() -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_transcript_has_the_usage_that_its_vendor_meant(name: str) -> None:
-    facts = Facts("m", 1, stream=name.endswith(".sse"))
+    facts = Facts("m", 10, stream=name.endswith(".sse"))
     framing, meter = FORMAT.framing(facts), FORMAT.meter(facts, 77)
     text = (FOLDER / name).read_bytes()
     for frame in [*framing.feed(text), *framing.finish()]:

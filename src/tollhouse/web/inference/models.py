@@ -4,9 +4,10 @@ import difflib
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from tollhouse.domain.errors import UnknownModel
+from tollhouse.services.pages import IdPage
 from tollhouse.services.routing import visible_models
 from tollhouse.web.description import Operation, described
 from tollhouse.web.gate import caller, dialect, services
@@ -26,16 +27,17 @@ _SHOWN = {"id": "echo", "object": "model", "created": 1763000000, "owned_by": "e
         summary="The models that the key may use",
         tag="Models",
         answer={"object": "list", "data": [_SHOWN]},
-        description=_SHAPES,
+        query=IdPage.QUERY,
+        description=f"{_SHAPES} Only that has pages.",
     )
 )
 def list_models() -> Response:
     names = _visible_names()
-    shown = [_shown(name) for name in names]
     if dialect() == "openai":
-        return json_response({"object": "list", "data": shown})
-    ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
-    return json_response({"data": shown, "has_more": False, **ends})
+        return json_response({"object": "list", "data": [_shown(name) for name in names]})
+    page, more = IdPage.read(request.args).of(names)
+    ends = {"first_id": page[0] if page else None, "last_id": page[-1] if page else None}
+    return json_response({"data": [_shown(name) for name in page], "has_more": more, **ends})
 
 
 @blueprint.get("/v1/models/<path:name>")
