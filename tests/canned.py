@@ -13,7 +13,7 @@ from tollhouse.services.models import NewModel
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
-PRESETS = {"chat": "openai", "embeddings": "openai", "messages": "anthropic"}
+PRESETS = {"chat": "openai", "embeddings": "openai", "messages": "anthropic", "responses": "vllm"}
 
 
 class Canned:

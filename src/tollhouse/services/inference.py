@@ -5,6 +5,7 @@ Reply.__iter__    relay
 Reply.close()     settle
 """
 
+import re
 from collections.abc import Sequence
 
 from tollhouse import crash_points, logs, metrics
@@ -30,11 +31,13 @@ from tollhouse.services.routing import candidates
 from tollhouse.services.settlement import NOTHING, Booking
 from tollhouse.services.translation import Choice, Wording, dialect_of, word
 from tollhouse.wire import json_text
+from tollhouse.wire.host_error import read_host_error
 
 LONGEST_ERROR = 64 * 1024
 """Bytes of an upstream's error that are read."""
 LONGEST_WAIT = 3600.0
 """Seconds of a provider's `retry-after` that are passed on at most."""
+_JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json\b", re.IGNORECASE)
 
 
 class Inference:
@@ -137,6 +140,7 @@ class Inference:
             reply = Reply(
                 request_id=call.request_id,
                 dialect=dialect_of(call) if framing.tells_failures else None,
+                format=call.format,
                 content_type=content_type,
                 streamed=call.facts.stream,
                 cap=cap if cap != call.facts.output_cap else None,
@@ -184,10 +188,28 @@ def _expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...
             retry_after=_seconds(exchange.headers.get("retry-after")),
         )
     if not content_type.lower().startswith(expected):
+        if _JSON.match(content_type) and (told := _read_failure(exchange)) is not None:
+            body, status = told
+            raise UpstreamRejected(
+                f"The provider {target.host.name} sent an error under a status of success.",
+                status=status,
+                body=body,
+                content_type=content_type,
+                retry_after=_seconds(exchange.headers.get("retry-after")),
+            )
         raise UpstreamInvalid(
             f"The provider {target.host.name} answered with {content_type[:60]!r} where {expected[0]} was asked for."
         )
     return content_type
+
+
+def _read_failure(exchange: Exchange) -> tuple[bytes, int] | None:
+    """The error that a document is which nobody asked for, and the status that belongs to it; None where it is none."""
+    body = _read_error(exchange)
+    document = json_text.read_leniently(body)
+    if not isinstance(document, dict) or not document.get("error"):
+        return None
+    return body, read_host_error(document).status
 
 
 def _read_error(exchange: Exchange) -> bytes:

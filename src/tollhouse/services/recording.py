@@ -11,7 +11,7 @@ from typing import Any
 from tollhouse import logs
 from tollhouse.domain.errors import NotStored
 from tollhouse.wire import json_text
-from tollhouse.wire.dialects import error_event
+from tollhouse.wire.dialects import response_error_event
 from tollhouse.wire.framing import event_data
 
 Save = Callable[[dict[str, Any]], None]
@@ -21,16 +21,15 @@ _LAST_EVENT = re.compile(rb"event: response\.(?:completed|incomplete|failed)\n")
 """As our own converters write it. Nothing that is said can imitate it: an event's data has no line ends in it."""
 
 
-def recorder(request_id: str, save: Save, *, streamed: bool) -> "StreamRecorder | WholeRecorder":
-    """A tap for a reply to this request."""
-    return StreamRecorder(request_id, save) if streamed else WholeRecorder(save)
+def recorder(save: Save, *, streamed: bool) -> "StreamRecorder | WholeRecorder":
+    """A tap for a reply."""
+    return StreamRecorder(save) if streamed else WholeRecorder(save)
 
 
 class StreamRecorder:
     """Keeps nothing of the stream but its last event, which tells the response whole."""
 
-    def __init__(self, request_id: str, save: Save) -> None:
-        self._request_id = request_id
+    def __init__(self, save: Save) -> None:
         self._save = save
         self._ended = False
         self._failed = False
@@ -45,7 +44,7 @@ class StreamRecorder:
         document = json_text.read_leniently(event_data(event + b"\n\n"))
         if error := _kept(self._save, document.get("response") if isinstance(document, dict) else None):
             self._failed = True
-            return out[: last.start()] + error_event(error, "openai", self._request_id)
+            return out[: last.start()] + response_error_event(error, event, plus=0)
         return out
 
     def finish(self) -> bytes:

@@ -15,10 +15,10 @@ from tollhouse.domain.errors import (
 from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Exchange
 from tollhouse.services.settlement import Booking
-from tollhouse.wire import json_text
-from tollhouse.wire.dialects import error_event, is_error_event, is_error_text
+from tollhouse.wire import completion, json_text
+from tollhouse.wire.dialects import error_event, is_error_event, is_error_text, response_error_event, without_last_event
 from tollhouse.wire.format import Meter
-from tollhouse.wire.framing import Framing
+from tollhouse.wire.framing import UNREADABLE, Framing, event_data
 from tollhouse.wire.host_error import read_host_error
 from tollhouse.wire.passthrough import Converter, Passthrough
 
@@ -73,6 +73,7 @@ class Reply:
         *,
         request_id: str,
         dialect: str | None,
+        format: str = "",
         content_type: str,
         streamed: bool,
         cap: int | None,
@@ -105,6 +106,8 @@ class Reply:
         self._failure: TollhouseError | None = None
         self._translates = not isinstance(converter, Passthrough)
         self._told_failure = False  # by the translation
+        self._numbers = format == "responses" and streamed
+        self._numbered = b""  # the last that went out with a number
 
     @property
     def tells_failures(self) -> bool:
@@ -258,12 +261,39 @@ class Reply:
             return
         for frame in self._framing.feed(chunk):
             self._meter.feed(frame)
+            if self._meter.problem and not self._meter.refused:
+                # Nobody could read it, nor trust what comes behind it.
+                if self._meter.started:
+                    self._break(UpstreamInvalid(f"The provider {self.provider} sent {self._meter.problem}."))
+                break
             if out := self._converter.feed(frame):
-                if self._translates and b'"error":{' in out:
-                    self._told_failure = self._told_failure or is_error_event(out)
-                self._ready.append(out)
+                if self._translates and b'"error":{' in out and is_error_event(out):
+                    self._fail(out, frame)
+                    if self._ended:
+                        break
+                else:
+                    self._give(out)
         if self._meter.first_token:
             self._booking.saw_first_token()
+
+    def _give(self, out: bytes) -> None:
+        if self._numbers and out.find(b'"sequence_number"') >= 0:
+            self._numbered = out
+        self._ready.append(out)
+
+    def _fail(self, out: bytes, frame: bytes) -> None:
+        """The translation says here that the stream has failed. Of what it could not read more is known than it says;
+        in other cases what follows may yet tell the usage.
+        """
+        if not (self._told_failure or self._meter.refused) and (problem := _unreadable(event_data(frame))):
+            if before := without_last_event(out):
+                self._give(before)
+            self._break(UpstreamInvalid(f"The provider {self.provider} sent {problem}."))
+            return
+        self._told_failure = True
+        if not self._meter.refused:
+            self._note(UpstreamInvalid(f"The provider {self.provider} sent an answer that broke off, or none."))
+        self._give(out)
 
     def _finish(self) -> None:
         rest = []
@@ -277,16 +307,33 @@ class Reply:
         broken = self._meter.started and self._meter.problem
         if not broken or self._meter.refused:
             # Else it is half an event, behind which no other could be read.
-            self._ready += filter(None, [*rest, self._converter.finish()])
+            for out in filter(None, [*rest, self._converter.finish()]):
+                if self._translates and self.streamed and is_error_event(out):
+                    self._fail(out, b"")
+                else:
+                    self._give(out)
         if broken:
             self._break(UpstreamGone(f"The provider {self.provider} sent {self._meter.problem}."))
 
     def _break(self, error: TollhouseError) -> None:
         """What has come, has come: the client is told by an event that nothing more will."""
         self._ended = True
-        logs.event("upstream_failed", level=logs.WARNING, provider=self.provider, code=error.code, error=error.message)
-        if self._meter.complete:
+        self._note(error)
+        if self._failure is error and not (self._meter.refused or self._told_failure or self.dialect is None):
+            told = response_error_event(error, self._numbered) if self._numbers else None
+            self._ready.append(told or error_event(error, self.dialect, self.request_id))
+
+    def _note(self, error: TollhouseError) -> None:
+        """For the operator, once, and for the ledger: unless the reply was whole all the same."""
+        if self._failure:
             return
-        self._failure = error
-        if not (self._meter.refused or self._told_failure or self.dialect is None):
-            self._ready.append(error_event(error, self.dialect, self.request_id))
+        logs.event("upstream_failed", level=logs.WARNING, provider=self.provider, code=error.code, error=error.message)
+        if self._told_failure or not self._meter.complete:
+            self._failure = error
+
+
+def _unreadable(data: bytes) -> str | None:
+    """What is wrong with the data of an event that a translation gave up at; None where it is not that."""
+    if not data or data.startswith(b"[DONE]") or completion.read(data) is not None:
+        return None
+    return "an event that is nested too deep" if isinstance(json_text.read_leniently(data), dict) else UNREADABLE

@@ -64,7 +64,7 @@ class Responses:
             stored=store,
         )
         reply = self._open(principal, call, context)
-        tap = recorder(call.request_id, partial(self._stored.save, new), streamed=reply.streamed)
+        tap = recorder(partial(self._stored.save, new), streamed=reply.streamed)
         try:
             reply.watch(tap)
         except BaseException as error:

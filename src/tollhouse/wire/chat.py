@@ -10,7 +10,15 @@ from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
-from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
+from tollhouse.wire.framing import (
+    UNREADABLE,
+    EventFraming,
+    Framing,
+    WholeFraming,
+    event_data,
+    is_readable,
+    seems_an_object,
+)
 from tollhouse.wire.said import said_in_choices
 from tollhouse.wire.schema import RequestSchema
 from tollhouse.wire.token_estimate import image_size
@@ -141,8 +149,8 @@ class ChatStreamMeter:
         if (content >= 0 and data[content + 11 : content + 12] != b'"') or OUTPUT_TEXT.search(data):
             self._tokens += 1
             self.first_token = True
-        if not self.started or (_may_tell(data) and _TELLS.search(data)):
-            self._read(data)
+        if not self.started or (_may_tell(data) and _TELLS.search(data)) or not seems_an_object(data):
+            self._read(data, whole=is_readable(frame))
 
     def finish(self) -> None:
         if not self.complete:
@@ -155,10 +163,11 @@ class ChatStreamMeter:
             return replace(self._usage, output=self._usage.output + self._tokens, estimated=True)
         return self._usage
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, data: bytes, *, whole: bool) -> None:
         document = json_text.read_leniently(data)
         if not isinstance(document, dict):
-            self.problem = "an event that is not JSON"
+            if whole and not self.complete:
+                self.problem = UNREADABLE
             return
         if document.get("error"):
             self.problem, self.refused, self.said = "an error event", True, document

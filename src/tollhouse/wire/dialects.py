@@ -4,6 +4,7 @@ from typing import Any
 
 from tollhouse.domain.errors import BudgetExceeded, RateLimited, ThreadsUnsupported, TollhouseError, UpstreamRejected
 from tollhouse.wire import json_text
+from tollhouse.wire.framing import event_data
 from tollhouse.wire.host_error import OVERLOADED, anthropic_type, openai_type
 
 
@@ -35,6 +36,23 @@ def error_event(error: TollhouseError, dialect: str, request_id: str) -> bytes:
     """The server-sent event that tells a client that its stream will not end well."""
     data = json_text.write(error_body(error, dialect, request_id))
     return b"event: error\ndata: " + data + b"\n\n" if dialect == "anthropic" else b"data: " + data + b"\n\n"
+
+
+def response_error_event(error: TollhouseError, last: bytes, *, plus: int = 1) -> bytes:
+    """The same in a stream of a Response, whose events are numbered. `last` are the latest of them that went out, or,
+    with `plus` 0, the one in whose place it stands.
+    """
+    document = json_text.read_leniently(event_data(last.rstrip().rpartition(b"\n\n")[2] + b"\n\n"))
+    number = document.get("sequence_number") if isinstance(document, dict) else None
+    told: dict[str, Any] = {"type": "error", "code": error.code, "message": error.message, "param": error.param}
+    told["sequence_number"] = number + plus if isinstance(number, int) else 0
+    return b"event: error\ndata: " + json_text.write(told) + b"\n\n"
+
+
+def without_last_event(events: bytes) -> bytes:
+    """All that a translation wrote before it said that the stream has failed."""
+    before, end, _ = events.rstrip().rpartition(b"\n\n")
+    return before + end
 
 
 def is_error_event(events: bytes) -> bool:

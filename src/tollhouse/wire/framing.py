@@ -94,6 +94,30 @@ class BinaryFraming(WholeFraming):
         self.content_types = content_types
 
 
+UNREADABLE = "an event that is not a JSON object"
+"""What is said of it."""
+
+
+def seems_an_object(data: bytes) -> bool:
+    """Whether nothing at its ends, or in its bytes, says that this is no JSON object: much cheaper than to read it.
+    Of an object that is written in an unusual way it may be False all the same.
+    """
+    return data.startswith(b'{"') and data.endswith(b"}") and (data.isascii() or _is_utf_8(data))
+
+
+def is_readable(event: bytes) -> bool:
+    """Whether it is an event, rather than what was left of one at a cut, or a piece of one that is too long."""
+    return event.endswith((b"\n", b"\r")) and len(event) <= LONGEST_EVENT
+
+
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def event_data(event: bytes) -> bytes:
     """The data of an event, its lines joined."""
     if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:

@@ -6,7 +6,7 @@ from tollhouse.domain.usage import Usage
 from tollhouse.wire import json_text
 from tollhouse.wire.answers import Fault
 from tollhouse.wire.document_meter import ReadUsage
-from tollhouse.wire.framing import EventFraming, event_data
+from tollhouse.wire.framing import LONGEST_EVENT, UNREADABLE, EventFraming, event_data
 
 
 class EventsOrDocument(EventFraming):
@@ -50,7 +50,8 @@ class MediaStreamMeter:
     def _read(self, data: bytes, *, whole: bool) -> None:
         document = json_text.read_leniently(data)
         if not isinstance(document, dict):
-            self.problem = self.problem if self.complete else "an event that is not JSON"
+            if len(data) <= LONGEST_EVENT and not self.complete:
+                self.problem = UNREADABLE
             return
         kind = document.get("type")
         if document.get("error") or kind == "error":

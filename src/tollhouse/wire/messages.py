@@ -10,7 +10,15 @@ from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
-from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
+from tollhouse.wire.framing import (
+    UNREADABLE,
+    EventFraming,
+    Framing,
+    WholeFraming,
+    event_data,
+    is_readable,
+    seems_an_object,
+)
 from tollhouse.wire.said import said_in_blocks
 from tollhouse.wire.schema import RequestSchema
 from tollhouse.wire.token_estimate import image_size
@@ -122,16 +130,14 @@ class MessagesStreamMeter:
         data = event_data(frame)
         if not data:
             return
-        if _DELTA.search(data):
-            if OUTPUT_TEXT.search(data):
-                self._deltas += 1
-                self._bytes += max(0, len(data) - _DELTA_BYTES)
-                self.first_token = True
+        if _DELTA.search(data) and (seems_an_object(data) or not is_readable(frame)):
+            self._count(data)
             return
         document = json_text.read_leniently(data)
         if not isinstance(document, dict):
             # vLLM sends `[DONE]` after the end, as hosts of the other format do.
-            self.problem = self.problem if self.complete else "an event that is not JSON"
+            if is_readable(frame) and not self.complete:
+                self.problem = UNREADABLE
             return
         kind = document.get("type")
         if kind == "error":
@@ -147,6 +153,12 @@ class MessagesStreamMeter:
             self._output = count(usage.get("output_tokens"))
         elif kind == "message_stop":
             self.complete = True
+
+    def _count(self, data: bytes) -> None:
+        if OUTPUT_TEXT.search(data):
+            self._deltas += 1
+            self._bytes += max(0, len(data) - _DELTA_BYTES)
+            self.first_token = True
 
     def finish(self) -> None:
         if not self.complete:

@@ -10,7 +10,15 @@ from tollhouse.domain.routes import Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import answers, json_text
 from tollhouse.wire.format import Meter
-from tollhouse.wire.framing import EventFraming, Framing, WholeFraming, event_data
+from tollhouse.wire.framing import (
+    UNREADABLE,
+    EventFraming,
+    Framing,
+    WholeFraming,
+    event_data,
+    is_readable,
+    seems_an_object,
+)
 from tollhouse.wire.said import said_in_items
 from tollhouse.wire.schema import RequestSchema
 from tollhouse.wire.token_estimate import image_size
@@ -189,13 +197,14 @@ class ResponsesStreamMeter:
         # Some hosts end their streams of this format, too, as those of chat.
         if not data or data.startswith(b"[DONE]"):
             return
-        if _DELTA_EVENT.match(data):
+        if _DELTA_EVENT.match(data) and (seems_an_object(data) or not is_readable(frame)):
             self.started = True
             self._count(data)
             return
         document = json_text.read_leniently(data)
         if not isinstance(document, dict):
-            self.problem = self.problem if self.complete else "an event that is not JSON"
+            if is_readable(frame) and not self.complete:
+                self.problem = UNREADABLE
             return
         kind = document.get("type")
         if kind == "error" or (document.get("error") and not isinstance(kind, str)):

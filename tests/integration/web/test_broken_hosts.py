@@ -178,9 +178,9 @@ AFTER = [
     pytest.param((GONE,), "upstream_gone", id="cut"),
     pytest.param((LATE,), "upstream_timeout", id="silence"),
     pytest.param((FINISHED,), "upstream_gone", id="no-last-event"),
-    pytest.param((b"data: <html>\n\n",), "upstream_gone", id="garbage"),
-    pytest.param((b"data: [1]\n\n",), "upstream_gone", id="an-event-of-another-kind"),
-    pytest.param((b"data: " + b'{"id":' * 2000 + b"}" * 2000 + b"\n\n",), "upstream_gone", id="too-deep"),
+    pytest.param((b"data: <html>\n\n",), "upstream_invalid", id="garbage"),
+    pytest.param((b"data: [1]\n\n",), "upstream_invalid", id="an-event-of-another-kind"),
+    pytest.param((b"data: " + b'{"id":' * 2000 + b"}" * 2000 + b"\n\n",), "", id="too-deep"),
     pytest.param((b'data: {"id": "c", "cho',), "upstream_gone", id="half-an-event"),
     pytest.param((PAGE,), "upstream_gone", id="a-page"),
     pytest.param((b"event: error\ndata: ", ERRORS, b"\n\n"), "upstream_error", id="an-error-event"),
@@ -212,5 +212,87 @@ def test_a_stream_that_breaks_ends_in_one_error_event_and_never_cleanly(
     errors = [event for event in events if '"error":{' in event]
     assert errors == events[-1:]
     row = settled_once(gateway, host)
-    assert (row.status, row.outcome, row.estimated) == (200, outcome, True)
+    # What passes from chat to chat is not read, but for its ends.
+    expected = outcome or ("upstream_gone" if client == format == "chat" else "upstream_invalid")
+    assert (row.status, row.outcome, row.estimated) == (200, expected, True)
     assert warned(caplog)
+
+
+LAST = {
+    "chat": FINISHED["chat"] + b"data: [DONE]\n\n",
+    "messages": FINISHED["messages"] + b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+}
+
+
+@pytest.mark.parametrize("bad", [b"{not json", b'{"id":"\xff"}', b"5", b"null"])
+@pytest.mark.parametrize(("client", "format"), WAYS)
+def test_an_event_that_cannot_be_read_fails_a_stream_that_goes_on_as_if_nothing_were(
+    gateway: Gateway,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    client: str,
+    format: str,
+    bad: bytes,
+) -> None:
+    host = CannedHost(gateway, monkeypatch, format)
+    host.says(FIRST[format], b"data: " + bad + b"\n\n" + LAST[format], content_type=EVENTS)
+    text = ask(gateway, client, stream=True).data.decode()
+    assert "[DONE]" not in text
+    assert "message_stop" not in text
+    last = json.loads(text.strip().split("\n\n")[-1].partition("data: ")[2])
+    assert is_error(last, client)
+    assert last["error"]["message"] == "The provider acme sent an event that is not a JSON object."
+    row = settled_once(gateway, host)
+    assert (row.outcome, row.estimated) == ("upstream_invalid", True)
+    assert [line.getMessage() for line in caplog.records].count("upstream_failed") == 1
+
+
+@pytest.mark.parametrize(("client", "format"), WAYS)
+def test_an_error_document_in_place_of_a_stream_is_the_hosts_own_error_and_free(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, client: str, format: str
+) -> None:
+    host = CannedHost(gateway, monkeypatch, format)
+    host.says(ERRORS[format], content_type="application/json; charset=utf-8")
+    whole, streamed = ask(gateway, client), ask(gateway, client, stream=True)
+    assert streamed.status_code == whole.status_code == 500
+    assert "The model crashed." in streamed.json["error"]["message"]
+    assert streamed.json["error"] == whole.json["error"]
+    assert [(row.outcome, row.cost) for row in gateway.rows(2)] == [("upstream_rejected", 0)] * 2
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/v1/completions", {"prompt": "Hi", "stream": True}),
+        ("/v1/responses", {"input": "Hi", "stream": True, "store": False}),
+        ("/v1/audio/speech", {"input": "Hi", "voice": "alloy"}),
+    ],
+)
+def test_an_error_document_in_place_of_events_or_sound_is_the_hosts_own_error_and_free(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, path: str, fields: dict[str, Any]
+) -> None:
+    host = CannedHost(gateway, monkeypatch, "chat")
+    host.says(ERRORS["chat"])
+    response = gateway.post(path, {"model": "canned", **fields})
+    assert (response.status_code, "The model crashed." in response.json["error"]["message"]) == (500, True)
+    row = settled_once(gateway, host)
+    assert (row.outcome, row.cost) == ("upstream_rejected", 0)
+
+
+@pytest.mark.parametrize("bad", [(), (GONE,), (b"data: {not json\n\n",)])
+@pytest.mark.parametrize("format", ["chat", "responses"])
+def test_a_response_that_breaks_off_ends_in_an_event_of_its_own_format(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, format: str, bad: tuple[Any, ...]
+) -> None:
+    host = CannedHost(gateway, monkeypatch, format)
+    first = {**FIRST, "responses": b'data: {"type":"response.created","sequence_number":0,"response":{}}\n\n'}
+    host.says(first[format], *bad, content_type=EVENTS)
+    response = gateway.post("/v1/responses", {"model": "canned", "input": "Hi", "stream": True, "store": False})
+    events = [event.partition("data: ") for event in response.get_data(as_text=True).strip().split("\n\n")]
+    last = json.loads(events[-1][2])
+    assert json.loads(events[0][2])["type"] == "response.created"
+    assert events[-1][0] == "event: error\n"
+    assert last.keys() == {"type", "code", "message", "param", "sequence_number"}
+    assert (last["type"], last["sequence_number"]) == ("error", len(events) - 1)
+    assert "acme" in last["message"]
+    assert settled_once(gateway, host).outcome == last["code"]
