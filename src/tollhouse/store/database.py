@@ -63,7 +63,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that writes nothing. On SQLite it waits for no writer. Inside `write`, it sees what is written."""
+        """A session that writes nothing. On SQLite it waits for no writer. Inside `together`, it sees what is written."""
         if (outer := self._open.get()) is not None:
             outer.flush()
             yield outer
@@ -125,8 +125,8 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction, committed when the block ends, rolled back when it raises. Inside another such block of
-        the same task it is that one's: so what several services change can be one change.
+        """One transaction, committed when the block ends, rolled back when it raises. Inside `together` it is that
+        block's.
 
         On SQLite it takes the write lock at once: a transaction that reads first and writes later
         can find that it must start over.
@@ -136,9 +136,17 @@ class Database:
             outer.flush()
             return
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """One transaction for all that this task reads and writes in the block: what several services change is one
+        change. Not to be nested.
+        """
+        with self.write() as session:
             opened = self._open.set(session)
             try:
-                yield session
+                yield
             finally:
                 self._open.reset(opened)
 

@@ -31,7 +31,7 @@ class Declaration:
         _SCHEMA.check(document)
         changes: list[Change] = []
         try:
-            with self._database.write():
+            with self._database.together():
                 for section in self._sections:
                     found = _changes(section, document)
                     section.put(found)
