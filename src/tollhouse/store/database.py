@@ -63,7 +63,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that writes nothing. On SQLite it waits for no writer. Inside `together`, it sees what is written."""
+        """A session that writes nothing. On SQLite it waits for no writer. Inside `together` it is that block's."""
         if (outer := self._open.get()) is not None:
             outer.flush()
             yield outer
