@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from tests.databases import migrate
 from tests.integration.background.conftest import LoggedProcess, wait_until
 from tests.servers.valkey import ValkeyServer
+from tollhouse.jobs.registry import kinds
 from tollhouse.kv.queue import RqQueue
 from tollhouse.kv.wake_up import QUEUE
 from tollhouse.scheduler import Scheduler
@@ -99,7 +100,7 @@ def test_the_scheduler_wakes_the_worker_through_the_loss_of_redis_and_ends_at_on
         "redis_back",
         "scheduler_stopped",
     ]
-    assert {event["kind"] for event in worker.said("job_done")} == {"roll_up_usage", "expire_responses"}
+    assert {event["kind"] for event in worker.said("job_done")} == set(kinds())
     assert {event["message"] for event in worker.events if event["level"] != "INFO"} <= {"redis_away", "job_failed"}
     database = Database(f"sqlite:///{tmp_path / 'tollhouse.db'}")
     with database.read() as session:

@@ -175,9 +175,7 @@ def test_a_new_budget_starts_from_what_is_spent_and_held_in_its_scope(
 ) -> None:
     models.add(NewModel("m", host))
     with database.write() as session:
-        session.add(
-            UserRecord(id="usr_a", email="a@example.com", password_hash="", role="member", created_at=datetime.now(UTC))
-        )
+        session.add(UserRecord(id="usr_a", email="a@example.com", password_hash="", created_at=datetime.now(UTC)))
     now = datetime.now(UTC)
     book(now, user_id="usr_a", tags=joined(("blue_1", "red")), cost=300)
     other = {"team_id": "team_b", "model": "n", "tags": joined(("blue", "bluex1", "xblue_1")), "cost": 50}

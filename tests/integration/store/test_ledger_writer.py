@@ -229,30 +229,27 @@ def test_a_row_locked_by_another_transaction_delays_and_does_not_fail(database: 
     assert sums(database) == (0, 1)
 
 
-def test_a_window_that_others_keep_locked_holds_up_only_those_who_touch_it(
-    database: Database, ledger: LedgerWriter
-) -> None:
+def test_a_window_that_others_keep_locked_holds_up_only_those_who_touch_it(database: Database) -> None:
     if database.dialect == "sqlite":
         pytest.skip("SQLite locks the whole file")
     blocked, free = make_key(database), make_key(database)
     budget = Budgets(database).set(("key", blocked), 1000, "day")
     Budgets(database).set(("key", free), 1000, "day")
+    ledger = writer_of(database, wait_seconds=30)
+    ledger.start()
     before = ledger.hold(order(blocked, 5))
     with database.engine.connect() as connection, ThreadPoolExecutor() as callers:
         connection.execute(text("SELECT * FROM budget_windows WHERE budget_id = :id FOR UPDATE"), {"id": budget.id})
         waits = callers.submit(ledger.hold, order(blocked, 1))
         ledger.settle(Settlement(before.id, settlement(before.order, 3).entry, before.windows))
         time.sleep(0.05)
-        took = []
+        began = time.monotonic()
         for _ in range(20):
-            began = time.monotonic()
             ledger.hold(order(free, 1))
-            took.append(time.monotonic() - began)
-        assert took[0] < 1, "it may be in the group that waits in vain"
-        assert sum(took[1:]) < 1
+        assert time.monotonic() - began < 15, "a group that waits in vain gives up after 30 s"
         assert not waits.done()
         connection.rollback()
-        waits.result(1)
+        waits.result(10)
     assert ledger.stop()
     assert sums(database) == (3, 21)
 

@@ -131,5 +131,7 @@ def _schema_of_format(view: object) -> str | None:
 
 
 def _schema(name: str) -> Mapping[str, Any]:
+    """The schema as a part of the document, where what it defines for itself has a longer way."""
     text = (_SCHEMAS / f"{name}.json").read_bytes()
+    text = text.replace(b'"#/$defs/', f'"#/components/schemas/{name}/$defs/'.encode())
     return {field: value for field, value in json_text.read_object(text).items() if field != "$schema"}
