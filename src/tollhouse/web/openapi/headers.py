@@ -24,14 +24,15 @@ FAILURE: Mapping[str, tuple[Mapping[str, Any], str]] = {
 
 _STRICT = "With `true` or `1`, a call is refused that would lose a field in translation; `false` or `0` is the default."
 STRICT = {"x-tollhouse-strict": ({"enum": ["true", "false", "1", "0"]}, _STRICT)}
+_TAGS = {"x-tollhouse-tags": (_TEXT, "Words by comma, up to 16, to budget and report by.")}
 _ANTHROPIC = {
     "anthropic-version": (_TEXT, "Passed on to hosts of this format; without one, `2023-06-01`."),
     "anthropic-beta": (_TEXT, "Passed on to hosts of this format."),
 }
 _OPENAI = {"openai-beta": (_TEXT, "Passed on to hosts of this format.")}
 REQUEST: Mapping[str, Mapping[str, tuple[Mapping[str, Any], str]]] = {
-    "openai": {**STRICT, **_OPENAI},
-    "anthropic": {**STRICT, **_ANTHROPIC},
+    "openai": {**STRICT, **_TAGS, **_OPENAI},
+    "anthropic": {**STRICT, **_TAGS, **_ANTHROPIC},
 }
 """By the vendor whose format it is: what a call may carry."""
 
