@@ -47,9 +47,8 @@ def commands_page() -> str:
     from tollhouse.cli import program
 
     lines = []
-    for path, command in _commands(program, "tollhouse"):
-        context = click.Context(command, info_name=path)
-        lines += [f"## {path}", "", "```", command.get_help(context).strip(), "```", ""]
+    for context in _commands(click.Context(program, info_name="tollhouse", **program.context_settings)):
+        lines += [f"## {context.command_path}", "", "```", context.get_help().strip(), "```", ""]
     return _page("Command line", "Exit codes: 0 done, 1 the work failed, 2 wrong usage.", lines)
 
 
@@ -85,15 +84,17 @@ def translation_page() -> str:
     )
 
 
-def _commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    if not isinstance(command, click.Group):
-        yield path, command
+def _commands(context: click.Context) -> Iterator[click.Context]:
+    """Of each command below this one, in contexts as the program itself makes them: a command keeps the help option
+    of the first that it meets.
+    """
+    if not isinstance(context.command, click.Group):
+        yield context
         return
-    context = click.Context(command, info_name=path)
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
+    for name in context.command.list_commands(context):
+        found = context.command.get_command(context, name)
         if found is not None:
-            yield from _commands(found, f"{path} {name}")
+            yield from _commands(click.Context(found, info_name=name, parent=context, **found.context_settings))
 
 
 def _page(title: str, text: str, lines: list[str]) -> str:

@@ -9,7 +9,7 @@ from tests.running import RunningGateway, wait_until
 
 def test_200_concurrent_calls_get_exactly_what_a_budget_for_50_pays_for(running: RunningGateway) -> None:
     key = running.json("keys", "create", "--name", "racing")
-    running.command("providers", "add", "racing", "--format", "echo", "--base-url", "echo:?delay_ms=1500&words=10")
+    running.command("providers", "add", "racing", "--format", "echo", "--base-url", "echo:?delay_ms=5000&words=10")
     # A context window of 20 tokens in, a cap of 10 out, at 1 USD a token: a call holds 30 USD and costs 11.
     running.command(
         "models",

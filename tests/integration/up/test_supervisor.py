@@ -17,10 +17,11 @@ from tollhouse.up.supervisor import Interrupted, Supervisor
 
 ROOT = Path(__file__).parents[3]
 SUPERVISES = """
-import sys, tempfile
+import signal, sys, tempfile
 from pathlib import Path
 from tollhouse.up.part import Part
 from tollhouse.up.supervisor import Supervisor
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, and what is ignored stays so in children
 with Supervisor(lambda text: print(text, flush=True)) as supervisor:
     deafened = Path(tempfile.mkdtemp(dir=sys.argv[1])) / "deafened"
     script = f"trap '' TERM; touch {deafened}; while :; do sleep 0.1; done"
