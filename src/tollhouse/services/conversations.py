@@ -14,6 +14,7 @@ from tollhouse.services.pages import Page, shown
 from tollhouse.services.response_items import Item, is_id, is_reference, kept
 from tollhouse.store.database import Database
 from tollhouse.store.records import ConversationItemRecord, ConversationRecord
+from tollhouse.wire.input_items import check_items
 from tollhouse.wire.schema import RequestSchema
 
 CHUNK_ITEMS = 200
@@ -124,6 +125,7 @@ def _items(body: _Body) -> list[Item]:
     for number, item in enumerate(given):
         if is_reference(item):
             raise InvalidField(f"items[{number}].type: give the item itself.", param=f"items[{number}].type")
+    check_items(given, "items")
     return kept(given, "items")
 
 

@@ -21,8 +21,8 @@ from tollhouse.wire.framing import (
 )
 from tollhouse.wire.said import said_in_choices
 from tollhouse.wire.schema import RequestSchema
-from tollhouse.wire.token_estimate import image_size
-from tollhouse.wire.vocabulary import OUTPUT_TEXT, openai_usage
+from tollhouse.wire.token_estimate import estimate_input, image_size
+from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, OUTPUT_TEXT, openai_usage
 from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("chat")
@@ -92,7 +92,7 @@ class ChatFormat:
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
-            return ChatStreamMeter(input_bound)
+            return ChatStreamMeter(facts, input_bound)
         return WholeMeter(openai_usage, facts, input_bound, said=said_in_choices, fault=answers.chat_completion)
 
 
@@ -127,14 +127,18 @@ def _may_tell(data: bytes) -> bool:
 
 
 class ChatStreamMeter:
-    """Counts an event with output as one token, as hosts of this format stream, until the usage is told."""
+    """Counts an event with output as one token, as hosts of this format stream, or as more where it is long, until the
+    usage is told.
+    """
 
-    def __init__(self, input_bound: int) -> None:
+    def __init__(self, facts: Facts, input_bound: int) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
         self.said: Any = None
+        self._facts = facts
         self._input_bound = input_bound
-        self._tokens = 0  # that no usage has told yet
+        self._tokens = self._bytes = 0  # that no usage has told yet
+        self._output = 0  # that was told without the prompt's
         self._usage: Usage | None = None
 
     def feed(self, frame: bytes) -> None:
@@ -145,9 +149,12 @@ class ChatStreamMeter:
             self.started = self.complete = True
             return
         # As nearly every host writes it; then a search for two words is cheaper than the pattern.
-        content = data.find(b'"content":"')
-        if (content >= 0 and data[content + 11 : content + 12] != b'"') or OUTPUT_TEXT.search(data):
+        content = data.find(b'"content":"') + 11
+        # Up to a quote in the text, at the latest: with a token for each event, near enough.
+        length = data.find(b'"', content) - content if content > 10 else 0
+        if length > 0 or ((said := OUTPUT_TEXT.search(data)) and (length := len(said[1]))):
             self._tokens += 1
+            self._bytes += length
             self.first_token = True
         if not self.started or (_may_tell(data) and _TELLS.search(data)) or not seems_an_object(data):
             self._read(data, whole=is_readable(frame))
@@ -157,10 +164,13 @@ class ChatStreamMeter:
             self.problem = self.problem or "a stream that ended without its last event"
 
     def usage(self) -> Usage:
+        since = max(self._tokens, self._bytes // BYTES_PER_TOKEN)
         if self._usage is None:
-            return Usage(input=self._input_bound, output=self._tokens, estimated=True)
-        if self._tokens:
-            return replace(self._usage, output=self._usage.output + self._tokens, estimated=True)
+            whole = self.complete and self.problem is None
+            input = estimate_input(self._facts, self._input_bound) if whole else self._input_bound
+            return Usage(input=input, output=self._output or since, estimated=True)
+        if since:
+            return replace(self._usage, output=self._usage.output + since, estimated=True)
         return self._usage
 
     def _read(self, data: bytes, *, whole: bool) -> None:
@@ -174,6 +184,10 @@ class ChatStreamMeter:
             return
         self.started = True
         # Some hosts tell the usage so far in every event, and some an empty one, which tells nothing.
-        if isinstance(usage := document.get("usage"), dict) and (told := openai_usage(usage)).prompt:
-            self._usage = told
-            self._tokens = 0
+        if isinstance(usage := document.get("usage"), dict):
+            if (told := openai_usage(usage)).prompt:
+                self._usage = told
+                self._tokens = self._bytes = 0
+            else:
+                # Without the prompt, a total does not tell what of it is output.
+                self._output = openai_usage({**usage, "total_tokens": None}).output

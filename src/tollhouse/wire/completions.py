@@ -62,7 +62,7 @@ class CompletionsFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             # Its chunks differ from those of chat in the place of their text alone.
-            return ChatStreamMeter(input_bound)
+            return ChatStreamMeter(facts, input_bound)
         return WholeMeter(openai_usage, facts, input_bound, said=said_in_choices, fault=answers.completion)
 
 

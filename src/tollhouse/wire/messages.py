@@ -21,7 +21,7 @@ from tollhouse.wire.framing import (
 )
 from tollhouse.wire.said import said_in_blocks
 from tollhouse.wire.schema import RequestSchema
-from tollhouse.wire.token_estimate import image_size
+from tollhouse.wire.token_estimate import estimate_input, image_size
 from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, OUTPUT_TEXT, anthropic_usage, count
 from tollhouse.wire.whole import WholeMeter
 
@@ -75,7 +75,7 @@ class MessagesFormat:
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
-            return MessagesStreamMeter(input_bound)
+            return MessagesStreamMeter(facts, input_bound)
         return WholeMeter(anthropic_usage, facts, input_bound, said=said_in_blocks, fault=answers.message)
 
 
@@ -117,10 +117,12 @@ def _media(content: Any) -> list[Any]:
 class MessagesStreamMeter:
     """The first event tells the input, the last but one the output; between them the output is estimated."""
 
-    def __init__(self, input_bound: int) -> None:
+    def __init__(self, facts: Facts, input_bound: int) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
         self.said: Any = None
+        self._facts = facts
+        self._input_bound = input_bound
         self._usage = Usage(input=input_bound, estimated=True)
         self._output: int | None = None
         self._deltas = 0
@@ -155,9 +157,9 @@ class MessagesStreamMeter:
             self.complete = True
 
     def _count(self, data: bytes) -> None:
-        if OUTPUT_TEXT.search(data):
+        if said := OUTPUT_TEXT.search(data):
             self._deltas += 1
-            self._bytes += max(0, len(data) - _DELTA_BYTES)
+            self._bytes += len(said[1])
             self.first_token = True
 
     def finish(self) -> None:
@@ -165,9 +167,12 @@ class MessagesStreamMeter:
             self.problem = self.problem or "a stream that ended without its last event"
 
     def usage(self) -> Usage:
+        usage = self._usage
+        if usage.estimated and self.complete and self.problem is None:
+            usage = replace(usage, input=estimate_input(self._facts, self._input_bound))
         if self._output is not None:
-            return replace(self._usage, output=self._output)
-        return replace(self._usage, output=max(self._deltas, self._bytes // BYTES_PER_TOKEN), estimated=True)
+            return replace(usage, output=self._output)
+        return replace(usage, output=max(self._deltas, self._bytes // BYTES_PER_TOKEN), estimated=True)
 
     def _read_input(self, usage: Mapping[str, Any]) -> None:
         """The counts are cumulative; those that a later event leaves out, or has as null, stand as they were."""
@@ -183,5 +188,3 @@ class MessagesStreamMeter:
 _DELTA = re.compile(rb'"type"\s*:\s*"content_block_delta"')
 """Not the bare word, which a caller may choose as a stop sequence."""
 
-_DELTA_BYTES = 90
-"""About what an event of this kind has around its text."""

@@ -21,7 +21,7 @@ from tollhouse.wire.framing import (
 )
 from tollhouse.wire.said import said_in_items
 from tollhouse.wire.schema import RequestSchema
-from tollhouse.wire.token_estimate import image_size
+from tollhouse.wire.token_estimate import estimate_input, image_size
 from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, openai_usage
 from tollhouse.wire.whole import WholeMeter
 
@@ -99,7 +99,7 @@ class ResponsesFormat:
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
-            return ResponsesStreamMeter(input_bound)
+            return ResponsesStreamMeter(facts, input_bound)
         return WholeMeter(responses_usage, facts, input_bound, said=said_in_items, fault=_FAULT)
 
 
@@ -183,10 +183,11 @@ _TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 class ResponsesStreamMeter:
     """The last event tells the usage; until then the output is estimated."""
 
-    def __init__(self, input_bound: int) -> None:
+    def __init__(self, facts: Facts, input_bound: int) -> None:
         self.started = self.complete = self.first_token = self.refused = False
         self.problem: str | None = None
         self.said: Any = None
+        self._facts = facts
         self._input_bound = input_bound
         self._deltas = 0
         self._bytes = 0
@@ -224,7 +225,9 @@ class ResponsesStreamMeter:
         if self._usage is not None:
             return self._usage
         output = max(self._deltas, self._bytes // BYTES_PER_TOKEN)
-        return Usage(input=self._input_bound, output=output, estimated=True)
+        whole = self.complete and self.problem is None
+        input = estimate_input(self._facts, self._input_bound) if whole else self._input_bound
+        return Usage(input=input, output=output, estimated=True)
 
     def _count(self, data: bytes) -> None:
         if (said := _DELTA.search(data)) and said[1]:

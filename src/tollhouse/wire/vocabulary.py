@@ -67,7 +67,8 @@ def _detail(usage: Mapping[str, Any], group: str, name: str) -> int:
 
 
 OUTPUT_TEXT = re.compile(
-    rb'"(?:content|text|refusal|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"([^"])'
+    rb'"(?:content|text|refusal|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*'
+    rb'"((?:[^"\\]++|\\.)++)'
 )
 """A piece of output in an event, found without parsing it. Text cannot imitate it: its quotes are escaped."""
 

@@ -97,6 +97,15 @@ def test_items_are_added_shown_paged_and_taken_away(gateway: Gateway) -> None:
         ({"items": [{"role": "nobody"}]}, "items[0].role"),
         ({"items": [{"type": "item_reference", "id": "msg_1"}]}, "items[0].type"),
         ({"items": [{**HI, "id": "a\0b"}]}, "items[0].id"),
+        ({"items": [HI, HI, {"type": "telegram", "text": "hi"}]}, "items[2].type"),
+        ({"items": [HI, {"content": "hi"}]}, "items[1].role"),
+        ({"items": [{"role": "user"}]}, "items[0].content"),
+        ({"items": [{"role": "user", "content": [{"type": "input_text"}]}]}, "items[0].content[0].text"),
+        ({"items": [{"role": "user", "content": [{"text": "hi"}]}]}, "items[0].content[0].type"),
+        ({"items": [{"role": "user", "content": [{"type": "input_text", "text": 1}]}]}, "items[0].content[0].text"),
+        ({"items": [{"role": "user", "content": [{"type": "telegram"}]}]}, "items[0].content[0].type"),
+        ({"items": [{"type": "function_call", "call_id": "c", "name": "f"}]}, "items[0].arguments"),
+        ({"items": [{"type": "function_call_output", "call_id": "c"}]}, "items[0].output"),
         ({"metadata": {"a": 1}}, "metadata.a"),
         ({"metadata": {str(number): "" for number in range(17)}}, "metadata"),
         ({"metadata": "x"}, "metadata"),
@@ -105,6 +114,14 @@ def test_items_are_added_shown_paged_and_taken_away(gateway: Gateway) -> None:
 def test_what_cannot_be_kept_is_named(gateway: Gateway, body: dict[str, Any], param: str) -> None:
     refused = ask(gateway, "POST", CONVERSATIONS, body)
     assert (refused.status_code, refused.json["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize("items", [[{"type": "telegram"}], [HI, {"type": "function_call", "call_id": "c"}]])
+def test_what_cannot_be_kept_is_not_added_either(gateway: Gateway, items: list[Any]) -> None:
+    id = ask(gateway, "POST", CONVERSATIONS, {"items": [HI]}).json["id"]
+    refused = ask(gateway, "POST", f"{CONVERSATIONS}/{id}/items", {"items": items})
+    assert (refused.status_code, refused.json["error"]["code"]) == (400, "invalid_value")
+    assert said(gateway, id) == [("user", "hi")]
 
 
 def test_another_teams_conversation_is_not_there(gateway: Gateway) -> None:

@@ -20,6 +20,7 @@ EXPECTED = {
     if row["format"] == "responses"
 }
 FORMAT = ResponsesFormat()
+FACTS = Facts("m", 10, stream=True)
 HOST = Host("h_1", "host", "openai", "https://host.example")
 TARGET = Target("m", "gpt-x", HOST, None)
 IMAGE = {"type": "input_image", "image_url": "https://example.com/a.png"}
@@ -165,7 +166,7 @@ def test_a_transcript_has_the_usage_that_its_vendor_meant(name: str) -> None:
 
 
 def test_the_first_event_is_the_point_of_no_return_and_the_first_delta_the_first_token() -> None:
-    meter = ResponsesStreamMeter(1)
+    meter = ResponsesStreamMeter(FACTS, 1)
     meter.feed(b": keep-alive\n\n")
     assert not meter.started
     meter.feed(b'event: response.created\ndata: {"type":"response.created","response":{"usage":null}}\n\n')
@@ -178,12 +179,12 @@ def test_the_first_event_is_the_point_of_no_return_and_the_first_delta_the_first
 
 @pytest.mark.parametrize("event", [b'{"type":"error","message":"x"}', b'{"type":"response.failed","response":{}}'])
 def test_a_failure_at_once_does_not_begin_a_reply(event: bytes) -> None:
-    meter = ResponsesStreamMeter(1)
+    meter = ResponsesStreamMeter(FACTS, 1)
     meter.feed(b"data: " + event + b"\n\n")
     assert (meter.started, meter.refused) == (False, True)
 
 
 def test_a_long_delta_of_a_cut_stream_is_estimated_by_its_bytes() -> None:
-    meter = ResponsesStreamMeter(1000)
+    meter = ResponsesStreamMeter(FACTS, 1000)
     meter.feed(b'data: {"type":"response.output_text.delta","delta":"' + b"x" * 4000 + b'","obfuscation":"abc"}\n\n')
     assert meter.usage() == Usage(input=1000, output=1000, estimated=True)

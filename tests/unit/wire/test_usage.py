@@ -1,16 +1,21 @@
 """Usage as hosts tell it, sane or not."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tollhouse.domain.call import Facts
 from tollhouse.domain.usage import Usage
 from tollhouse.wire.chat import ChatStreamMeter
+from tollhouse.wire.format import Meter
 from tollhouse.wire.messages import MessagesStreamMeter
+from tollhouse.wire.responses import ResponsesStreamMeter
 from tollhouse.wire.vocabulary import anthropic_usage, count, openai_usage
 
+FACTS = Facts("m", 400, stream=True)
 NONSENSE = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.just([]) | st.just({})
 OPENAI = st.fixed_dictionaries(
     {},
@@ -69,7 +74,7 @@ def test_thoughts_are_added_only_where_the_total_says_that_they_are_missing(tota
 
 
 def test_output_after_an_interim_usage_is_estimated_on_top_of_it() -> None:
-    meter = ChatStreamMeter(1000)
+    meter = ChatStreamMeter(FACTS, 1000)
     meter.feed(b'data: {"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}\n\n')
     assert meter.usage() == Usage(input=9, output=1)
     meter.feed(b'data: {"choices":[{"delta":{"content":"b"}}]}\n\n')
@@ -77,7 +82,7 @@ def test_output_after_an_interim_usage_is_estimated_on_top_of_it() -> None:
 
 
 def test_a_long_delta_of_a_cut_messages_stream_is_estimated_by_its_bytes() -> None:
-    meter = MessagesStreamMeter(1000)
+    meter = MessagesStreamMeter(FACTS, 1000)
     text = b"x" * 4000
     delta = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"' + text + b'"}}'
     meter.feed(b"event: content_block_delta\ndata: " + delta + b"\n\n")
@@ -87,7 +92,7 @@ def test_a_long_delta_of_a_cut_messages_stream_is_estimated_by_its_bytes() -> No
 
 
 def test_the_first_token_is_seen_with_the_first_output_and_not_with_the_role() -> None:
-    chat, messages = ChatStreamMeter(1), MessagesStreamMeter(1)
+    chat, messages = ChatStreamMeter(FACTS, 1), MessagesStreamMeter(FACTS, 1)
     chat.feed(b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n')
     messages.feed(b'event: message_start\ndata: {"type":"message_start","message":{}}\n\n')
     assert (chat.started, chat.first_token, messages.started, messages.first_token) == (True, False, True, False)
@@ -98,8 +103,66 @@ def test_the_first_token_is_seen_with_the_first_output_and_not_with_the_role() -
 
 
 def test_a_comment_or_a_ping_does_not_start_a_reply() -> None:
-    chat, messages = ChatStreamMeter(1), MessagesStreamMeter(1)
+    chat, messages = ChatStreamMeter(FACTS, 1), MessagesStreamMeter(FACTS, 1)
     chat.feed(b": keep-alive\n\n")
     messages.feed(b'event: ping\ndata: {"type": "ping"}\n\n')
     assert not chat.started
     assert not messages.started
+
+
+WORD = "x" * 40
+SILENT: dict[type[Any], list[str]] = {
+    ChatStreamMeter: ['{"choices":[{"delta":{"content":"%s"}}]}' % WORD, "[DONE]"],
+    MessagesStreamMeter: [
+        '{"type":"message_start","message":{}}',
+        '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}' % WORD,
+        '{"type":"message_stop"}',
+    ],
+    ResponsesStreamMeter: [
+        '{"type":"response.output_text.delta","delta":"%s"}' % WORD,
+        '{"type":"response.completed","response":{}}',
+    ],
+}
+"""Streams whose hosts tell no usage."""
+
+
+def metered(kind: type[Any], events: list[str], facts: Facts = FACTS) -> Usage:
+    meter: Meter = kind(facts, 1000)
+    for data in events:
+        meter.feed(f"data: {data}\n\n".encode())
+    meter.finish()
+    return meter.usage()
+
+
+@pytest.mark.parametrize("kind", SILENT)
+def test_a_whole_stream_without_usage_is_estimated_by_what_was_said(kind: type[Any]) -> None:
+    usage = metered(kind, SILENT[kind])
+    assert usage.estimated
+    assert usage.input == 100, "as many tokens as 400 bytes usually have, and not the most"
+    assert 10 <= usage.output <= 12
+
+
+@pytest.mark.parametrize("kind", SILENT)
+def test_the_input_of_a_stream_that_was_cut_or_broken_or_has_files_is_its_bound(kind: type[Any]) -> None:
+    whole = SILENT[kind]
+    for events, facts in (
+        (whole[:-1], FACTS),
+        (['{"error":"e","type":"error"}', *whole], FACTS),
+        (whole, Facts("m", 400, stream=True, media=1)),
+    ):
+        assert metered(kind, events, facts).input == 1000
+        assert metered(kind, events, facts).estimated
+
+
+def test_the_output_of_a_chat_stream_counts_where_only_that_is_told() -> None:
+    events = [SILENT[ChatStreamMeter][0], '{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":33}}', "[DONE]"]
+    assert metered(ChatStreamMeter, events) == Usage(input=100, output=33, estimated=True)
+
+
+@pytest.mark.parametrize("field", ["content", "arguments", "reasoning_content"])
+def test_text_that_is_full_of_quotes_is_counted_by_its_length(field: str) -> None:
+    event = json.dumps({"choices": [{"delta": {field: '"a": "b", ' * 40}}]})
+    told = metered(ChatStreamMeter, [event, "[DONE]"]).output
+    assert told >= 1
+    if field != "content":
+        assert told > 100

@@ -11,6 +11,7 @@ from tollhouse.wire.chat_to_messages.completion import explanation, finish_reaso
 from tollhouse.wire.chat_to_messages.tools import is_legacy
 from tollhouse.wire.framing import event_data
 from tollhouse.wire.host_error import read_host_error
+from tollhouse.wire.stream_events import complaint, message_event
 
 _DONE = b"data: [DONE]\n\n"
 _CHUNK = "chat.completion.chunk"
@@ -48,8 +49,9 @@ class StreamedReply:
             return b""
         event = json_text.read_leniently(data)
         if not isinstance(event, dict):
-            message = "The provider sent an event that is not JSON."
-            return self._fail({"error": {"type": "api_error", "message": message}})
+            return self._fail(_broken("The provider sent an event that is not JSON."))
+        if wrong := message_event(event):
+            return self._fail(_broken(complaint(wrong)))
         kind = event.get("type")
         take = self._takers.get(kind) if isinstance(kind, str) else None
         return take(event) if take else b""
@@ -123,6 +125,10 @@ class StreamedReply:
             return b""
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
         return _event({**self._head, "choices": [choice], **({"usage": None} if self._wants_usage else {})})
+
+
+def _broken(message: str) -> dict[str, Any]:
+    return {"error": {"type": "api_error", "message": message}}
 
 
 def _object(event: Mapping[str, Any], name: str) -> dict[str, Any]:

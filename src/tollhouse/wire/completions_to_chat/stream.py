@@ -8,6 +8,7 @@ from tollhouse.wire.chat import wants_usage
 from tollhouse.wire.completions_to_chat.choice import ChoiceText, asked_of, head, usage_of
 from tollhouse.wire.completions_to_chat.failure import BROKE_OFF, NOT_JSON, error_document
 from tollhouse.wire.framing import LONGEST_EVENT, event_data
+from tollhouse.wire.stream_events import chat_chunk, complaint
 
 _DONE = b"data: [DONE]\n\n"
 _KEEP_ALIVE = b": keep-alive\n\n"
@@ -41,6 +42,8 @@ class StreamedReply:
             return b"" if _is_cut(frame) else self._fail(None, NOT_JSON)
         if error := document.get("error"):
             return self._fail(error, BROKE_OFF)
+        if wrong := chat_chunk(document):
+            return self._fail(None, complaint(wrong))
         if usage := usage_of(document.get("usage")):
             self._usage = usage
         if self._head is None:

@@ -10,6 +10,7 @@ from tollhouse.wire.messages_to_chat import answer
 from tollhouse.wire.messages_to_chat.blocks import Blocks, event
 from tollhouse.wire.messages_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_JSON, failure
 from tollhouse.wire.messages_to_chat.sealed import shows_thoughts
+from tollhouse.wire.stream_events import chat_chunk, complaint
 from tollhouse.wire.vocabulary import openai_usage
 
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -46,6 +47,8 @@ class StreamedReply:
             return b"" if _is_cut(frame) else self._fail(NOT_JSON)
         if chunk.get("error"):
             return self._fail(chunk["error"])
+        if wrong := chat_chunk(chunk):
+            return self._fail(complaint(wrong))
         if isinstance(usage := chunk.get("usage"), dict) and (told := openai_usage(usage)).prompt:
             self._usage = told
         choice = completion.first_choice(chunk)

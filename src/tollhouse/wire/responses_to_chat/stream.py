@@ -11,6 +11,7 @@ from tollhouse.wire.responses_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_J
 from tollhouse.wire.responses_to_chat.items import Events
 from tollhouse.wire.responses_to_chat.output import Output
 from tollhouse.wire.responses_to_chat.response import ResponseObject
+from tollhouse.wire.stream_events import chat_chunk, complaint
 from tollhouse.wire.vocabulary import openai_usage
 
 _KEEP_ALIVE = b": keep-alive\n\n"
@@ -46,6 +47,8 @@ class StreamedReply:
             return b"" if _is_cut(frame) else self._fail(NOT_JSON)
         if document.get("error"):
             return self._fail(document["error"])
+        if wrong := chat_chunk(document):
+            return self._fail(complaint(wrong))
         self._response.note(document)
         if isinstance(usage := document.get("usage"), dict) and (told := openai_usage(usage)).prompt:
             self._usage = told
