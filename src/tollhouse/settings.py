@@ -246,6 +246,12 @@ class Settings:
         secret=True,
     )
     mail_from: str = _setting("TOLLHOUSE_MAIL_FROM", "Who mails are from.", "tollhouse@localhost")
+    search_seconds: int = _setting(
+        "TOLLHOUSE_SEARCH_SECONDS",
+        "How long a report or a search of the ledger may take over HTTP; the shell's may take longer.",
+        10,
+        _whole(1, 60),
+    )
     crash_file: str = _setting(
         "TOLLHOUSE_CRASH_FILE",
         "For tests only: a process that reaches the point which this file names removes it and dies.",

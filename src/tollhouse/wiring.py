@@ -35,6 +35,7 @@ from tollhouse.services.models import Models
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.replay import Replay
+from tollhouse.services.requests import RequestLog
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.stored_responses import StoredResponses
@@ -46,6 +47,7 @@ from tollhouse.store.instances import Instance
 from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
+from tollhouse.store.searches import Searches
 from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_lost, load_secret_key
 from tollhouse.store.vault import FernetVault
 from tollhouse.wiring_people import People
@@ -58,6 +60,8 @@ Process = Literal["web", "worker", "scheduler", "cli"]
 EMBEDDED_DATABASE = "tollhouse.db"
 LARGE_BODIES_AT_ONCE = 2
 """Threads that read large bodies: the interpreter runs one at a time anyway."""
+SEARCHES_AT_ONCE = 2
+"""Threads that search the ledger: what they read competes with the calls for this machine."""
 SPOOL = "spool"
 """Folder of the home in which settlements wait for a database that is away."""
 
@@ -146,8 +150,17 @@ class Services(People):
         return Declaration(self.database, sections)
 
     @cached_property
+    def searches(self) -> Searches:
+        seconds = self.settings.search_seconds if self.process == "web" else None
+        return Searches(self.database, outside_the_loop(SEARCHES_AT_ONCE), seconds)
+
+    @cached_property
     def usage(self) -> UsageReport:
-        return UsageReport(self.database)
+        return UsageReport(self.searches)
+
+    @cached_property
+    def requests(self) -> RequestLog:
+        return RequestLog(self.searches)
 
     @cached_property
     def replay(self) -> Replay:

@@ -13,7 +13,7 @@
     ├── TooManyAttempts 429
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
     ├── RateLimited 429
-    ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded
+    ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded, SearchTooLong
     ├── OutOfSpace 507
     ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid
     └── InvalidSetting
@@ -210,6 +210,13 @@ class OutOfSpace(TollhouseError):
 
 class Overloaded(Unavailable):
     code = "overloaded"
+
+
+class SearchTooLong(Unavailable):
+    """It would take as long another time."""
+
+    code = "search_too_long"
+    may_retry = False
 
 
 class UpstreamError(TollhouseError):

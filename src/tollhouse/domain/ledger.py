@@ -27,6 +27,8 @@ class Attempt:
     team_id: str = DEFAULT_TEAM
     user_id: str | None = None
     tags: tuple[str, ...] = ()
+    end_user: str | None = None
+    """Whom the caller makes it for, as the call itself says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from tollhouse.domain.routes import Target
 from tollhouse.domain.tags import Tags
 from tollhouse.domain.usage import Usage
 from tollhouse.services.translation import Choice
+from tollhouse.wire.end_user import end_user_of
 
 MOST_TOKENS = 2**31 - 1
 CALL_OVERHEAD = 128
@@ -93,6 +94,7 @@ class Admission:
             team_id=principal.team_id,
             user_id=principal.user_id,
             tags=tags,
+            end_user=end_user_of(call.body),
         )
         order = HoldOrder(
             id=new_id("hold"),

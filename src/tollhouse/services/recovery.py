@@ -124,4 +124,5 @@ def _attempt(hold: HoldRecord) -> Attempt:
         team_id=hold.team_id,
         user_id=hold.user_id,
         tags=split(hold.tags),
+        end_user=hold.end_user,
     )

@@ -1,13 +1,15 @@
 """The roll-up of the ledger: each UTC day that is over, added up once."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, insert, literal_column, select
+from sqlalchemy import Label, func, insert, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tollhouse.services.usage import sums_of_ledger
 from tollhouse.store.database import Database
-from tollhouse.store.records import DailyUsageRecord, LedgerRecord, RolledDayRecord
+from tollhouse.store.records import DailyEndUserUsageRecord, DailyUsageRecord, LedgerRecord, RolledDayRecord
 
 SETTLE_MARGIN = timedelta(minutes=10)
 """How long after midnight a day is taken to be over: longer than any transaction that began before it."""
@@ -42,18 +44,20 @@ class RollUp:
         return day
 
     def _roll(self, day: date) -> None:
-        user = func.coalesce(LedgerRecord.user_id, literal_column("''")).label("user_id")
-        group = (
-            LedgerRecord.key_id,
-            LedgerRecord.team_id,
-            user,
-            LedgerRecord.model,
-            LedgerRecord.provider,
-            LedgerRecord.tags,
-        )
+        # Read before the write lock is taken: the day is over, so nothing can change in between.
+        usage, of_end_users = self._sums(day, _GROUP), self._sums(day, _END_USERS)
+        with self._database.write() as session:
+            # Whoever is first adds the day up; the other waits here for its commit, and then adds nothing.
+            mine = session.scalar(
+                self._insert(RolledDayRecord).values(day=day).on_conflict_do_nothing().returning(RolledDayRecord.day)
+            )
+            if mine and usage:
+                session.execute(insert(DailyUsageRecord), usage)
+                session.execute(insert(DailyEndUserUsageRecord), of_end_users)
+
+    def _sums(self, day: date, group: Sequence[Any]) -> list[dict[str, Any]]:
         names = ["day", *(column.name for column in group), *_SUMS]
         with self._database.read() as session:
-            # Read before the write lock is taken: the day is over, so nothing can change in between.
             rows = session.execute(
                 select(*group, *sums_of_ledger())
                 .where(
@@ -62,15 +66,22 @@ class RollUp:
                 )
                 .group_by(*group)
             ).all()
-        with self._database.write() as session:
-            # Whoever is first adds the day up; the other waits here for its commit, and then adds nothing.
-            mine = session.scalar(
-                self._insert(RolledDayRecord).values(day=day).on_conflict_do_nothing().returning(RolledDayRecord.day)
-            )
-            if mine and rows:
-                session.execute(insert(DailyUsageRecord), [dict(zip(names, (day, *row), strict=True)) for row in rows])
+        return [dict(zip(names, (day, *row), strict=True)) for row in rows]
 
 
+def _or_nothing(column: Any, name: str) -> Label[str]:
+    return func.coalesce(column, literal_column("''")).label(name)
+
+
+_GROUP = (
+    LedgerRecord.key_id,
+    LedgerRecord.team_id,
+    _or_nothing(LedgerRecord.user_id, "user_id"),
+    LedgerRecord.model,
+    LedgerRecord.provider,
+    LedgerRecord.tags,
+)
+_END_USERS = (LedgerRecord.team_id, _or_nothing(LedgerRecord.end_user, "end_user"))
 _SUMS = (
     "requests",
     "input_tokens",

@@ -1,20 +1,26 @@
 """What was used: the ledger, added up by a column of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Row, func, select
 from sqlalchemy.orm import Session
 
+from tollhouse.domain.actor import SYSTEM, Actor
 from tollhouse.domain.errors import InvalidField
+from tollhouse.domain.money import usd_from_nanos
+from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.periods import zone
+from tollhouse.domain.rights import Right
 from tollhouse.domain.tags import split
-from tollhouse.store.database import Database
-from tollhouse.store.records import DailyUsageRecord, LedgerRecord, RolledDayRecord
+from tollhouse.services.teams import no_team
+from tollhouse.store.records import DailyEndUserUsageRecord, DailyUsageRecord, LedgerRecord, RolledDayRecord
+from tollhouse.store.searches import Searches
 
-GROUPS = ("key", "user", "team", "model", "provider", "tag", "day")
+GROUPS = ("key", "user", "team", "model", "provider", "tag", "day", "end_user")
 
 
 @dataclass(slots=True)
@@ -34,12 +40,23 @@ class UsageSums:
         for one, number in zip(fields(self), numbers, strict=True):
             setattr(self, one.name, getattr(self, one.name) + int(number or 0))
 
+    def shown(self) -> dict[str, Any]:
+        """As reports tell it: all that went in, with how much of it came from a cache."""
+        return {
+            "requests": self.requests,
+            "input_tokens": self.input_tokens + self.cache_read_tokens + self.cache_write_tokens,
+            "cached_tokens": self.cache_read_tokens,
+            "output_tokens": self.output_tokens,
+            "cost_usd": usd_from_nanos(self.cost),
+            "unpriced_requests": self.unpriced,
+        }
+
 
 class UsageReport:
     """Reads days that are over from the roll-up, the rest from the ledger itself: the sums are the same."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, searches: Searches) -> None:
+        self._searches = searches
 
     def by(
         self,
@@ -48,78 +65,133 @@ class UsageReport:
         since: datetime | None = None,
         until: datetime | None = None,
         timezone: str = "UTC",
+        team_id: str | None = None,
+        by: Actor = SYSTEM,
     ) -> dict[str, UsageSums]:
-        """Sums by group, in the group's order; `since` counts, `until` does not; days are the zone's own."""
+        """Sums by group, in the group's order, of the teams whose money they may see; `since` counts, `until` does
+        not; days are the zone's own. Raises InvalidField, Forbidden, NotFound, SearchTooLong.
+        """
+        teams = _teams(by, team_id)
         if group not in GROUPS:
             raise InvalidField(f"by: it must be one of {', '.join(GROUPS)}.", param="by")
-        try:
-            place = zone(timezone)
-        except ValueError as error:
-            raise InvalidField(f"timezone: {error}.", param="timezone") from None
-        with self._database.read() as session:
-            # Days of another zone cut through the roll-up's, which are UTC's.
-            utc_days = group != "day" or timezone == "UTC"
-            rolled = self._rolled_days(session, since, until) if utc_days else []
-            sums: dict[str, UsageSums] = {}
-            for row in self._from_roll_up(session, group, rolled):
-                self._add(group, row, sums)
-            for begin, end in _gaps(rolled, since, until):
-                if group == "day":
-                    self._add_days(session, begin, end, place, sums)
-                    continue
-                for row in _from_ledger(session, _column(LedgerRecord, group), begin, end):
-                    self._add(group, row, sums)
-        return dict(sorted(sums.items()))
+        place = zone_named(timezone)
+        # Days of another zone cut through the roll-up's, which are UTC's.
+        utc_days = group != "day" or timezone == "UTC"
+        asked = _Question(group, since, until, place, teams, utc_days)
+        return self._searches.ask(asked.answer)
 
-    def _rolled_days(self, session: Session, since: datetime | None, until: datetime | None) -> list[date]:
+    def page(
+        self,
+        group: str,
+        limit: int,
+        after: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        timezone: str = "UTC",
+        team_id: str | None = None,
+        by: Actor,
+    ) -> Page[dict[str, Any]]:
+        """The same as rows, in pages; `after` is the group of the row before, "" one as any other."""
+        sums = self.by(group, since=since, until=until, timezone=timezone, team_id=team_id, by=by)
+        names = [name for name in sums if after is None or name > after]
+        rows = [{group: name, **sums[name].shown()} for name in names[: limit + 1]]
+        return page_of(rows, limit, lambda row: str(row[group]))
+
+
+@dataclass(slots=True)
+class _Question:
+    group: str
+    since: datetime | None
+    until: datetime | None
+    place: ZoneInfo
+    teams: frozenset[str] | None
+    rolled_days: bool
+    sums: dict[str, UsageSums] = field(default_factory=dict)
+
+    def answer(self, session: Session) -> dict[str, UsageSums]:
+        rolled = self._rolled_days(session) if self.rolled_days else []
+        for row in self._from_roll_up(session, rolled):
+            self._add(row)
+        for begin, end in _gaps(rolled, self.since, self.until):
+            if self.group == "day":
+                self._add_days(session, begin, end)
+                continue
+            for row in self._from_ledger(session, _column(LedgerRecord, self.group), begin, end):
+                self._add(row)
+        return dict(sorted(self.sums.items()))
+
+    def _rolled_days(self, session: Session) -> list[date]:
         days = session.scalars(select(RolledDayRecord.day).order_by(RolledDayRecord.day))
         return [
             day
             for day in days
-            if (since is None or _midnight(day) >= since) and (until is None or _midnight(day) + _DAY <= until)
+            if (self.since is None or _midnight(day) >= self.since)
+            and (self.until is None or _midnight(day) + _DAY <= self.until)
         ]
 
-    def _from_roll_up(self, session: Session, group: str, days: list[date]) -> Sequence[Row[Any]]:
+    def _from_roll_up(self, session: Session, days: list[date]) -> Sequence[Row[Any]]:
         if not days:
             return []
-        table = DailyUsageRecord
-        column = table.day if group == "day" else _column(table, group)
+        table = DailyEndUserUsageRecord if self.group == "end_user" else DailyUsageRecord
+        column = table.day if self.group == "day" else _column(table, self.group)
         sums = [func.sum(getattr(table, one.name)) for one in fields(UsageSums)]
-        wanted = select(column, *sums).where(table.day >= days[0], table.day <= days[-1])
+        wanted = select(column, *sums).where(table.day >= days[0], table.day <= days[-1], *self._of_teams(table))
         return session.execute(wanted.group_by(column)).all()
 
-    def _add(self, group: str, row: Row[Any], sums: dict[str, UsageSums]) -> None:
-        """A call is in the sums of each of its tags; of no person or without tags, it is in the sums of ""."""
-        names = split(row[0]) or ("",) if group == "tag" else (str(row[0] or ""),)
-        for name in names:
-            sums.setdefault(name, UsageSums()).add(row[1:])
+    def _from_ledger(
+        self, session: Session, column: Any, begin: datetime | None, end: datetime | None
+    ) -> Sequence[Row[Any]]:
+        wanted = select(column if column is not None else func.count(), *sums_of_ledger())
+        wanted = wanted.where(*_between(begin, end), *self._of_teams(LedgerRecord))
+        return session.execute(wanted if column is None else wanted.group_by(column)).all()
 
-    def _add_days(
-        self,
-        session: Session,
-        begin: datetime | None,
-        end: datetime | None,
-        place: Any,
-        sums: dict[str, UsageSums],
-    ) -> None:
+    def _of_teams(self, table: Any) -> list[ColumnElement[bool]]:
+        return [] if self.teams is None else [table.team_id.in_(sorted(self.teams))]
+
+    def _add(self, row: Row[Any]) -> None:
+        """A call is in the sums of each of its tags; of no person or without tags, it is in the sums of ""."""
+        names = split(row[0]) or ("",) if self.group == "tag" else (str(row[0] or ""),)
+        for name in names:
+            self.sums.setdefault(name, UsageSums()).add(row[1:])
+
+    def _add_days(self, session: Session, begin: datetime | None, end: datetime | None) -> None:
         """By local day, one query a day: each side of a clock change is cut where its midnight is."""
         bounds = select(func.min(LedgerRecord.booked_at), func.max(LedgerRecord.booked_at))
-        first, last = cast(
-            "tuple[datetime | None, datetime]", session.execute(bounds.where(*_between(begin, end))).one()
-        )
+        bounds = bounds.where(*_between(begin, end), *self._of_teams(LedgerRecord))
+        first, last = cast("tuple[datetime | None, datetime]", session.execute(bounds).one())
         if first is None:
             return
-        day, final = first.astimezone(place).date(), last.astimezone(place).date()
+        day, final = first.astimezone(self.place).date(), last.astimezone(self.place).date()
         while day <= final:
-            start = datetime(day.year, day.month, day.day, tzinfo=place)
+            start = datetime(day.year, day.month, day.day, tzinfo=self.place)
             following = day + timedelta(days=1)
-            stop = datetime(following.year, following.month, following.day, tzinfo=place)
+            stop = datetime(following.year, following.month, following.day, tzinfo=self.place)
             lower = max(start, begin) if begin else start
             upper = min(stop, end) if end else stop
-            for row in _from_ledger(session, None, lower, upper):
+            for row in self._from_ledger(session, None, lower, upper):
                 if row[0]:
-                    sums.setdefault(day.isoformat(), UsageSums()).add(row[1:])
+                    self.sums.setdefault(day.isoformat(), UsageSums()).add(row[1:])
             day = following
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The time zone of this name. InvalidField names `timezone`."""
+    try:
+        return zone(name)
+    except ValueError as error:
+        raise InvalidField(f"timezone: {error}.", param="timezone") from None
+
+
+def _teams(by: Actor, team_id: str | None) -> frozenset[str] | None:
+    """The teams whose money they may see, or the one that is asked about; None for all."""
+    if team_id is not None:
+        by.require_in(team_id, Right.VIEW_MONEY, no_team(team_id))
+        return frozenset({team_id})
+    seen = by.teams_with(Right.VIEW_MONEY)
+    if seen is not None and not seen:
+        by.require(Right.VIEW_MONEY)
+    return seen
 
 
 _DAY = timedelta(days=1)
@@ -138,20 +210,9 @@ def sums_of_ledger() -> list[ColumnElement[Any]]:
     ]
 
 
-def _column(table: type[LedgerRecord | DailyUsageRecord], group: str) -> Any:
-    return {
-        "key": table.key_id,
-        "user": table.user_id,
-        "team": table.team_id,
-        "model": table.model,
-        "provider": table.provider,
-        "tag": table.tags,
-    }[group]
-
-
-def _from_ledger(session: Session, column: Any, begin: datetime | None, end: datetime | None) -> Sequence[Row[Any]]:
-    wanted = select(column if column is not None else func.count(), *sums_of_ledger()).where(*_between(begin, end))
-    return session.execute(wanted if column is None else wanted.group_by(column)).all()
+def _column(table: Any, group: str) -> Any:
+    names = {"key": "key_id", "user": "user_id", "team": "team_id", "tag": "tags"}
+    return getattr(table, names.get(group, group))
 
 
 def _between(begin: datetime | None, end: datetime | None) -> list[ColumnElement[bool]]:

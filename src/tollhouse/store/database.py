@@ -158,6 +158,10 @@ class Database:
         )
         return engine.execution_options(begin="IMMEDIATE", lock_wait_seconds=0.25)
 
+    def searching_engine(self) -> Engine:
+        """An engine whose connections are made for one question each, in whatever thread asks it."""
+        return self._engine(pool=NullPool)
+
     def now(self, session: Session | Connection) -> datetime:
         """The database's time: on PostgreSQL that of the transaction's start."""
         if self.dialect == "sqlite":

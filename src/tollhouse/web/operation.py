@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import aniso8601
 from flask import Response, request
@@ -13,6 +14,7 @@ from flask_restx import Namespace
 
 from tollhouse.domain.actor import Actor, Person
 from tollhouse.domain.errors import Changed, InvalidField
+from tollhouse.domain.money import nanos_from_usd
 from tollhouse.domain.page import Page
 from tollhouse.web import tokens
 from tollhouse.web.gate import services
@@ -70,10 +72,22 @@ class Asked:
     def address(self) -> str:
         return request.remote_addr or ""
 
-    def moment(self, field: str) -> datetime | None:
-        """A field of the body or the query that is an ISO 8601 moment. InvalidField names it."""
-        text = self.body.get(field, self.query.get(field))
-        return None if text is None else moment_from(text, field)
+    def moment(self, field: str, place: ZoneInfo | None = None) -> datetime | None:
+        """A field of the body or the query that is an ISO 8601 moment; `place` is where one is that does not say it.
+        InvalidField names the field.
+        """
+        text: str | None = self.body.get(field)
+        if text is None and field in self.query:
+            text = self.query[field].replace(" ", "+")  # as which a plus sign arrives that nobody encoded
+        return None if text is None else moment_from(text, field, place)
+
+    def amount(self, field: str) -> int | None:
+        """A field of the query that is an amount of US dollars, in nano-dollars. InvalidField names it."""
+        text = self.query.get(field)
+        try:
+            return None if text is None else nanos_from_usd(text)
+        except ValueError as error:
+            raise InvalidField(f"{field}: {error}.", param=field) from None
 
     @property
     def _known(self) -> tokens.SignedIn:
@@ -148,14 +162,18 @@ def unless_changed(show: Callable[[T], Document] = shown) -> Callable[[T], None]
     return check
 
 
-def moment_from(text: str, field: str) -> datetime:
-    """An ISO 8601 moment with its offset, or a date, which begins in UTC. InvalidField names the field."""
+def moment_from(text: str, field: str, place: ZoneInfo | None = None) -> datetime:
+    """An ISO 8601 moment with its offset, or a date, which begins in UTC; where `place` is given, dates begin there,
+    and no moment needs an offset. InvalidField names the field.
+    """
     try:
         if "T" in text:
             moment: datetime = aniso8601.parse_datetime(text)
         else:
             day = aniso8601.parse_date(text)
-            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            moment = datetime(day.year, day.month, day.day, tzinfo=place or UTC)
+        if moment.tzinfo is None and place is not None:
+            moment = moment.replace(tzinfo=place)
         if moment.tzinfo is None or not 1970 <= moment.year <= 9998:
             raise ValueError
         return moment.astimezone(UTC)

@@ -5,11 +5,14 @@ A new route needs an entry here, and its lines in `rights.txt`: the walks say so
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
 from tests.integration.api.management import PASSWORD, Management
+from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.rights import Role
+from tollhouse.store.records import LedgerRecord
 
 _number = count()
 
@@ -38,6 +41,20 @@ def _key(api: Management, team: str) -> str:
 
 def _member(api: Management, team: str) -> str:
     return api.services.users.create(_email(), PASSWORD, role=Role.VIEWER, team_id=team).user.id
+
+
+def _call(api: Management, team: str) -> str:
+    """A booked call's id."""
+    now = datetime.now(UTC)
+    row = LedgerRecord(
+        id=new_id("led"), kind="call", request_id=new_id("req"), attempt=1, booked_at=now, started_at=now, team_id=team,
+        key_id="key_walk", model="m", provider="p", upstream_model="m", format="chat", streamed=False, status=200,
+        outcome="ok", attempts=1, input_tokens=1, cache_read_tokens=0, cache_write_tokens=0, output_tokens=1,
+        reasoning_tokens=0, estimated=False, cost=1, latency_us=1,
+    )  # fmt: skip
+    with api.services.database.write() as session:
+        session.add(row)
+    return row.request_id
 
 
 def _team(api: Management) -> str:
@@ -84,6 +101,9 @@ OPERATIONS: dict[str, Maker] = {
     "PATCH /api/keys/<id>": lambda api, team: Request(f"/keys/{_key(api, team)}", {"name": "new"}, of_team=True),
     "DELETE /api/keys/<id>": lambda api, team: Request(f"/keys/{_key(api, team)}", of_team=True),
     "POST /api/keys/<id>/rotate": lambda api, team: Request(f"/keys/{_key(api, team)}/rotate", {}, of_team=True),
+    "GET /api/usage": lambda api, team: Request(f"/usage?team_id={team}", of_team=True),
+    "GET /api/requests": lambda api, team: Request(f"/requests?team_id={team}", of_team=True),
+    "GET /api/requests/<id>": lambda api, team: Request(f"/requests/{_call(api, team)}", of_team=True),
     "GET /api/audit": lambda api, team: Request("/audit"),
 }
 

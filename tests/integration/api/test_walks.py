@@ -66,7 +66,7 @@ def test_what_is_of_another_team_is_not_there(api: Management, route: str) -> No
         body = request.body
         if body and "team_id" in body:
             body = {**body, "team_id": NOWHERE}
-        path = re.sub(r"(key|team|usr)_[0-9a-z]{26}", r"\1_" + "0" * 26, request.path)
+        path = re.sub(r"(key|team|usr|req)_[0-9a-z]{26}", r"\1_" + "0" * 26, request.path)
         ghost = api.ask(route.partition(" ")[0], path, token, body)
         shapes = [re.sub(r"_[0-9a-z]{26}", "_ID", one.get_data(as_text=True)) for one in (answer, ghost)]
         assert shapes[0] == shapes[1], "what is not there at all must look the same"

@@ -18,11 +18,12 @@ from tollhouse.services.roll_up import SETTLE_MARGIN, RollUp
 from tollhouse.services.usage import GROUPS, UsageReport, UsageSums
 from tollhouse.store.database import Database
 from tollhouse.store.records import DailyUsageRecord, LedgerRecord, RolledDayRecord
+from tollhouse.store.searches import Searches
 
 
 @pytest.fixture
 def usage(database: Database) -> UsageReport:
-    return UsageReport(database)
+    return UsageReport(Searches(database))
 
 
 @pytest.fixture
@@ -224,6 +225,7 @@ def _random_row(chance: random.Random, moment: datetime) -> LedgerRecord:
         team_id=chance.choice("tu"),
         user_id=chance.choice([None, "v", "w"]),
         tags=joined(chance.choice([(), ("x",), ("x", "y")])),
+        end_user=chance.choice([None, "e", "f"]),
         model=chance.choice("mno"),
         provider=chance.choice("pq"),
         upstream_model="m",
@@ -261,6 +263,7 @@ def _by_hand(
             "provider": [row.provider],
             "tag": row.tags.strip(",").split(","),
             "day": [day],
+            "end_user": [row.end_user or ""],
         }
         for name in names[group]:
             sums.setdefault(name, UsageSums()).add(

@@ -21,6 +21,7 @@ from tollhouse.store.database import Database
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.records import HoldRecord, LeaseRecord
+from tollhouse.store.searches import Searches
 
 PRICES = Prices(1_000_000, 1_000_000, 1_000_000, 2_000_000)
 
@@ -158,7 +159,7 @@ def test_a_process_that_only_seemed_dead_corrects_what_was_booked_for_it_once(da
     assert (call.kind, call.cost, correction.kind, correction.cost) == ("call", 10, "adjustment", 110)
     assert call.input_tokens + correction.input_tokens == 1
     assert sums(database) == (120, 0)
-    usage = UsageReport(database).by("key")[key]
+    usage = UsageReport(Searches(database)).by("key")[key]
     assert (usage.requests, usage.cost) == (1, 120)
 
 

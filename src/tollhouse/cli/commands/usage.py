@@ -16,7 +16,7 @@ from tollhouse.domain.periods import zone
 if TYPE_CHECKING:
     from tollhouse.services.usage import UsageSums
 
-GROUPS = ("key", "user", "team", "model", "provider", "tag", "day")
+GROUPS = ("key", "user", "team", "model", "provider", "tag", "day", "end_user")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -90,15 +90,7 @@ def _replay(*, as_json: bool) -> None:
 
 
 def _row(group: str, name: str, sums: "UsageSums") -> dict[str, Any]:
-    return {
-        group: name,
-        "requests": sums.requests,
-        "input_tokens": sums.input_tokens + sums.cache_read_tokens + sums.cache_write_tokens,
-        "cached_tokens": sums.cache_read_tokens,
-        "output_tokens": sums.output_tokens,
-        "cost_usd": usd(sums.cost),
-        "unpriced_requests": sums.unpriced,
-    }
+    return {group: name, **sums.shown()}
 
 
 def _placed(moment: datetime | None, place: ZoneInfo) -> datetime | None:

@@ -26,6 +26,7 @@ _ATTEMPT_COLUMNS = (
     "team_id",
     "user_id",
     "tags",
+    "end_user",
 )
 HOLD_COLUMNS = ("id", "instance_id", "amount", "input_bound", "taken", "held_at", "checkpoint", *_ATTEMPT_COLUMNS)
 ENTRY_COLUMNS = (
@@ -122,6 +123,7 @@ def _attempt_values(attempt: Attempt, stored: Stored) -> Values:
         attempt.team_id,
         attempt.user_id,
         joined(attempt.tags),
+        attempt.end_user,
     )
 
 

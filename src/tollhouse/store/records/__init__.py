@@ -7,7 +7,7 @@ from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
 from tollhouse.store.records.budget_alert import BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
-from tollhouse.store.records.daily_usage import DailyUsageRecord, RolledDayRecord
+from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
@@ -34,6 +34,7 @@ __all__ = [
     "ChangeCounterRecord",
     "ConversationItemRecord",
     "ConversationRecord",
+    "DailyEndUserUsageRecord",
     "DailyUsageRecord",
     "HoldRecord",
     "LeaseRecord",

@@ -30,6 +30,23 @@ class DailyUsageRecord(Base):
     unpriced: Mapped[int] = mapped_column(BigInteger)
 
 
+class DailyEndUserUsageRecord(Base):
+    """The same by whom calls were made for: apart, as there may be as many of them as calls. "" is nobody named."""
+
+    __tablename__ = "daily_end_user_usage"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    team_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    end_user: Mapped[str] = mapped_column(String(256), primary_key=True)
+    requests: Mapped[int] = mapped_column(BigInteger)
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_read_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_write_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[int] = mapped_column(BigInteger)
+    unpriced: Mapped[int] = mapped_column(BigInteger)
+
+
 class RolledDayRecord(Base):
     """A UTC day that is added up for good: what is read from `daily_usage`, not from the ledger."""
 

@@ -32,6 +32,7 @@ class HoldRecord(Base):
     team_id: Mapped[str] = mapped_column(String(40), default=DEFAULT_TEAM)
     user_id: Mapped[str | None] = mapped_column(String(40))
     tags: Mapped[str] = mapped_column(String(1100), default="")
+    end_user: Mapped[str | None] = mapped_column(String(256))
     amount: Mapped[int] = mapped_column(BigInteger)
     input_bound: Mapped[int]
     taken: Mapped[dict[str, int]] = mapped_column(Document)

@@ -14,13 +14,14 @@ class LedgerRecord(Base):
     `cost` is nano-dollars and prices are nano-dollars per million tokens; NULL where no price was
     known. `units` are thousandths of what the format counts beside tokens, `unit_price` is per million of these.
     Reports go by `booked_at`, the database's time, so that a day that is over stays as it is.
-    `tags` are joined as in `domain/tags.py`.
+    `tags` are joined as in `domain/tags.py`. `end_user` is whom the caller named as the one it calls for.
     """
 
     __tablename__ = "ledger"
     __table_args__ = (
         Index("ix_ledger_booked_at", "booked_at"),
         Index("ix_ledger_key", "key_id", "booked_at"),
+        Index("ix_ledger_team", "team_id", "booked_at"),
         Index("uq_ledger_attempt", "request_id", "attempt", "kind", unique=True),
     )
 
@@ -33,6 +34,7 @@ class LedgerRecord(Base):
     team_id: Mapped[str] = mapped_column(String(40), default=DEFAULT_TEAM)
     user_id: Mapped[str | None] = mapped_column(String(40))
     tags: Mapped[str] = mapped_column(String(1100), default="")
+    end_user: Mapped[str | None] = mapped_column(String(256))
     key_id: Mapped[str] = mapped_column(String(40))
     model: Mapped[str] = mapped_column(String(200))
     provider: Mapped[str] = mapped_column(String(100))
