@@ -24,6 +24,7 @@ from tollhouse.services.declaration.budgets import BudgetsSection
 from tollhouse.services.declaration.declaration import Declaration
 from tollhouse.services.declaration.models import ModelsSection
 from tollhouse.services.declaration.providers import ProvidersSection
+from tollhouse.services.declaration.routes import RoutesSection
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
 from tollhouse.services.inference import Inference
@@ -37,6 +38,7 @@ from tollhouse.services.recovery import Recovery
 from tollhouse.services.replay import Replay
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
+from tollhouse.services.routes import Routes
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings, variable
@@ -125,6 +127,17 @@ class Services(People):
         return Models(self.database)
 
     @cached_property
+    def routes(self) -> Routes:
+        return Routes(self.database)
+
+    @cached_property
+    def snapshot(self) -> CatalogueReader:
+        """The catalogue as it is now, for who makes no calls."""
+        catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
+        catalogue.refresh()
+        return catalogue
+
+    @cached_property
     def budgets(self) -> Budgets:
         return Budgets(self.database)
 
@@ -141,6 +154,7 @@ class Services(People):
         sections = (
             ProvidersSection(self.providers, variable),
             ModelsSection(self.models),
+            RoutesSection(self.routes, self.models),
             BudgetsSection(self.budgets),
         )
         return Declaration(self.database, sections)
