@@ -24,6 +24,7 @@ from tollhouse.services.declaration.budgets import BudgetsSection
 from tollhouse.services.declaration.declaration import Declaration
 from tollhouse.services.declaration.models import ModelsSection
 from tollhouse.services.declaration.providers import ProvidersSection
+from tollhouse.services.declaration.routes import RoutesSection
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
 from tollhouse.services.inference import Inference
@@ -38,6 +39,7 @@ from tollhouse.services.replay import Replay
 from tollhouse.services.requests import RequestLog
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
+from tollhouse.services.routes import Routes
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings, variable
@@ -129,6 +131,17 @@ class Services(People):
         return Models(self.database)
 
     @cached_property
+    def routes(self) -> Routes:
+        return Routes(self.database)
+
+    @cached_property
+    def snapshot(self) -> CatalogueReader:
+        """The catalogue as it is now, for who makes no calls."""
+        catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
+        catalogue.refresh()
+        return catalogue
+
+    @cached_property
     def budgets(self) -> Budgets:
         return Budgets(self.database)
 
@@ -145,6 +158,7 @@ class Services(People):
         sections = (
             ProvidersSection(self.providers, variable),
             ModelsSection(self.models),
+            RoutesSection(self.routes, self.models),
             BudgetsSection(self.budgets),
         )
         return Declaration(self.database, sections)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from tollhouse.domain.call import Facts, Unit
 from tollhouse.domain.limits import Limit
@@ -42,13 +43,24 @@ class Manners:
     breakpoints: bool = False
 
 
+Strategy = Literal["ordered", "weighted", "least_busy", "lowest_latency", "cheapest"]
+"""How those of one priority are put in order."""
+Sticky = Literal["session", "user", "key"]
+"""By what a caller's calls stay at one deployment."""
+Capability = Literal["images", "audio", "tools", "schema"]
+"""What a call may need that not every model has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One model at one host: what a call can be sent to. `tariff` is None where no price is known.
+    """One model at one host, a deployment: what a call can be sent to. `tariff` is None where no price is known.
 
     `context_window`, `max_output` are in tokens, None where the catalogue does not know. `media_tariff` is that
     of the tokens of calls that have a unit, where images and sound cost more than text; `unit_prices` are by unit,
     in nano-dollars per million thousandths.
+
+    `deployment` is the id by which it is watched; the lowest `priority` goes first, and `weight` says how often it is
+    the first of those. `lacks` is what the catalogue says that it cannot do. `limit` is its own.
     """
 
     model: str
@@ -61,6 +73,11 @@ class Target:
     formats: frozenset[str] = frozenset()
     media_tariff: Tariff | None = None
     unit_prices: Mapping[Unit, int] = field(default_factory=dict)
+    deployment: str = ""
+    weight: int = 1
+    priority: int = 0
+    lacks: frozenset[Capability] = frozenset()
+    limit: Limit | None = None
 
     def rates(self, facts: Facts) -> Rates:
         """What such a call is priced by here."""
@@ -75,11 +92,71 @@ _FREE = Rates(FREE)
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """Targets between which a strategy chooses: all are tried before the next stage is."""
+
+    targets: tuple[Target, ...]
+    strategy: Strategy = "ordered"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """All that a model's name stands for: its own deployments by priority, then those of its fallbacks.
+
+    `name` is what it is limited and booked as, whatever alias it was called by. What a provider refuses as too long,
+    or for what it says, goes to the stages that are for that.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    sticky: Sticky | None = None
+    for_longer: tuple[Stage, ...] = ()
+    for_refused: tuple[Stage, ...] = ()
+    lone: Target | None = None
+    """The target, where there is one and no more: then there is nothing to put in order."""
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        stages: tuple[Stage, ...],
+        sticky: Sticky | None = None,
+        for_longer: tuple[Stage, ...] = (),
+        for_refused: tuple[Stage, ...] = (),
+    ) -> "Route":
+        """The stages have at least one target."""
+        targets = [target for stage in stages for target in stage.targets]
+        return cls(name, stages, sticky, for_longer, for_refused, targets[0] if len(targets) == 1 else None)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All of them, as they are listed."""
+        return tuple([target for stage in self.stages for target in stage.targets])
+
+
+class Wildcard(Protocol):
+    """A name that ends in `*`, and stands for all that begin like it."""
+
+    name: str
+
+    def route(self, asked: str) -> Route | None:
+        """What the name that was asked for stands for; None where it does not begin so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Every route at one version of the database. A call uses one catalogue from start to end."""
 
     version: int
-    routes: Mapping[str, tuple[Target, ...]]
+    routes: Mapping[str, Route]
+    """By name, and by each alias."""
     created: Mapping[str, int]
     """Unix seconds at which each model was added, as `/v1/models` shows it."""
     limits: Mapping[Scope, Limit] = field(default_factory=dict)
+    wildcards: tuple[Wildcard, ...] = ()
+    """The longest first."""
+
+    def route(self, name: str) -> Route | None:
+        if (route := self.routes.get(name)) is not None:
+            return route
+        return next((route for wildcard in self.wildcards if (route := wildcard.route(name)) is not None), None)

@@ -7,6 +7,7 @@ Reply.close()     settle
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.call import Call
@@ -21,15 +22,16 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.domain.ports import Exchange, Ledger, Outgoing, Outside, Upstreams, at_once
 from tollhouse.domain.principal import Principal
-from tollhouse.domain.routes import Catalogue, Target
+from tollhouse.domain.routes import Catalogue, Route, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import Admission, Admitted
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.limiting import Allowance, Limiting
 from tollhouse.services.reply import CLIENT_GONE, Reply
-from tollhouse.services.routing import candidates
+from tollhouse.services.routing import candidates, route_of
 from tollhouse.services.settlement import NOTHING, Booking
 from tollhouse.services.translation import Choice, Wording, dialect_of, word
+from tollhouse.services.vitals import Watch
 from tollhouse.wire import json_text
 from tollhouse.wire.host_error import read_host_error
 
@@ -56,6 +58,7 @@ class Inference:
     ) -> None:
         """`outside` translates large bodies."""
         self._catalogue = catalogue
+        self._watch = Watch()
         self._limiting = limiting
         self._admission = admission
         self._ledger = ledger
@@ -66,10 +69,10 @@ class Inference:
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
         catalogue = self._catalogue.current
-        targets = _candidates(catalogue, principal, call)
+        route, targets = self._route(catalogue, principal, call)
         run = self._outside if call.facts.size >= json_text.LARGE else at_once
         choices = run(lambda: word(call, targets, self._upstreams.manners))
-        admitted, allowance = self._admit(principal, call, choices, catalogue)
+        admitted, allowance = self._admit(principal, _booked_as(call, route.name), choices, catalogue)
         booking = Booking(self._ledger, admitted, choices[0][0], allowance)
         try:
             return self._send(call, choices, admitted, booking)
@@ -83,6 +86,15 @@ class Inference:
         except BaseException:
             booking.settle(booking.known_usage(), 500, "internal_error")
             raise
+
+    def _route(self, catalogue: Catalogue, principal: Principal, call: Call) -> tuple[Route, Sequence[Target]]:
+        try:
+            route = route_of(catalogue, principal, call.facts.model)
+        except UnknownModel:
+            if catalogue.version < 0:
+                raise Unavailable("This gateway has not read its catalogue yet. Try again.", retry_after=1) from None
+            raise
+        return route, candidates(route, principal, call, self._watch)
 
     def _admit(
         self, principal: Principal, call: Call, choices: Sequence[Choice], catalogue: Catalogue
@@ -159,19 +171,15 @@ class Inference:
         return reply
 
 
+def _booked_as(call: Call, model: str) -> Call:
+    """The call by the name that limits, budgets and the ledger know: not an alias, nor what a star stands for."""
+    return call if call.facts.model == model else replace(call, facts=replace(call.facts, model=model))
+
+
 def _let_go(call: Call, said: Call, left: int) -> None:
     """Of a body that nobody will be sent again, however long its reply takes."""
     said.let_go(left)
     call.let_go(left)
-
-
-def _candidates(catalogue: Catalogue, principal: Principal, call: Call) -> Sequence[Target]:
-    try:
-        return candidates(catalogue, principal, call)
-    except UnknownModel:
-        if catalogue.version < 0:
-            raise Unavailable("This gateway has not read its catalogue yet. Try again.", retry_after=1) from None
-        raise
 
 
 def _expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]) -> str:

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from tollhouse.domain.errors import Conflict, InvalidField, NotFound
 from tollhouse.domain.identifiers import new_id
-from tollhouse.services.naming import check_name, check_slug
+from tollhouse.services.deployment_terms import check_prices
+from tollhouse.services.fallbacks import check_name_is_free, check_no_loop, fallback_users
+from tollhouse.services.naming import check_model_name, check_name, upstream_name
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import ModelRecord, ProviderRecord
 
-DEAREST = 10**15
-"""The highest unit price: what the longest prompt costs must still be a 64-bit number of nano-dollars."""
 DEAREST_UNIT = 10**12
 
 
@@ -61,10 +61,9 @@ class Models:
 
     def add(self, new: NewModel) -> Model:
         """Raises Conflict when the name is taken, NotFound for the provider, InvalidField for the rest."""
-        new = replace(new, name=check_slug(new.name, "name", 200))
+        new = replace(new, name=check_model_name(new.name))
         with self._database.write() as session:
-            if session.scalar(select(ModelRecord.id).where(ModelRecord.name == new.name)):
-                raise Conflict(f"There is a model {new.name!r} already; choose another name.", param="name")
+            check_name_is_free(session, new.name)
             provider = _provider(session, new.provider)
             _check(session, new)
             row = self._row(session, new, provider)
@@ -74,14 +73,18 @@ class Models:
 
     def change(self, name: str, new: NewModel) -> Model:
         """The model of this name becomes all that `new` says. Raises NotFound, Conflict, InvalidField."""
-        new = replace(new, name=check_slug(new.name, "name", 200))
+        new = replace(new, name=check_model_name(new.name))
         with self._database.write() as session:
             row = _named(session, name)
-            if new.name != name and session.scalar(select(ModelRecord.id).where(ModelRecord.name == new.name)):
-                raise Conflict(f"There is a model {new.name!r} already; choose another name.", param="name")
+            if new.name != name:
+                check_name_is_free(session, new.name)
             provider = _provider(session, new.provider)
             _check(session, new)
-            row.name, row.provider_id, row.upstream_model = new.name, provider.id, new.upstream_model or new.name
+            row.name, row.provider_id, row.upstream_model = (
+                new.name,
+                provider.id,
+                new.upstream_model or upstream_name(new.name),
+            )
             row.input_price, row.output_price = new.input_price, new.output_price
             row.context_window, row.max_output, row.fallbacks = new.context_window, new.max_output, list(new.fallbacks)
             announce(session)
@@ -91,9 +94,8 @@ class Models:
         """Calls for it are 404 from then on. Raises NotFound, and Conflict while another model falls back on it."""
         with self._database.write() as session:
             row = _named(session, name)
-            for other in session.scalars(select(ModelRecord)):
-                if name in other.fallbacks and other.name != name:
-                    raise Conflict(f"The model {other.name!r} falls back on {name!r}: change that first.", param="name")
+            for other in fallback_users(session, name):
+                raise Conflict(f"The model {other!r} falls back on {name!r}: change that first.", param="name")
             session.delete(row)
             announce(session)
 
@@ -123,7 +125,7 @@ class Models:
             id=new_id("mdl"),
             name=new.name,
             provider_id=provider.id,
-            upstream_model=new.upstream_model or new.name,
+            upstream_model=new.upstream_model or upstream_name(new.name),
             input_price=new.input_price,
             output_price=new.output_price,
             unit_price=new.unit_price,
@@ -132,6 +134,9 @@ class Models:
             fallbacks=list(new.fallbacks),
             created_at=self._database.now(session),
         )
+
+
+_FALLBACKS = select(ModelRecord.name, ModelRecord.fallbacks)
 
 
 def _named(session: Session, name: str) -> ModelRecord:
@@ -149,23 +154,16 @@ def _provider(session: Session, name: str) -> ProviderRecord:
 
 
 def _check(session: Session, new: NewModel) -> None:
-    if (new.input_price is None) != (new.output_price is None):
-        missing = "output-price" if new.output_price is None else "input-price"
-        raise InvalidField(f"{missing}: give both prices, or neither to take the published ones.", param=missing)
-    for field, price in (("input-price", new.input_price), ("output-price", new.output_price)):
-        if price is not None and not 0 <= price <= DEAREST:
-            raise InvalidField(f"{field}: it must be from 0 to 1000000 USD per million tokens.", param=field)
+    check_prices(new.input_price, new.output_price, new.context_window, new.max_output)
     if new.unit_price is not None and not 0 <= new.unit_price <= DEAREST_UNIT:
         raise InvalidField("unit-price: it must be from 0 to 1000 USD.", param="unit-price")
-    for field, value in (("context-window", new.context_window), ("max-output", new.max_output)):
-        if value is not None and not 0 < value < 2**31:
-            raise InvalidField(f"{field}: it must be a number of tokens from 1 up.", param=field)
     if new.upstream_model:
         check_name(new.upstream_model, "upstream-model", 200)
-    known = set(session.scalars(select(ModelRecord.name)))
+    known = {name: tuple(fallbacks) for name, fallbacks in session.execute(_FALLBACKS)}
     for name in new.fallbacks:
         if name not in known or name == new.name:
             raise InvalidField(f"fallback: there is no other model {name!r}.", param="fallback")
+    check_no_loop(new.name, {**known, new.name: tuple(new.fallbacks)})
 
 
 def _shown(row: ModelRecord, provider: str) -> Model:

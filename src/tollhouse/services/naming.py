@@ -29,6 +29,21 @@ def check_slug(name: str, field: str, longest: int = 100) -> str:
     return name
 
 
+def check_model_name(name: str) -> str:
+    """The name of a model, which may end in `*`, as `openai/*`: it then stands for all that begin so."""
+    slug = name.strip().removesuffix("*")
+    if slug == name.strip():
+        return check_slug(name, "name", 200)
+    if not slug:
+        raise InvalidField("name: before the * there must be something, as in openai/*.", param="name")
+    return f"{check_slug(slug, 'name', 199)}*"
+
+
+def upstream_name(name: str) -> str:
+    """What a model is called at its host where nobody says: as it is here, or what the star stands for."""
+    return "*" if name.endswith("*") else name
+
+
 def check_email(email: str, field: str = "email") -> str:
     """An e-mail address as it is kept, in small letters. InvalidField names the field."""
     email = email.strip().lower()

@@ -16,7 +16,7 @@ from tollhouse.domain.routes import Host
 from tollhouse.services.naming import check_slug
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
-from tollhouse.store.records import ModelRecord, ProviderRecord
+from tollhouse.store.records import DeploymentRecord, ModelRecord, ProviderRecord
 
 LONGEST_URL = 2000
 
@@ -108,6 +108,12 @@ class Providers:
         with self._database.write() as session:
             row = self._named(session, name)
             model = session.scalar(select(ModelRecord.name).where(ModelRecord.provider_id == row.id).limit(1))
+            model = model or session.scalar(
+                select(ModelRecord.name)
+                .join(DeploymentRecord, DeploymentRecord.model_id == ModelRecord.id)
+                .where(DeploymentRecord.provider_id == row.id)
+                .limit(1)
+            )
             if model:
                 raise Conflict(
                     f"The provider {name!r} is used by the model {model!r}: remove that first.", param="name"

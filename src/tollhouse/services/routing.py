@@ -1,32 +1,88 @@
-"""From a model's name to the targets that a call may be sent to, in order. Pure, over a snapshot."""
+"""From a model's name to the targets that a call may be sent to, in order. Pure, over a snapshot and what was seen."""
 
 import difflib
+from collections.abc import Sequence
 
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import Forbidden, UnknownModel, Unsupported
 from tollhouse.domain.principal import Principal
-from tollhouse.domain.routes import Catalogue, Target
+from tollhouse.domain.routes import Catalogue, Route, Stage, Target
+from tollhouse.services.requirements import why_not
+from tollhouse.services.strategies import by_stickiness, by_strategy
+from tollhouse.services.vitals import Watch
 from tollhouse.wire import FORMATS, upstream_format
+
+SESSION_HEADER = "x-tollhouse-session"
+"""By it, calls of one conversation stay at one deployment."""
 
 
 def visible_models(catalogue: Catalogue, principal: Principal) -> list[str]:
     """The names that this principal may use, in order."""
-    return [name for name in sorted(catalogue.routes) if principal.may_use(name)]
+    routes = catalogue.routes
+    return [name for name in sorted(routes) if principal.may_use(name) or principal.may_use(routes[name].name)]
 
 
-def candidates(catalogue: Catalogue, principal: Principal, call: Call) -> tuple[Target, ...]:
-    """The targets of a call, first choice first. Raises UnknownModel, Forbidden, Unsupported."""
-    name = call.facts.model
-    route = catalogue.routes.get(name)
+def route_of(catalogue: Catalogue, principal: Principal, name: str) -> Route:
+    """What the name stands for. Raises UnknownModel, Forbidden."""
+    route = catalogue.routes.get(name) or catalogue.route(name)
     if route is None:
         raise UnknownModel(name, difflib.get_close_matches(name, visible_models(catalogue, principal), 3, 0.5))
-    if not principal.may_use(name):
+    if principal.models is not None and not (principal.may_use(name) or principal.may_use(route.name)):
         raise Forbidden(f"This API key may not use the model {name!r}.", param="model")
-    able = tuple(target for target in route if upstream_format(call.format, target.formats) is not None)
+    return route
+
+
+def candidates(route: Route, principal: Principal, call: Call, watch: Watch) -> tuple[Target, ...]:
+    """The targets of a call, first choice first. Raises Unsupported where none can take it."""
+    lone = route.lone
+    if lone is not None:
+        able: Sequence[Target] = (lone,) if why_not(call, lone) is None else ()
+    else:
+        able = in_order(route.stages, route, principal, call, watch)
     if not able:
-        spoken = ", ".join(sorted(route[0].formats)) or "nothing that is known here"
-        raise Unsupported(
-            f"The model {name!r} cannot be called as {FORMATS[call.format].name}: its provider speaks {spoken}.",
+        raise _unsupported(route, call)
+    return tuple(able)
+
+
+def in_order(stages: Sequence[Stage], route: Route, principal: Principal, call: Call, watch: Watch) -> list[Target]:
+    """The able targets of the stages, as they are to be tried."""
+    stays = None if route.sticky is None else sticks_to(route, principal, call)
+    ordered = []
+    for stage in stages:
+        able = [target for target in stage.targets if why_not(call, target) is None]
+        if len(able) > 1:
+            able = by_stickiness(able, stays) if stays else by_strategy(stage.strategy, able, call, watch)
+        ordered += able
+    return ordered
+
+
+def _unsupported(route: Route, call: Call) -> Unsupported:
+    targets = route.targets
+    if all(upstream_format(call.format, target.formats) is None for target in targets):
+        spoken = ", ".join(sorted(targets[0].formats)) or "nothing that is known here"
+        return Unsupported(
+            f"The model {call.facts.model!r} cannot be called as {FORMATS[call.format].name}: its provider speaks "
+            f"{spoken}.",
             param="model",
         )
-    return able
+    reasons = dict.fromkeys(f"{one.host.name} {why_not(call, one)}" for one in targets)
+    problem = Unsupported(
+        f"No provider of the model {call.facts.model!r} can take this call: {'; '.join(reasons)}.", param="model"
+    )
+    if any(" tokens, and the prompt has more" in reason for reason in reasons):
+        problem.code = "context_length_exceeded"
+    return problem
+
+
+def sticks_to(route: Route, principal: Principal, call: Call) -> str | None:
+    """By what the call stays where those before it went; None where it says nothing of the kind."""
+    if route.sticky == "key":
+        return principal.key_id
+    if session := call.headers.get(SESSION_HEADER):
+        return f"{principal.key_id} {session}"
+    if route.sticky == "user":
+        metadata = call.body.get("metadata")
+        user = call.body.get("user") or (metadata.get("user_id") if isinstance(metadata, dict) else None)
+        if isinstance(user, str) and user:
+            return f"{principal.key_id} {user}"
+    return None

@@ -23,7 +23,7 @@ provider = "host"
 input_price = 2
 output_price = 8
 max_output = 4096
-fallbacks = ["small"]
+context_window = 64000
 
 [[budgets]]
 team = "team_default"
@@ -67,7 +67,7 @@ def test_what_is_exported_makes_the_same_again_and_has_no_secret(tollhouse, file
     tollhouse("apply", str(file))
     exported = tollhouse("export").stdout
     assert "sk-planted-canary" not in exported
-    assert tomllib.loads(exported)["models"]["large"]["fallbacks"] == ["small"]
+    assert tomllib.loads(exported)["models"]["small"]["fallbacks"] == ["large"]
     file.write_text(exported)
     assert tollhouse.json("diff", str(file)) == []
     assert tomllib.loads(exported) == tollhouse.json("export")

@@ -91,7 +91,7 @@ def test_a_vendors_key_registers_it_and_its_published_models_without_a_network(
     registered = {model.name for model in services.models.all() if model.provider == "openai"}
     assert registered == set(PublishedPrices().models("openai"))
     assert "gpt-4o" in registered
-    (target,) = services.serve().catalogue.current.routes["gpt-4o"]
+    (target,) = services.serve().catalogue.current.routes["gpt-4o"].targets
     assert target.host.credential == "sk-vendor-secret"
     # Wherever it is, it was set as OpenAI's: their prices hold.
     assert target.tariff is not None
@@ -124,7 +124,7 @@ def test_a_vendors_new_key_replaces_the_one_before(start: Callable[..., Services
     start(openai_api_key="sk-old", openai_base_url=NOWHERE).bootstrap.prepare()
     services = start(openai_api_key="sk-new", openai_base_url=NOWHERE)
     services.bootstrap.prepare()
-    assert services.serve().catalogue.current.routes["gpt-4o"][0].host.credential == "sk-new"
+    assert services.serve().catalogue.current.routes["gpt-4o"].targets[0].host.credential == "sk-new"
 
 
 def test_the_local_model_is_the_one_to_try_where_it_is_served(start: Callable[..., Services]) -> None:
@@ -132,7 +132,7 @@ def test_the_local_model_is_the_one_to_try_where_it_is_served(start: Callable[..
     assert services.bootstrap.prepare("http://127.0.0.1:4321", "local-key").model == LOCAL_MODEL
     # Another start, another port.
     services.bootstrap.prepare("http://127.0.0.1:9876", "other-key")
-    (target,) = services.serve().catalogue.current.routes[LOCAL_MODEL]
+    (target,) = services.serve().catalogue.current.routes[LOCAL_MODEL].targets
     assert (target.host.base_url, target.host.credential) == ("http://127.0.0.1:9876", "other-key")
     assert target.tariff is not None
     assert target.tariff.most(1000, 1000) == 0

@@ -38,8 +38,8 @@ def test_a_route_is_the_model_and_then_its_fallbacks(reader: CatalogueReader, mo
     models.add(NewModel("c", host, "upstream-c"))
     models.add(NewModel("a", host, fallbacks=["c", "b"], context_window=9000, max_output=70))
     reader.refresh()
-    assert [target.upstream_model for target in reader.current.routes["a"]] == ["a", "upstream-c", "b"]
-    first = reader.current.routes["a"][0]
+    assert [target.upstream_model for target in reader.current.routes["a"].targets] == ["a", "upstream-c", "b"]
+    first = reader.current.routes["a"].targets[0]
     assert (first.host.name, first.host.credential) == (host, "sk-upstream")
     assert (first.context_window, first.max_output, first.default_output_cap) == (9000, 70, 70)
     assert abs(reader.current.created["a"] - time.time()) < 60
@@ -51,7 +51,7 @@ def test_prices_of_the_model_go_before_published_ones(
     providers.add("vendor", "openai", "https://api.openai.com/v1")
     models.add(NewModel("gpt-4o", "vendor", input_price=0, output_price=5 * MILLION))
     reader.refresh()
-    assert reader.current.routes["gpt-4o"][0].tariff == Tariff(Prices(0, 0, 0, 5 * MILLION))
+    assert reader.current.routes["gpt-4o"].targets[0].tariff == Tariff(Prices(0, 0, 0, 5 * MILLION))
 
 
 def test_published_prices_are_found_by_what_the_model_is_called_upstream(
@@ -63,17 +63,17 @@ def test_published_prices_are_found_by_what_the_model_is_called_upstream(
     reader.refresh()
     published = PublishedPrices().find("openai", "gpt-4o")
     assert published is not None
-    target = reader.current.routes["ours"][0]
+    target = reader.current.routes["ours"].targets[0]
     assert target.tariff == published.tariff
     assert target.tariff.base.cost(Usage(input=MILLION)) > 0
     assert target.context_window == published.context_window
-    assert reader.current.routes["narrow"][0].context_window == 500
+    assert reader.current.routes["narrow"].targets[0].context_window == 500
 
 
 def test_a_model_that_no_price_list_knows_has_no_price(reader: CatalogueReader, models: Models, host: str) -> None:
     models.add(NewModel("home-made", host))
     reader.refresh()
-    assert reader.current.routes["home-made"][0].tariff is None
+    assert reader.current.routes["home-made"].targets[0].tariff is None
 
 
 def test_a_catalogue_that_did_not_change_is_not_read_again(reader: CatalogueReader, models: Models, host: str) -> None:
@@ -132,7 +132,7 @@ def test_a_provider_sealed_under_another_key_is_left_out_and_the_rest_work(
     models.add(NewModel("good", host, fallbacks=["lost"]))
     reader.refresh()
     assert list(reader.current.routes) == ["good"]
-    assert [target.model for target in reader.current.routes["good"]] == ["good"]
+    assert [target.model for target in reader.current.routes["good"].targets] == ["good"]
 
 
 def test_a_provider_of_a_preset_that_is_not_known_speaks_nothing(
@@ -143,4 +143,4 @@ def test_a_provider_of_a_preset_that_is_not_known_speaks_nothing(
     )
     models.add(NewModel("a", "later"))
     reader.refresh()
-    assert reader.current.routes["a"][0].formats == frozenset()
+    assert reader.current.routes["a"].targets[0].formats == frozenset()

@@ -11,6 +11,7 @@ from tests.ledgers import open_holds, sums
 from tollhouse.domain.ports import Exchange, Outgoing
 from tollhouse.domain.routes import Target
 from tollhouse.services.models import NewModel
+from tollhouse.services.routes import NewDeployment, RouteTerms
 
 
 def test_a_whole_completion_is_answered_priced_and_booked(gateway: Gateway) -> None:
@@ -152,6 +153,41 @@ def test_a_fallback_answers_where_the_first_choice_fails(gateway: Gateway) -> No
     assert response.headers["x-tollhouse-attempts"] == "2"
     (row,) = gateway.rows()
     assert (row.model, row.provider, row.attempts, row.cost) == ("failing", "spare", 2, 9000)
+
+
+def test_a_call_by_an_alias_or_a_star_is_answered_by_that_name_and_booked_as_the_model(gateway: Gateway) -> None:
+    gateway.services.providers.add("parrot", "echo", "echo:")
+    prices = {"input_price": 1_000_000_000, "output_price": 2_000_000_000}
+    gateway.services.models.add(NewModel("parrot/*", "parrot", **prices))
+    gateway.services.models.add(NewModel("real", "parrot", **prices))
+    gateway.services.routes.set("real", RouteTerms(aliases=("nick",)))
+    gateway.services.serve().catalogue.refresh()
+    for asked, booked, upstream in (("nick", "real", "real"), ("parrot/grey", "parrot/*", "grey")):
+        before = len(gateway.rows(0))
+        response = gateway.chat(model=asked)
+        assert response.status_code == 200
+        row = gateway.rows(before + 1)[-1]
+        assert (row.model, row.upstream_model, row.cost) == (booked, upstream, 9000)
+    listed = [one["id"] for one in gateway.get("/v1/models").json["data"]]
+    assert "nick" in listed
+    assert "parrot/*" not in listed
+    assert gateway.chat(model="parrot/").status_code == 404
+
+
+def test_a_session_stays_at_one_deployment(gateway: Gateway) -> None:
+    gateway.add_echo("one", "")
+    for name in ("two", "three", "four"):
+        gateway.services.providers.add(name, "echo", "echo:")
+        gateway.services.routes.deploy("one", NewDeployment(name))
+    gateway.services.routes.set("one", RouteTerms("weighted", "session"))
+    gateway.services.serve().catalogue.refresh()
+    message = {"model": "one", "messages": [{"role": "user", "content": "hi"}]}
+
+    def provider(session: str) -> str:
+        return gateway.post(CHAT, message, headers={"X-Tollhouse-Session": session}).headers["x-tollhouse-provider"]
+
+    assert len({provider("mine") for _ in range(8)}) == 1
+    assert len({provider(f"s{number}") for number in range(12)}) > 1
 
 
 def test_an_upstream_that_is_silent_is_given_up_and_what_it_may_bill_is_booked(tmp_path: Path) -> None:

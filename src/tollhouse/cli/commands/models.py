@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tollhouse.cli.administration import administration
+from tollhouse.cli.explain import explain
 from tollhouse.cli.output import json_option, moment, print_json, print_table, usd
 from tollhouse.cli.parameters import USD
+from tollhouse.cli.routes import deploy, deployments, route, undeploy
 
 if TYPE_CHECKING:
     from tollhouse.services.models import Model
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 @click.group("models")
 def command() -> None:
     """Add and list the models that calls may ask for."""
+
+
+for _one in (deploy, undeploy, deployments, route, explain):
+    command.add_command(_one)
 
 
 @command.command()

@@ -35,10 +35,12 @@ class ModelsSection:
         return differing(before, after)
 
     def put(self, changes: Sequence[Change]) -> None:
-        # Without their fallbacks first: models may fall back on each other, in whatever order they are named.
+        # Without their fallbacks first, in whatever order they are named: what is there when all is done is no loop.
         for change in changes:
             if change.before is None:
                 self._models.add(_new(change.name, {**change.after, "fallbacks": ()}))
+            elif change.before.get("fallbacks"):
+                self._models.change(change.name, _new(change.name, {**change.after, "fallbacks": ()}))
         for change in changes:
             if change.before is not None or change.after.get("fallbacks"):
                 self._models.change(change.name, _new(change.name, change.after))

@@ -8,6 +8,7 @@ from tollhouse.store.records.budget_alert import BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
+from tollhouse.store.records.deployment import DeploymentRecord
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
@@ -19,6 +20,7 @@ from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
 from tollhouse.store.records.refresh_token import RefreshTokenRecord
 from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
+from tollhouse.store.records.route import RouteRecord
 from tollhouse.store.records.server_secret import ServerSecretRecord
 from tollhouse.store.records.sign_in_attempt import SignInAttemptRecord
 from tollhouse.store.records.team import TeamRecord
@@ -36,6 +38,7 @@ __all__ = [
     "ConversationRecord",
     "DailyEndUserUsageRecord",
     "DailyUsageRecord",
+    "DeploymentRecord",
     "HoldRecord",
     "LeaseRecord",
     "LedgerRecord",
@@ -49,6 +52,7 @@ __all__ = [
     "ResponseItemRecord",
     "ResponseRecord",
     "RolledDayRecord",
+    "RouteRecord",
     "ServerSecretRecord",
     "SignInAttemptRecord",
     "TeamRecord",

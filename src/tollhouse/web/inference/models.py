@@ -68,7 +68,7 @@ def _shown(name: str) -> dict[str, Any]:
     catalogue = services().serve().catalogue.current
     created = catalogue.created[name]
     if dialect() == "openai":
-        owner = catalogue.routes[name][0].host.name
+        owner = catalogue.routes[name].targets[0].host.name
         return {"id": name, "object": "model", "created": created, "owned_by": owner}
     moment = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
     return {"type": "model", "id": name, "display_name": name, "created_at": moment}

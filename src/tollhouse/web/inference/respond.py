@@ -17,6 +17,7 @@ from tollhouse.domain.ports import Outside, at_once
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags
 from tollhouse.services.reply import Reply
+from tollhouse.services.routing import SESSION_HEADER
 from tollhouse.web import gate
 from tollhouse.web.body_memory import BodyMemory, BodyRoom
 from tollhouse.web.client_watch import end_with_client
@@ -34,6 +35,7 @@ FORWARDED = (
     ("anthropic-version", "HTTP_ANTHROPIC_VERSION"),
     ("anthropic-beta", "HTTP_ANTHROPIC_BETA"),
     ("openai-beta", "HTTP_OPENAI_BETA"),
+    (SESSION_HEADER, "HTTP_X_TOLLHOUSE_SESSION"),
 )
 """The caller's headers that a call carries on, as they are called here; a provider's preset chooses from them."""
 REFUSAL = "tollhouse.refusal"

@@ -1,0 +1,225 @@
+"""Routes and deployments: said, kept, and what the catalogue makes of them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.integration.services.conftest import VAULT, Hosts
+from tollhouse.domain.errors import Conflict, InvalidField, NotFound
+from tollhouse.domain.limits import Limit
+from tollhouse.domain.routes import Route
+from tollhouse.providers.price_list import PublishedPrices
+from tollhouse.services.catalogue import CatalogueReader
+from tollhouse.services.deployment_terms import Terms
+from tollhouse.services.models import Models, NewModel
+from tollhouse.services.providers import Providers
+from tollhouse.services.routes import NewDeployment, Routes, RouteTerms
+from tollhouse.store.database import Database
+
+
+@pytest.fixture
+def routes(database: Database) -> Routes:
+    return Routes(database)
+
+
+@pytest.fixture
+def reader(database: Database) -> CatalogueReader:
+    return CatalogueReader(database, VAULT, Hosts(), PublishedPrices(), "test")
+
+
+@pytest.fixture
+def model(models: Models, host: str, providers: Providers) -> str:
+    """A model, a second provider, `other`, and a model `spare`."""
+    providers.add("other", "openai", "https://other.example/v1")
+    models.add(NewModel("m", host, "m-1", context_window=9000, max_output=70))
+    models.add(NewModel("spare", "other"))
+    return "m"
+
+
+def route(reader: CatalogueReader, name: str = "m") -> Route:
+    reader.refresh()
+    found = reader.current.route(name)
+    assert found is not None
+    return found
+
+
+def test_a_model_of_which_nothing_is_said_has_a_route_of_one_target(
+    reader: CatalogueReader, routes: Routes, model: str
+) -> None:
+    assert routes.of(model) == RouteTerms()
+    assert route(reader).lone is route(reader).targets[0]
+
+
+def test_deployments_are_chosen_between_by_priority_and_then_by_strategy(
+    reader: CatalogueReader, routes: Routes, model: str
+) -> None:
+    routes.set(model, RouteTerms("weighted", "session", terms=Terms(weight=3, priority=1)))
+    first = routes.deploy(model, NewDeployment("other", "m-2", terms=Terms(lacks=("tools",), rpm=7)))
+    last = routes.deploy(model, NewDeployment("other", max_output=50, terms=Terms(weight=2, priority=1)))
+    found = route(reader)
+    assert (found.sticky, found.lone) == ("session", None)
+    assert [one.deployment for one in found.stages[0].targets] == [first.id]
+    before, behind = found.stages
+    assert (before.strategy, behind.strategy) == ("weighted", "weighted")
+    only = before.targets[0]
+    assert (only.upstream_model, only.host.name, only.lacks) == ("m-2", "other", {"tools"})
+    assert only.limit == Limit(first.id, ("deployment", first.id), 7, None, None)
+    assert [(one.upstream_model, one.weight, one.max_output) for one in behind.targets] == [
+        ("m-1", 3, 70),
+        ("m-1", 2, 50),
+    ]
+    assert behind.targets[1].deployment == last.id
+    assert behind.targets[1].context_window == 9000
+
+
+def test_fallbacks_fall_back_in_their_turn_and_each_model_is_there_once(
+    reader: CatalogueReader, models: Models, routes: Routes, model: str
+) -> None:
+    models.add(NewModel("last", "other"))
+    models.change("spare", NewModel("spare", "other", fallbacks=["last"]))
+    models.change(model, NewModel(model, "other", fallbacks=["spare", "last"]))
+    assert [one.model for one in route(reader).targets] == ["m", "spare", "last"]
+
+
+def test_a_loop_of_fallbacks_is_refused_and_shown(models: Models, model: str) -> None:
+    models.change("spare", NewModel("spare", "other", fallbacks=[model]))
+    models.add(NewModel("third", "other", fallbacks=["spare"]))
+    with pytest.raises(InvalidField, match="m -> third -> spare -> m") as raised:
+        models.change(model, NewModel(model, "other", fallbacks=["third"]))
+    assert raised.value.param == "fallback"
+    assert [one.fallbacks for one in models.all() if one.name == model] == [()]
+
+
+def test_an_alias_is_the_model_by_another_name(reader: CatalogueReader, routes: Routes, model: str) -> None:
+    routes.set(model, RouteTerms(aliases=("old-name", "older")))
+    assert route(reader, "old-name") is route(reader, model)
+    assert reader.current.created["older"] == reader.current.created[model]
+
+
+def test_a_name_is_a_models_or_an_alias_of_one(models: Models, routes: Routes, model: str) -> None:
+    routes.set(model, RouteTerms(aliases=("taken",)))
+    routes.set(model, RouteTerms(aliases=("taken", "more")))
+    for name in ("taken", model):
+        with pytest.raises(Conflict):
+            routes.set("spare", RouteTerms(aliases=(name,)))
+    with pytest.raises(Conflict, match="alias"):
+        models.add(NewModel("taken", "other"))
+
+
+def test_a_name_that_ends_in_a_star_stands_for_all_that_begin_so(
+    reader: CatalogueReader, models: Models, model: str, providers: Providers
+) -> None:
+    providers.add("vendor", "openai", "https://api.openai.com/v1")
+    models.add(NewModel("vendor/*", "vendor"))
+    models.add(NewModel("vendor/fast-*", "other", "speedy-*-2026"))
+    found = route(reader, "vendor/gpt-4o")
+    published = PublishedPrices().find("openai", "gpt-4o")
+    assert published is not None
+    assert (found.name, found.targets[0].model, found.targets[0].upstream_model) == (
+        "vendor/*",
+        "vendor/gpt-4o",
+        "gpt-4o",
+    )
+    assert found.targets[0].tariff == published.tariff
+    assert route(reader, "vendor/fast-a").targets[0].upstream_model == "speedy-a-2026"
+    assert reader.current.route("vendor/") is None
+    assert reader.current.route("vendor/*") is None
+    assert "vendor/*" not in reader.current.routes
+
+
+def test_a_star_remembers_no_more_names_than_it_may(reader: CatalogueReader, models: Models, model: str) -> None:
+    models.add(NewModel("any/*", "other"))
+    for number in range(2500):
+        assert route(reader, f"any/{number}").targets[0].upstream_model == str(number)
+    (star,) = reader.current.wildcards
+    assert len(star._known) <= 1000  # type: ignore[attr-defined]
+
+
+def test_what_is_too_long_or_refused_has_models_of_its_own(reader: CatalogueReader, routes: Routes, model: str) -> None:
+    routes.set(model, RouteTerms(context_fallbacks=("spare",), refusal_fallbacks=("spare",)))
+    found = route(reader)
+    assert [one.model for one in found.targets] == [model]
+    assert [stage.targets[0].model for stage in (*found.for_longer, *found.for_refused)] == ["spare", "spare"]
+
+
+def test_every_refusal_names_its_field_and_changes_nothing(routes: Routes, model: str) -> None:
+    refused: list[tuple[RouteTerms, str]] = [
+        (RouteTerms("fastest"), "strategy"),
+        (RouteTerms(sticky="cookie"), "sticky"),
+        (RouteTerms(aliases=("a b",)), "alias"),
+        (RouteTerms(aliases=tuple(f"a{number}" for number in range(101))), "alias"),
+        (RouteTerms(context_fallbacks=("gone",)), "context-fallback"),
+        (RouteTerms(refusal_fallbacks=(model,)), "refusal-fallback"),
+        *[
+            (RouteTerms(terms=replace(Terms(), **{field: value})), field)
+            for field, value in (
+                ("weight", -1),
+                ("priority", 1001),
+                ("lacks", ("taste",)),
+                ("rpm", 0),
+                ("tpm", -5),
+                ("concurrency", 10**13),
+            )
+        ],
+    ]
+    for terms, param in refused:
+        with pytest.raises(InvalidField) as raised:
+            routes.set(model, terms)
+        assert raised.value.param == param, terms
+    assert routes.all() == {}
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"input_price": 5}, "output-price"),
+        ({"context_window": 0}, "context-window"),
+        ({"upstream_model": "a\x00b"}, "upstream-model"),
+        ({"terms": Terms(weight=-1)}, "weight"),
+    ]
+    for changes, param in wrong:
+        with pytest.raises(InvalidField) as raised:
+            routes.deploy(model, replace(NewDeployment("other"), **changes))
+        assert raised.value.param == param, changes
+    for missing in (("nope", "other"), (model, "nobody")):
+        with pytest.raises(NotFound):
+            routes.deploy(missing[0], NewDeployment(missing[1]))
+    assert routes.deployments() == []
+
+
+def test_a_deployment_is_removed_by_its_id_and_with_its_model(
+    routes: Routes, models: Models, providers: Providers, model: str
+) -> None:
+    first, second = routes.deploy(model, NewDeployment("other")), routes.deploy(model, NewDeployment("other"))
+    with pytest.raises(NotFound, match="no deployment"):
+        routes.undeploy("spare", first.id)
+    routes.undeploy(model, first.id)
+    assert routes.deployments(model) == [second]
+    routes.set(model, RouteTerms("weighted"))
+    models.remove(model)
+    assert (routes.deployments(), routes.all()) == ([], {})
+
+
+def test_a_provider_that_a_deployment_is_at_is_not_removed(
+    routes: Routes, providers: Providers, models: Models, model: str, host: str
+) -> None:
+    routes.deploy("spare", NewDeployment(host))
+    models.remove(model)
+    with pytest.raises(Conflict, match="'spare'"):
+        providers.remove(host)
+
+
+def test_a_model_that_others_turn_to_for_what_is_too_long_is_not_removed(
+    routes: Routes, models: Models, model: str
+) -> None:
+    routes.set(model, RouteTerms(context_fallbacks=("spare",)))
+    with pytest.raises(Conflict, match="'m' falls back on 'spare'"):
+        models.remove("spare")
+
+
+def test_deployments_that_stay_the_same_keep_their_ids(routes: Routes, model: str) -> None:
+    kept, gone = routes.deploy(model, NewDeployment("other")), routes.deploy(model, NewDeployment("other", "x"))
+    routes.redeploy(model, [NewDeployment("other", "new"), NewDeployment("other"), NewDeployment("other")])
+    now = routes.deployments(model)
+    assert len(now) == 3
+    assert kept in now
+    assert gone not in now
+    routes.redeploy(model, [NewDeployment("other", "new"), NewDeployment("other"), NewDeployment("other")])
+    assert routes.deployments(model) == now
