@@ -8,6 +8,7 @@ from tollhouse.store.records.budget_alert import BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyUsageRecord, RolledDayRecord
+from tollhouse.store.records.file import FileRecord
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
@@ -35,6 +36,7 @@ __all__ = [
     "ConversationItemRecord",
     "ConversationRecord",
     "DailyUsageRecord",
+    "FileRecord",
     "HoldRecord",
     "LeaseRecord",
     "LedgerRecord",
