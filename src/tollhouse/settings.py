@@ -106,6 +106,12 @@ class Settings:
         200 * 1000 * 1000,
         _whole(1024, 1 << 40),
     )
+    max_file_bytes: int = _setting(
+        "TOLLHOUSE_MAX_FILE_BYTES",
+        "Longest file that is kept: `POST /v1/files`.",
+        512 * 1024 * 1024,
+        _whole(1024, 1 << 40),
+    )
     body_memory_bytes: int = _setting(
         "TOLLHOUSE_BODY_MEMORY_BYTES",
         "Memory of one process for request bodies, of which one takes about three times its length until it is "
@@ -193,6 +199,12 @@ class Settings:
     expire_responses_seconds: float = _setting(
         "TOLLHOUSE_EXPIRE_RESPONSES_SECONDS",
         "How often stored responses whose days are over are deleted.",
+        3600.0,
+        _seconds(0.2, 86400),
+    )
+    expire_files_seconds: float = _setting(
+        "TOLLHOUSE_EXPIRE_FILES_SECONDS",
+        "How often files whose time is over are deleted.",
         3600.0,
         _seconds(0.2, 86400),
     )

@@ -52,6 +52,7 @@ from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.searches import Searches
 from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_lost, load_secret_key
 from tollhouse.store.vault import FernetVault
+from tollhouse.wiring_batches import Work
 from tollhouse.wiring_people import People
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Serving:
         return self.ledger.available and self.catalogue.follows
 
 
-class Services(People):
+class Services(People, Work):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process) -> None:

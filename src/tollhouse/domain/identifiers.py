@@ -9,13 +9,13 @@ _DIGITS = bytes(_ALPHABET[byte % 32].encode()[0] for byte in range(256))
 """Of each byte, its lowest five bits as a digit."""
 
 
-def new_id(prefix: str) -> str:
-    """`prefix_` and 26 characters: 48 bits of Unix milliseconds, then 80 random bits (a ULID).
+def new_id(prefix: str, mark: str = "_") -> str:
+    """`prefix`, `mark` and 26 characters: 48 bits of Unix milliseconds, then 80 random bits (a ULID).
 
     Ids made in different milliseconds sort by time; within one millisecond their order is random.
     """
     random = os.urandom(16).translate(_DIGITS).decode()
-    return f"{prefix}_{_clock(time.time_ns() // 1_000_000)}{random}"
+    return f"{prefix}{mark}{_clock(time.time_ns() // 1_000_000)}{random}"
 
 
 @lru_cache(16)

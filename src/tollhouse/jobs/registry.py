@@ -11,6 +11,7 @@ from tollhouse import jobs
 
 if TYPE_CHECKING:
     from tollhouse.services.budget_alerts import BudgetAlerts
+    from tollhouse.services.files import Files
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.stored_responses import StoredResponses
 
@@ -26,6 +27,9 @@ class Services(Protocol):
 
     @property
     def budget_alerts(self) -> "BudgetAlerts": ...
+
+    @property
+    def files(self) -> "Files": ...
 
 
 @dataclass(frozen=True, slots=True)

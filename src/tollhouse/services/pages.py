@@ -8,6 +8,7 @@ from tollhouse.domain.errors import InvalidField
 
 MOST = 100
 MOST_IDS = 1000
+MOST_FILES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,7 @@ class Page:
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Page":
         """InvalidField names the part of the query that is wrong."""
-        limit, order = _limit(query, MOST), query.get("order", "desc")
-        if order not in ("asc", "desc"):
-            raise InvalidField("order: one of asc and desc is required.", param="order")
-        return cls(limit, order == "asc", query.get("after") or None)
+        return cls(_limit(query, MOST), _ascending(query), query.get("after") or None)
 
     def of(self, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The page of a whole list, which is oldest first."""
@@ -76,11 +74,41 @@ class IdPage:
         return ids[start : start + self.limit], len(ids) > start + self.limit
 
 
-def _limit(query: Mapping[str, str], most: int) -> int:
-    limit = query.get("limit", "20")
+@dataclass(frozen=True, slots=True)
+class FilePage:
+    """A page of files; `purpose` is None for those of any."""
+
+    limit: int
+    ascending: bool
+    after: str | None
+    purpose: str | None
+
+    QUERY: ClassVar[Mapping[str, str]] = {
+        "purpose": "only files that were uploaded for this",
+        "limit": f"the most files that come, 1 to {MOST_FILES}, which is so where nothing is said",
+        "order": "`asc`, or `desc`, the newest first, where nothing is said",
+        "after": "the id of the last file that the caller has",
+    }
+
+    @classmethod
+    def read(cls, query: Mapping[str, str]) -> "FilePage":
+        """InvalidField names the part of the query that is wrong."""
+        limit = _limit(query, MOST_FILES, MOST_FILES)
+        return cls(limit, _ascending(query), query.get("after") or None, query.get("purpose") or None)
+
+
+def _limit(query: Mapping[str, str], most: int, usual: int = 20) -> int:
+    limit = query.get("limit", str(usual))
     if not (limit.isascii() and limit.isdigit() and len(limit) <= len(str(most)) and 1 <= int(limit) <= most):
         raise InvalidField(f"limit: a whole number from 1 to {most} is required.", param="limit")
     return int(limit)
+
+
+def _ascending(query: Mapping[str, str]) -> bool:
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise InvalidField("order: one of asc and desc is required.", param="order")
+    return order == "asc"
 
 
 def _place(ids: Sequence[str], name: str, param: str) -> int:

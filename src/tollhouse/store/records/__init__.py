@@ -9,6 +9,7 @@ from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
 from tollhouse.store.records.deployment import DeploymentRecord
+from tollhouse.store.records.file import FileRecord
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
@@ -39,6 +40,7 @@ __all__ = [
     "DailyEndUserUsageRecord",
     "DailyUsageRecord",
     "DeploymentRecord",
+    "FileRecord",
     "HoldRecord",
     "LeaseRecord",
     "LedgerRecord",

@@ -22,6 +22,7 @@ from tollhouse.web import gate
 from tollhouse.web.body_memory import BodyMemory, BodyRoom
 from tollhouse.web.client_watch import end_with_client
 from tollhouse.web.inference.body import PIECE, read_body
+from tollhouse.web.inference.spool import UploadSpool
 from tollhouse.web.inference.upload import Upload
 from tollhouse.wire import FORM_FORMATS, FORMATS, json_text
 from tollhouse.wire.format import FormFormat
@@ -151,7 +152,7 @@ class Calls:
         environ: "WSGIEnvironment",
     ) -> Reply:
         settings = self._services.settings
-        with closing(Upload(environ, settings.max_upload_bytes, settings.home)) as upload:
+        with closing(Upload(environ, settings.max_upload_bytes, UploadSpool(settings.home))) as upload:
             form = upload.read()
             call = Call(
                 request_id, format.name, form.fields, format.read_form(form), headers, strict, form=form, tags=tags

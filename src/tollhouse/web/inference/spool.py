@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tollhouse import logs
 from tollhouse.domain.errors import OutOfSpace
+from tollhouse.domain.form import Part
 
 SMALL = 256 * 1024
 """Bytes that stay in memory."""
@@ -16,6 +17,9 @@ class UploadSpool:
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.SpooledTemporaryFile(SMALL, dir=str(folder))  # noqa: SIM115 - `close` closes it
         self.size = 0
+
+    def begin(self, part: Part) -> None:
+        """All parts are kept, one behind another."""
 
     def write(self, data: bytes) -> None:
         try:

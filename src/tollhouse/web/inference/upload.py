@@ -3,8 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
@@ -12,8 +11,7 @@ from werkzeug.sansio.multipart import Data, Field, File, MultipartDecoder, NeedD
 from werkzeug.sansio.utils import get_content_length
 
 from tollhouse.domain.errors import BadRequest, InvalidField, TooLarge
-from tollhouse.domain.form import Form, Part
-from tollhouse.web.inference.spool import UploadSpool
+from tollhouse.domain.form import Form, Part, Spool
 from tollhouse.wire.sound import HEAD_BYTES
 from tollhouse.wire.upload import form_only
 
@@ -29,14 +27,31 @@ LONGEST_TEXT = 256 * 1024
 _AS_IT_IS = ("binary", "8bit", "7bit")
 
 
+class Aside(Spool, Protocol):
+    """Where the parts of an upload are put, one after another. Raises OutOfSpace."""
+
+    size: int
+    """Bytes of all that was written."""
+
+    def begin(self, part: Part) -> None:
+        """What is written from here on is of this part."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def seal(self) -> None:
+        """All of it is written."""
+
+    def close(self) -> None: ...
+
+
 class Upload:
     """One upload. Read it once; close it once its call is opened."""
 
-    def __init__(self, environ: Mapping[str, Any], longest: int, folder: Path) -> None:
-        """`folder` is where files go that are not small, `longest` the most bytes of the whole."""
+    def __init__(self, environ: Mapping[str, Any], longest: int, spool: Aside) -> None:
+        """`spool` is where it goes, which is closed with it; `longest` the most bytes of the whole."""
         self._environ = environ
         self._longest = longest
-        self._spool = UploadSpool(folder)
+        self._spool = spool
         self._parts: list[Part] = []
         self._fields: dict[str, Any] = {}
         self._part = Part("", 0, 0)
@@ -113,6 +128,7 @@ class Upload:
             raise InvalidField(f"{name}: it must be sent as it is, in no transfer encoding.", param=name)
         kind = event.headers.get("content-type")
         self._part, self._head = Part(name, self._spool.size, 0, filename, kind), b""
+        self._spool.begin(self._part)
 
     def _add(self, event: Data) -> None:
         part = self._part
