@@ -8,9 +8,13 @@ from tollhouse.domain.call import Call, Facts
 from tollhouse.wire import PAIRS
 from tollhouse.wire.framing import EventFraming
 
-WHOLE = b'{"id":"%b","type":"message","role":"assistant","content":[{"type":"text","text":"chatcmpl-9 is no id of mine"}]}'
+WHOLE = (
+    b'{"id":"%b","type":"message","role":"assistant","content":[{"type":"text","text":"chatcmpl-9 is no id of mine"}]}'
+)
 START = b'event: message_start\ndata: {"type":"message_start","message":{"id":"%b","type":"message","content":[]}}\n\n'
-DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"{\\"id\\":\\"chatcmpl-9"}}\n\n'
+DELTA = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"{\\"id\\":\\"chatcmpl-9"}}\n\n'
+)
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 

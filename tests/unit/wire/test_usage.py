@@ -112,14 +112,14 @@ def test_a_comment_or_a_ping_does_not_start_a_reply() -> None:
 
 WORD = "x" * 40
 SILENT: dict[type[Any], list[str]] = {
-    ChatStreamMeter: ['{"choices":[{"delta":{"content":"%s"}}]}' % WORD, "[DONE]"],
+    ChatStreamMeter: ['{"choices":[{"delta":{"content":"WORD"}}]}'.replace("WORD", WORD), "[DONE]"],
     MessagesStreamMeter: [
         '{"type":"message_start","message":{}}',
-        '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}' % WORD,
+        '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"WORD"}}'.replace("WORD", WORD),
         '{"type":"message_stop"}',
     ],
     ResponsesStreamMeter: [
-        '{"type":"response.output_text.delta","delta":"%s"}' % WORD,
+        '{"type":"response.output_text.delta","delta":"WORD"}'.replace("WORD", WORD),
         '{"type":"response.completed","response":{}}',
     ],
 }
