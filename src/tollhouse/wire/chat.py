@@ -93,7 +93,33 @@ class ChatFormat:
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:
             return ChatStreamMeter(facts, input_bound)
-        return WholeMeter(openai_usage, facts, input_bound, said=said_in_choices, fault=answers.chat_completion)
+        return ChatWholeMeter(facts, input_bound)
+
+
+def tells_one_choice(document: Mapping[str, Any], facts: Facts) -> bool:
+    """Whether the output that it tells is that of one choice of several. llama.cpp does so, as nobody else: a stream
+    has a usage for each, a whole reply the first's. It is known by the timings that it tells beside.
+    """
+    return facts.choices > 1 and isinstance(document.get("timings"), dict)
+
+
+class ChatWholeMeter(WholeMeter):
+    """Estimates, by what they say, the choices whose output nobody tells."""
+
+    def __init__(self, facts: Facts, input_bound: int) -> None:
+        fault = answers.chat_completion
+        super().__init__(openai_usage, facts, input_bound, said=said_in_choices, fault=fault)
+        self._facts = facts
+
+    def _told(self, document: Mapping[str, Any]) -> Usage | None:
+        told = super()._told(document)
+        if told is None or not tells_one_choice(document, self._facts):
+            return told
+        choices = document.get("choices")
+        first = said_in_choices({"choices": choices[:1]}) if isinstance(choices, list) else 0
+        all_of_them = said_in_choices(document)
+        output = told.output * all_of_them // first if first else told.output * self._facts.choices
+        return replace(told, output=output, estimated=True)
 
 
 def wants_usage(body: Mapping[str, Any]) -> bool:
@@ -186,6 +212,8 @@ class ChatStreamMeter:
         # Some hosts tell the usage so far in every event, and some an empty one, which tells nothing.
         if isinstance(usage := document.get("usage"), dict):
             if (told := openai_usage(usage)).prompt:
+                if self._usage and tells_one_choice(document, self._facts) and not document.get("choices"):
+                    told = replace(told, output=told.output + self._usage.output)
                 self._usage = told
                 self._tokens = self._bytes = 0
             else:

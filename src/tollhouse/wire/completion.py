@@ -10,6 +10,10 @@ BROKEN_OFF = ("error", "insufficient_system_resource")
 """Reasons by which hosts (OpenRouter and Mistral, DeepSeek) say that they failed midway."""
 
 
+DONE: dict[str, Any] = {}
+"""Stands for `[DONE]` where translations hand on documents to each other, rather than their bytes."""
+
+
 def read(text: bytes) -> dict[str, Any] | None:
     """What a host sent; None where it is no JSON object, or one so deep that it could not be written again."""
     document = json_text.read_leniently(text)

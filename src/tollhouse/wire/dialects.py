@@ -2,15 +2,24 @@
 
 from typing import Any
 
-from tollhouse.domain.errors import BudgetExceeded, RateLimited, ThreadsUnsupported, TollhouseError, UpstreamRejected
+from tollhouse.domain.errors import (
+    BudgetExceeded,
+    Overloaded,
+    RateLimited,
+    ThreadsUnsupported,
+    TollhouseError,
+    UpstreamRejected,
+)
 from tollhouse.wire import json_text
 from tollhouse.wire.framing import event_data
 from tollhouse.wire.host_error import OVERLOADED, anthropic_type, openai_type
 
 
 def status_of(error: TollhouseError, dialect: str) -> int:
-    """The HTTP status. A spent budget has one of its own in Anthropic's dialect, a busy host in each."""
-    if isinstance(error, UpstreamRejected) and error.status in OVERLOADED:
+    """The HTTP status. A spent budget has one of its own in Anthropic's dialect, a busy host in each, and so has a busy
+    gateway: https://platform.claude.com/docs/en/api/errors. SDKs of both try again after it.
+    """
+    if isinstance(error, Overloaded) or (isinstance(error, UpstreamRejected) and error.status in OVERLOADED):
         return 529 if dialect == "anthropic" else 503
     return 402 if dialect == "anthropic" and isinstance(error, BudgetExceeded) else error.status
 
@@ -21,7 +30,7 @@ def error_body(error: TollhouseError, dialect: str, request_id: str) -> dict[str
     # What goes wrong in the gateway itself, or on the way, has the same word in both dialects.
     ours = status >= 500 and not isinstance(error, UpstreamRejected)
     if dialect == "anthropic":
-        kind = "api_error" if ours and status != 504 else anthropic_type(status)
+        kind = "api_error" if ours and status not in (504, 529) else anthropic_type(status)
         said: dict[str, Any] = {"type": kind, "message": error.message}
         if isinstance(error, ThreadsUnsupported):
             said["details"] = {"error_code": error.code}

@@ -9,6 +9,10 @@ from typing import Protocol
 LONGEST_EVENT = 8 * 1024 * 1024
 """Bytes of one event that are waited for; what is longer is passed on in pieces that nobody meters."""
 
+_LONG = 256 * 1024
+"""Bytes of an event from which on its pieces are kept apart until it ends: to add each to those before takes a time
+that grows with the square of its length."""
+
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 
 
@@ -32,10 +36,20 @@ class EventFraming:
     content_types: tuple[str, ...] = ("text/event-stream",)
     tells_failures = True
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = 0) -> None:
+        """`longest` is what is waited for of one event where that is more than usual."""
         self._rest = b""
+        self._before: list[bytes] = []  # of a long event, to put it together once
+        self._size = 0  # of these
+        self._longest = max(longest, LONGEST_EVENT)
 
     def feed(self, chunk: bytes) -> list[bytes]:
+        if self._before:
+            if not _BLANK_LINE.search(self._rest[-3:] + chunk) and self._size + len(chunk) <= self._longest:
+                self._put_by(chunk)
+                return []
+            self._rest = b"".join([*self._before, self._rest])
+            self._before.clear()
         # Up to three of the old bytes can be part of a blank line that ends in the new ones.
         searched = max(0, len(self._rest) - 3)
         text = self._rest + chunk if self._rest else chunk
@@ -62,13 +76,24 @@ class EventFraming:
         return events
 
     def _keep(self, rest: bytes, events: list[bytes]) -> None:
-        if len(rest) > LONGEST_EVENT:
+        if len(rest) > self._longest:
             events.append(rest)
             rest = b""
         self._rest = rest
+        if len(rest) > _LONG:
+            self._size = len(rest)
+            self._put_by(b"")
+
+    def _put_by(self, chunk: bytes) -> None:
+        """Of what came, only the end is looked at again."""
+        rest = self._rest + chunk
+        self._before.append(rest[:-3])
+        self._rest = rest[-3:]
+        self._size += len(chunk)
 
     def finish(self) -> list[bytes]:
-        rest, self._rest = self._rest, b""
+        rest, self._rest = b"".join([*self._before, self._rest]), b""
+        self._before.clear()
         return [rest] if rest else []
 
 

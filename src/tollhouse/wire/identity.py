@@ -1,5 +1,6 @@
 """The identity: client and host speak one format. The request goes on as it is, and reply bytes are not touched."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,12 @@ from tollhouse.wire.chat import is_usage_event, wants_usage
 from tollhouse.wire.messages_to_chat.sealed import is_sealed
 from tollhouse.wire.pair import ANYONE, Loss, Recipient, Translated
 from tollhouse.wire.passthrough import Converter, Passthrough
+
+_FOREIGN_ID = re.compile(
+    rb'(?:event: message_start\r?\ndata: ?)?\s*(?:\{"type":\s*"message_start",\s*"message":\s*)?\{"id":\s*"(chatcmpl-)'
+)
+_ID_IS_WITHIN = 120
+"""Bytes from the beginning of a reply."""
 
 
 class Identity:
@@ -64,4 +71,42 @@ def _is_sealed_thought(block: Any) -> bool:
     )
 
 
-messages_identity = Identity(edit=_without_foreign_thoughts)
+class _OwnIds(Passthrough):
+    """The bytes as they came, but for an id that is none of the format: llama.cpp and vLLM give Messages those of chat.
+    It stands at the very beginning; of a whole reply, so much is gathered first.
+    """
+
+    def __init__(self, *, stream: bool) -> None:
+        super().__init__()
+        self._stream = stream
+        self._first = b""
+        self._begun = False
+
+    def feed(self, frame: bytes) -> bytes:
+        if self._begun:
+            return frame
+        if self._stream:
+            self._begun = frame.find(b"message_start") >= 0
+            return _with_own_id(frame)
+        self._first += frame
+        return self._begin() if len(self._first) >= _ID_IS_WITHIN else b""
+
+    def finish(self) -> bytes:
+        return b"" if self._begun else self._begin()
+
+    def _begin(self) -> bytes:
+        first, self._first, self._begun = self._first, b"", True
+        return _with_own_id(first)
+
+
+def _with_own_id(text: bytes) -> bytes:
+    found = _FOREIGN_ID.match(text)
+    return text[: found.start(1)] + b"msg_" + text[found.end(1) :] if found else text
+
+
+class MessagesIdentity(Identity):
+    def converter(self, call: Call) -> Converter:
+        return _OwnIds(stream=call.facts.stream)
+
+
+messages_identity = MessagesIdentity(edit=_without_foreign_thoughts)

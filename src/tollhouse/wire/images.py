@@ -20,8 +20,10 @@ from tollhouse.wire.upload import form_only, is_true, upload_of
 from tollhouse.wire.vocabulary import media_tokens
 
 MOST_TOKENS_OF_AN_IMAGE = 6700
-"""That the vendor's models read, at the highest fidelity.
-https://platform.openai.com/docs/guides/images-vision#calculating-costs
+"""Of one that is put in, by OpenAI's guides to image generation and to vision costs: 65 for any, 129 for each tile of
+512 pixels once its shorter side has 512, and 6,240 for the high fidelity of one that is no square. A side may be three
+times the other: 65 + 3 x 129 + 6240 = 6692.
+https://developers.openai.com/api/docs/guides/image-generation
 """
 
 _FAULT = answers.objects_at("data")

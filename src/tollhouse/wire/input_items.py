@@ -52,7 +52,7 @@ given. A reference to another item is none to be kept.
 """
 
 PARTS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
-    **dict.fromkeys(("input_text", "output_text", "text", "summary_text", "reasoning_text"), {"text": _TEXT}),
+    **{kind: {"text": _TEXT} for kind in ("input_text", "output_text", "text", "summary_text", "reasoning_text")},
     "refusal": {"refusal": _TEXT},
     "input_image": {},
     "input_file": {},

@@ -46,6 +46,9 @@ _TEXT_ITEMS = (
 _OWN_TOOLS = ("function", "custom", "namespace")
 _LIST_PRICE_TIERS = (None, "auto", "default", "flex")
 _DEAR_CACHE = "12h"
+_LONGEST_EVENT = 64 * 1024 * 1024
+"""The last event tells all that was said once more, images too, and is what is stored: as long as a whole reply may
+be unless that was set otherwise."""
 
 
 class ResponsesFormat:
@@ -95,7 +98,7 @@ class ResponsesFormat:
         return json_text.write(body)
 
     def framing(self, facts: Facts) -> Framing:
-        return EventFraming() if facts.stream else WholeFraming()
+        return EventFraming(_LONGEST_EVENT) if facts.stream else WholeFraming()
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         if facts.stream:

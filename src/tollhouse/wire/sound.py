@@ -4,8 +4,9 @@ import struct
 
 HEAD_BYTES = 4096
 """Where what is needed of a recording is, in all but odd files."""
-LEAST_BYTES_PER_SECOND = 4000
-"""32 kbit/s, about the least that speech is recorded with."""
+LEAST_BYTES_PER_SECOND = 2000
+"""16 kbit/s: the least that is recommended for speech in Opus, of common codecs the thriftiest, but for what sounds
+like a telephone. https://www.rfc-editor.org/rfc/rfc7587#section-3.1.1"""
 
 _PCM = (1, 3)
 """Format tags of samples that are not compressed. https://www.rfc-editor.org/rfc/rfc2361"""

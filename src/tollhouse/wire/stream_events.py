@@ -26,43 +26,62 @@ def chat_chunk(document: Document) -> str | None:
     if not isinstance(choices, list):
         return "choices"
     for number, choice in enumerate(choices):
-        if not isinstance(choice, dict):
-            return f"choices[{number}]"
-        if not _is_place(choice.get("index")):
-            return f"choices[{number}].index"
-        delta = choice.get("delta")
-        if delta is None:
-            continue
-        if not isinstance(delta, dict):
-            return f"choices[{number}].delta"
-        content = delta.get("content")
-        wrong = None if isinstance(content, str) else _content(content)
-        if wrong or ((content is None or len(delta) > 1) and (wrong := _beside_content(delta))):
-            return f"choices[{number}].delta.{wrong}"
+        if (wrong := _choice(choice)) is not None:
+            return f"choices[{number}]{wrong}"
     return None
+
+
+def chunk_complaint(document: Document) -> str | None:
+    """The same as a sentence."""
+    wrong = chat_chunk(document)
+    return complaint(wrong) if wrong else None
 
 
 def message_event(event: Document) -> str | None:
     """The path of the first thing that is wrong in an event of a Message; None where nothing is."""
     kind = event.get("type")
     if kind == "content_block_delta":
-        delta = event.get("delta")
-        if not isinstance(delta, dict):
-            return "delta"
-        told = delta.get("type")
-        name = _STRING_OF.get(told) if isinstance(told, str) else None
-        if name and not isinstance(delta.get(name), str):
-            return f"delta.{name}"
-        return None if _is_place(event.get("index")) else "index"
-    if kind == "content_block_start":
-        block = event.get("content_block")
-        if not isinstance(block, dict):
-            return "content_block"
-        if block.get("type") == "text" and not isinstance(block.get("text"), str | None):
-            return "content_block.text"
-        if block.get("type") == "tool_use" and not isinstance(block.get("name"), str):
-            return "content_block.name"
-        return None if _is_place(event.get("index")) else "index"
+        wrong = _block_delta(event.get("delta"))
+    elif kind == "content_block_start":
+        wrong = _block(event.get("content_block"))
+    else:
+        return None
+    return wrong if wrong or _is_place(event.get("index")) else "index"
+
+
+def _block_delta(delta: Any) -> str | None:
+    if not isinstance(delta, dict):
+        return "delta"
+    told = delta.get("type")
+    name = _STRING_OF.get(told) if isinstance(told, str) else None
+    return f"delta.{name}" if name and not isinstance(delta.get(name), str) else None
+
+
+def _block(block: Any) -> str | None:
+    if not isinstance(block, dict):
+        return "content_block"
+    if block.get("type") == "text" and not isinstance(block.get("text"), str | None):
+        return "content_block.text"
+    if block.get("type") == "tool_use" and not isinstance(block.get("name"), str):
+        return "content_block.name"
+    return None
+
+
+def _choice(choice: Any) -> str | None:
+    """The rest of the path; "" where it is the choice itself."""
+    if not isinstance(choice, dict):
+        return ""
+    if not _is_place(choice.get("index")):
+        return ".index"
+    delta = choice.get("delta")
+    if delta is None:
+        return None
+    if not isinstance(delta, dict):
+        return ".delta"
+    content = delta.get("content")
+    wrong = None if isinstance(content, str) else _content(content)
+    if wrong or ((content is None or len(delta) > 1) and (wrong := _beside_content(delta))):
+        return f".delta.{wrong}"
     return None
 
 

@@ -19,8 +19,9 @@ from tollhouse.wire.sound import duration
 from tollhouse.wire.upload import form_only, is_true, upload_of
 from tollhouse.wire.vocabulary import media_tokens
 
-TOKENS_PER_SECOND = 17
-"""Of sound: the vendor's price of a minute, $0.006 at $6 a million tokens. https://openai.com/api/pricing"""
+TOKENS_PER_SECOND = 32
+"""Of sound: the most that a vendor documents, which is Gemini's; OpenAI counts one for a tenth of a second.
+https://ai.google.dev/gemini-api/docs/tokens https://developers.openai.com/api/docs/guides/realtime-costs"""
 
 _SCHEMA = RequestSchema("transcriptions")
 _JSON_REPLIES = ("", "json", "verbose_json", "diarized_json")

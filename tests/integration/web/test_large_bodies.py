@@ -75,7 +75,7 @@ def test_without_memory_a_body_is_refused_in_the_callers_dialect(
     memory = small.app.wsgi_app._memory  # type: ignore[attr-defined]
     monkeypatch.setattr(memory, "_wait_seconds", 0.05)
     response = small.post(path, body(300_000))
-    assert response.status_code == 503
+    assert response.status_code == {CHAT: 503, MESSAGES: 529}[path]
     assert int(response.headers["retry-after"]) >= 1
     error = response.json["error"] if response.json else {}
     assert "memory" in error["message"]
@@ -85,7 +85,7 @@ def test_without_memory_a_body_is_refused_in_the_callers_dialect(
             CHAT: {"error": {"message": error["message"], "type": "api_error", "param": None, "code": "overloaded"}},
             MESSAGES: {
                 "type": "error",
-                "error": {"type": "api_error", "message": error["message"]},
+                "error": {"type": "overloaded_error", "message": error["message"]},
                 "request_id": response.headers["x-request-id"],
             },
         }[path]

@@ -1,6 +1,7 @@
 """Clients of Chat Completions, served by hosts of Messages. The cases are files in tests/golden/chat_to_messages."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -267,3 +268,24 @@ def _whole(pair: ChatToMessages) -> bytes:
     converter = pair.converter(call_of({}))
     converter.feed(b'{"content":[]}')
     return converter.finish()
+
+
+MARKED: Mapping[str, Any] = {
+    "messages[0].content[0]": {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi", "MARK": 0}]}]},
+    "messages[0]": {"messages": [{"role": "user", "content": "Hi", "MARK": 0}]},
+    "tools[0]": {"tools": [{"type": "function", "function": {"name": "f"}, "MARK": 0}]},
+    "tools[0].function": {"tools": [{"type": "function", "function": {"name": "f", "cache_control": 0}}]},
+    "": {"cache_control": 0},
+}
+
+
+@pytest.mark.parametrize("mark", [True, 7, "ephemeral", ["ephemeral"]])
+@pytest.mark.parametrize("name", ["cache_control", "prompt_cache_breakpoint"])
+@pytest.mark.parametrize("place", MARKED)
+def test_a_cache_mark_of_a_wrong_type_is_refused_by_its_place(place: str, name: str, mark: Any) -> None:
+    if '"cache_control"' in json.dumps(MARKED[place]):
+        name = "cache_control"
+    text = json.dumps(MARKED[place]).replace("MARK", name).replace(f'"{name}": 0', f'"{name}": {json.dumps(mark)}')
+    with pytest.raises(InvalidField) as refused:
+        PAIR.request({"model": "m", "messages": [{"role": "user", "content": "hi"}], **json.loads(text)})
+    assert refused.value.param == f"{place}.{name}".removeprefix(".")

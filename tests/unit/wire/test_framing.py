@@ -1,5 +1,7 @@
 """Frames of server-sent events."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +75,32 @@ def test_events_are_the_same_however_they_come_and_whatever_ends_their_lines(
         in_crlf = EventFraming()
         events = [*in_crlf.feed(text.replace(b"\n", b"\r\n")), *in_crlf.finish()]
         assert [event.replace(b"\r\n", b"\n") for event in events] == expected
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
+def test_a_long_event_is_put_together_in_a_time_that_grows_with_its_length(end: bytes) -> None:
+    event = b"data: " + b"x" * 20_000_000 + end
+    frames = EventFraming(32_000_000)
+    began = time.process_time()
+    got = [frame for n in range(0, len(event), 16_384) for frame in frames.feed(event[n : n + 16_384])]
+    assert [*got, *frames.feed(b": end" + end)] == [event, b": end" + end]
+    assert time.process_time() - began < 1, "to copy it for each piece took 6 s"
+
+
+def test_no_more_than_the_longest_is_waited_for() -> None:
+    frames = EventFraming(9_000_000)
+    piece = b"x" * 1_000_000
+    got = [frame for _ in range(25) for frame in frames.feed(piece)]
+    assert got
+    assert max(map(len, got)) <= 10_000_000
+    assert b"".join([*got, *frames.finish()]) == piece * 25
+
+
+@given(st.lists(st.sampled_from([b"a", b"\n", b"\r", b"bc"]), max_size=30), st.integers(0, 5))
+def test_a_long_event_ends_where_a_short_one_would(pieces: list[bytes], longest: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        expected = EventFraming()
+        events = [frame for piece in pieces for frame in expected.feed(piece)] + expected.finish()
+        patch.setattr(framing, "_LONG", longest)
+        frames = EventFraming()
+        assert [frame for piece in pieces for frame in frames.feed(piece)] + frames.finish() == events

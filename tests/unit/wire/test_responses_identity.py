@@ -9,6 +9,7 @@ import pytest
 from tollhouse.domain.call import Call
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.routes import Host, Manners, Target
+from tollhouse.domain.usage import Usage
 from tollhouse.wire import FORMATS, PAIRS
 from tollhouse.wire.framing import EventFraming, event_data
 
@@ -139,3 +140,20 @@ def test_a_whole_reply_has_our_id_and_what_happened() -> None:
     assert told["output"] == json.loads(text)["output"]
     assert replied(text, store=False) == text
     assert replied(b"not json", store=True) == b"not json"
+
+
+def test_a_last_event_of_ten_megabytes_has_our_id_and_its_usage() -> None:
+    image = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "A" * 10_000_000}
+    usage = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+    told = {"id": "resp_host", "status": "completed", "output": [image], "usage": usage}
+    event = b"data: " + json.dumps({"type": "response.completed", "response": told}).encode() + b"\n\n"
+    asked = call(stream=True, **KEPT)
+    format = FORMATS["responses"]
+    framing, meter, converter = format.framing(asked.facts), format.meter(asked.facts, 1000), PAIR.converter(asked)
+    out = b""
+    for frame in [frame for n in range(0, len(event), 65_536) for frame in framing.feed(event[n : n + 65_536])]:
+        meter.feed(frame)
+        out += converter.feed(frame)
+    response = json.loads(event_data(out))["response"]
+    assert (response["id"], response["output"]) == ("resp_01kabc", [image])
+    assert (meter.complete, meter.usage()) == (True, Usage(input=3, output=2))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tollhouse.domain.call import Facts
 from tollhouse.domain.usage import Usage
-from tollhouse.wire.chat import ChatStreamMeter
+from tollhouse.wire.chat import ChatFormat, ChatStreamMeter
 from tollhouse.wire.format import Meter
 from tollhouse.wire.messages import MessagesStreamMeter
 from tollhouse.wire.responses import ResponsesStreamMeter
@@ -112,14 +112,14 @@ def test_a_comment_or_a_ping_does_not_start_a_reply() -> None:
 
 WORD = "x" * 40
 SILENT: dict[type[Any], list[str]] = {
-    ChatStreamMeter: ['{"choices":[{"delta":{"content":"%s"}}]}' % WORD, "[DONE]"],
+    ChatStreamMeter: ['{"choices":[{"delta":{"content":"WORD"}}]}'.replace("WORD", WORD), "[DONE]"],
     MessagesStreamMeter: [
         '{"type":"message_start","message":{}}',
-        '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%s"}}' % WORD,
+        '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"WORD"}}'.replace("WORD", WORD),
         '{"type":"message_stop"}',
     ],
     ResponsesStreamMeter: [
-        '{"type":"response.output_text.delta","delta":"%s"}' % WORD,
+        '{"type":"response.output_text.delta","delta":"WORD"}'.replace("WORD", WORD),
         '{"type":"response.completed","response":{}}',
     ],
 }
@@ -157,6 +157,29 @@ def test_the_input_of_a_stream_that_was_cut_or_broken_or_has_files_is_its_bound(
 def test_the_output_of_a_chat_stream_counts_where_only_that_is_told() -> None:
     events = [SILENT[ChatStreamMeter][0], '{"choices":[],"usage":{"prompt_tokens":0,"completion_tokens":33}}', "[DONE]"]
     assert metered(ChatStreamMeter, events) == Usage(input=100, output=33, estimated=True)
+
+
+def local(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    """A document of llama.cpp, which tells the usage of one choice."""
+    return {"choices": choices, "usage": {"prompt_tokens": 9, "completion_tokens": 5}, "timings": {"predicted_n": 5}}
+
+
+def test_each_choice_of_a_stream_of_llama_cpp_counts() -> None:
+    facts = Facts("m", 400, stream=True, choices=3)
+    said = [json.dumps({"choices": [{"index": n, "delta": {"content": "x"}}]}) for n in (0, 1, 2)]
+    told = json.dumps(local([]))
+    assert metered(ChatStreamMeter, [*said, told, said[0], told, told, "[DONE]"], facts) == Usage(input=9, output=15)
+    assert metered(ChatStreamMeter, [*said, told, told, "[DONE]"]).output == 5, "of one choice it is told again"
+
+
+def test_choices_of_a_whole_reply_of_llama_cpp_whose_output_is_not_told_are_estimated() -> None:
+    choices = [{"message": {"content": text}} for text in ("x" * 20, "y" * 20, "z" * 40)]
+    for count_of_choices, expected in ((3, Usage(9, output=20, estimated=True)), (1, Usage(9, output=5))):
+        facts = Facts("m", 400, choices=count_of_choices)
+        meter = ChatFormat().meter(facts, 1000)
+        meter.feed(json.dumps(local(choices[:count_of_choices])).encode())
+        meter.finish()
+        assert meter.usage() == expected
 
 
 @pytest.mark.parametrize("field", ["content", "arguments", "reasoning_content"])

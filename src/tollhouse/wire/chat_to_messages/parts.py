@@ -44,7 +44,7 @@ def blocks_of(content: Any, path: str, kinds: Collection[str], dropped: Dropped)
     blocks: list[Block] = []
     for index, part in enumerate(content):
         block = _block(part, f"{path}[{index}]", kinds, dropped)
-        mark = mark_of(part, dropped)
+        mark = mark_of(part, f"{path}[{index}]", dropped)
         if block["type"] == "text" and not block["text"].strip():
             if mark and blocks:
                 blocks[-1].setdefault("cache_control", mark)
@@ -53,16 +53,26 @@ def blocks_of(content: Any, path: str, kinds: Collection[str], dropped: Dropped)
     return blocks
 
 
-def mark_of(part: Mapping[str, Any], dropped: Dropped) -> Any:
+def mark_of(part: Mapping[str, Any], path: str, dropped: Dropped) -> dict[str, Any] | None:
     """The cache mark of a part, message or tool: Anthropic's own, else OpenAI's as one; None where there is none."""
-    if mark := part.get("cache_control"):
+    if (mark := object_of(part, "cache_control", path)) is not None:
         return mark
-    breakpoint = part.get("prompt_cache_breakpoint")
-    if not breakpoint:
+    breakpoint = object_of(part, "prompt_cache_breakpoint", path)
+    if breakpoint is None:
         return None
-    if isinstance(breakpoint, dict) and breakpoint.get("ttl"):
+    if breakpoint.get("ttl"):
         dropped.note("messages[].content[].prompt_cache_breakpoint.ttl")
     return {"type": "ephemeral"}
+
+
+def object_of(holder: Mapping[str, Any], name: str, path: str = "") -> dict[str, Any] | None:
+    """An object that may be left out, or be false or empty: then it is None."""
+    value = holder.get(name)
+    if value is None or value is False or value == {}:
+        return None
+    if not isinstance(value, dict):
+        raise invalid(f"{path}.{name}" if path else name, "an object is needed")
+    return value
 
 
 def mark_last(blocks: list[Block], mark: Any) -> None:

@@ -9,6 +9,7 @@ from tollhouse.wire.chat_to_messages.strict_schema import enforceable
 from tollhouse.wire.chat_to_messages.thinking import sample, think
 from tollhouse.wire.chat_to_messages.tools import choose, tools_of
 from tollhouse.wire.chat_to_messages.turns import Turns
+from tollhouse.wire.kept_elsewhere import refuse_kept_elsewhere
 from tollhouse.wire.pair import Recipient, Translated
 
 _OWN = ("cache_control", "top_k", "thinking", "output_config")
@@ -27,6 +28,7 @@ _KNOWN = frozenset(
 
 def translate(body: Mapping[str, Any], recipient: Recipient) -> Translated:
     """InvalidField where leaving a field out would change what is asked for, rather than how well."""
+    refuse_kept_elsewhere(body)
     if (body.get("n") or 1) > 1:
         raise invalid("n", "the provider of this model gives one choice; ask again for another")
     if "audio" in (body.get("modalities") or ()):
@@ -47,8 +49,9 @@ def translate(body: Mapping[str, Any], recipient: Recipient) -> Translated:
     translated |= _sampling(body, dropped)
     translated |= _caller(body, dropped)
     translated |= {name: body[name] for name in _OWN if body.get(name) is not None}
-    if not isinstance(translated.get("output_config", {}), dict):
-        raise invalid("output_config", "an object is needed")
+    for name in ("output_config", "cache_control"):
+        if not isinstance(translated.get(name, {}), dict):
+            raise invalid(name, "an object is needed")
     think(body, translated, recipient, dropped)
     sample(translated, recipient, dropped)
     _format(body, translated, dropped)

@@ -8,7 +8,7 @@ from typing import Any
 from tollhouse.domain.errors import InvalidJSON
 from tollhouse.wire import json_text
 from tollhouse.wire.chat_to_messages.losses import Dropped
-from tollhouse.wire.chat_to_messages.parts import invalid, items_of, mark_of
+from tollhouse.wire.chat_to_messages.parts import invalid, items_of, mark_of, object_of
 from tollhouse.wire.chat_to_messages.strict_schema import enforceable
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9_-]")
@@ -29,7 +29,7 @@ def tools_of(body: Mapping[str, Any], dropped: Dropped) -> list[dict[str, Any]]:
             raise invalid(f"{path}.type", "the provider of this model takes tools of type 'function' only")
         dropped.note_unknown(tool, ("type", "function", "cache_control", "prompt_cache_breakpoint"), "tools[].")
         translated = _tool(tool.get("function"), f"{path}.function", dropped)
-        if mark := mark_of(tool, dropped):
+        if mark := mark_of(tool, path, dropped):
             translated["cache_control"] = mark
         tools.append(translated)
     for index, function in enumerate(items_of(body, "functions", "functions")):
@@ -53,7 +53,7 @@ def _tool(function: Any, path: str, dropped: Dropped) -> dict[str, Any]:
         tool["strict"] = True
         if less:
             dropped.note("tools[].function.parameters")
-    if mark := function.get("cache_control"):
+    if mark := object_of(function, "cache_control", path):
         tool["cache_control"] = mark
     return tool
 
@@ -110,7 +110,7 @@ def tool_use(call: Any, path: str, dropped: Dropped) -> dict[str, Any]:
     dropped.note_unknown(call, known, "messages[].tool_calls[].")
     identity = tool_id(call.get("id"), f"{path}.id")
     block = call_block(call.get("function"), identity, f"{path}.function", dropped)
-    if mark := mark_of(call, dropped):
+    if mark := mark_of(call, path, dropped):
         block["cache_control"] = mark
     return block
 

@@ -72,7 +72,7 @@ class Turns:
 
     def _blocks(self, message: Mapping[str, Any], path: str, kinds: frozenset[str]) -> list[Block]:
         blocks = blocks_of(message.get("content"), f"{path}.content", kinds, self._dropped)
-        mark_last(blocks, mark_of(message, self._dropped))
+        mark_last(blocks, mark_of(message, path, self._dropped))
         return blocks
 
     def _add_assistant(self, message: Mapping[str, Any], path: str) -> None:
@@ -93,7 +93,7 @@ class Turns:
                 call_block(function, f"function_call_{self._functions}", f"{path}.function_call", self._dropped)
             )
         blocks += calls
-        mark_last(blocks, mark_of(message, self._dropped))
+        mark_last(blocks, mark_of(message, path, self._dropped))
         if blocks and (not self.turns or self.turns[-1]["role"] != "assistant"):
             self._refuse_unanswered()
             self._called = {}
@@ -132,7 +132,7 @@ class Turns:
         result: Block = {"type": "tool_result", "tool_use_id": identity}
         if content := blocks_of(message.get("content"), f"{path}.content", SHOWN, self._dropped):
             result["content"] = content
-        mark_last([result], mark_of(message, self._dropped))
+        mark_last([result], mark_of(message, path, self._dropped))
         turn = self._turn("user")
         results = sum(block["type"] == "tool_result" for block in turn["content"])
         turn["content"].insert(results, result)

@@ -5,6 +5,7 @@ from typing import Any
 
 from tollhouse.domain.errors import InvalidField
 from tollhouse.wire.completions_to_chat.losses import CHATS_OWN
+from tollhouse.wire.kept_elsewhere import refuse_kept_elsewhere
 from tollhouse.wire.pair import Recipient, Translated
 from tollhouse.wire.refused import without_refused
 
@@ -14,6 +15,7 @@ _REPLACED = ("prompt", "suffix", "echo", "best_of", "logprobs", *CHATS_OWN)
 def translate(body: Mapping[str, Any], recipient: Recipient) -> Translated:
     """InvalidField for what a chat host would answer as something else."""
     _refuse(body)
+    refuse_kept_elsewhere(body)
     dropped = [field for field in CHATS_OWN if body.get(field)]
     if (body.get("best_of") or 1) > (body.get("n") or 1):
         dropped.append("best_of")

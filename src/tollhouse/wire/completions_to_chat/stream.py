@@ -8,7 +8,7 @@ from tollhouse.wire.chat import wants_usage
 from tollhouse.wire.completions_to_chat.choice import ChoiceText, asked_of, head, usage_of
 from tollhouse.wire.completions_to_chat.failure import BROKE_OFF, NOT_JSON, error_document
 from tollhouse.wire.framing import LONGEST_EVENT, event_data
-from tollhouse.wire.stream_events import chat_chunk, complaint
+from tollhouse.wire.stream_events import chunk_complaint
 
 _DONE = b"data: [DONE]\n\n"
 _KEEP_ALIVE = b": keep-alive\n\n"
@@ -40,10 +40,17 @@ class StreamedReply:
         document = completion.read(data)
         if document is None:
             return b"" if _is_cut(frame) else self._fail(None, NOT_JSON)
+        wrong = None if document.get("error") else chunk_complaint(document)
+        return self._fail(None, wrong) if wrong else self.take(document)
+
+    def take(self, document: dict[str, Any]) -> bytes:
+        """A chunk that is sound; `completion.DONE` for the end."""
+        if self._ended:
+            return b""
+        if document is completion.DONE:
+            return self._end()
         if error := document.get("error"):
             return self._fail(error, BROKE_OFF)
-        if wrong := chat_chunk(document):
-            return self._fail(None, complaint(wrong))
         if usage := usage_of(document.get("usage")):
             self._usage = usage
         if self._head is None:

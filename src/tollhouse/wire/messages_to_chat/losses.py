@@ -10,8 +10,11 @@ ANY_OTHER = "*"
 
 LOSSES = (
     Loss("cache_control", "Marks anywhere, where the host has none; OpenAI's newer models take them as its own."),
+    Loss("compaction", "Chat has no compaction by the host: the context is sent whole."),
     Loss("context_management", "Chat has no editing of the context by the host: the context is sent whole."),
     Loss("diagnostics", "Chat hosts report nothing of the kind."),
+    Loss("fallback_credit_token", "Chat hosts give no such credit."),
+    Loss("fallbacks", "Chat hosts do not go on with other models: routes and fallbacks of this gateway do."),
     Loss("messages[-1].role", "A last turn of the assistant is not continued: chat hosts begin a new turn after it."),
     Loss("messages[].content[].citations", "Chat has no citations: documents are sent, and none is cited by place."),
     Loss(
@@ -53,6 +56,8 @@ LOSSES = (
     Loss("tools[].input_examples", "Chat's tools have no examples."),
     Loss("tools[].strict", "Where a schema has optional or open properties: chat's strict mode refuses those."),
     Loss("top_k", "The format has no such field, and strict hosts refuse those that it has not."),
+    Loss("user_profile_id", "Chat hosts keep no profiles of users."),
+    Loss("workspace_id", "Chat hosts have no workspaces of this vendor's."),
     Loss(
         "reply: content[].input",
         "Arguments that are no JSON object are given whole, as the text of the one key `INVALID_JSON`, and given back "

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tollhouse.domain.errors import ThreadsUnsupported
+from tollhouse.wire.kept_elsewhere import refuse_kept_elsewhere
 from tollhouse.wire.messages_to_chat.conversation import Conversation
 from tollhouse.wire.messages_to_chat.effort import effort_of
 from tollhouse.wire.messages_to_chat.fields import as_object, object_at, refuse
@@ -99,8 +100,7 @@ def _refuse_what_means_something_else(body: Mapping[str, Any]) -> None:
         )
     if body.get("mcp_servers"):
         raise refuse("mcp_servers", "this model's provider does not connect to MCP servers")
-    if body.get("container"):
-        raise refuse("container", "this model's provider has no containers")
+    refuse_kept_elsewhere(body)
     if body.get("inference_geo") not in (None, "global"):
         raise refuse("inference_geo", "this model's provider cannot be told where to run")
 

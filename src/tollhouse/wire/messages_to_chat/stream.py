@@ -10,7 +10,7 @@ from tollhouse.wire.messages_to_chat import answer
 from tollhouse.wire.messages_to_chat.blocks import Blocks, event
 from tollhouse.wire.messages_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_JSON, failure
 from tollhouse.wire.messages_to_chat.sealed import shows_thoughts
-from tollhouse.wire.stream_events import chat_chunk, complaint
+from tollhouse.wire.stream_events import chunk_complaint
 from tollhouse.wire.vocabulary import openai_usage
 
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -45,10 +45,8 @@ class StreamedReply:
         if chunk is None:
             # Of an event that was cut off nothing is told here: the stream's end tells it.
             return b"" if _is_cut(frame) else self._fail(NOT_JSON)
-        if chunk.get("error"):
-            return self._fail(chunk["error"])
-        if wrong := chat_chunk(chunk):
-            return self._fail(complaint(wrong))
+        if error := chunk.get("error") or chunk_complaint(chunk):
+            return self._fail(error)
         if isinstance(usage := chunk.get("usage"), dict) and (told := openai_usage(usage)).prompt:
             self._usage = told
         choice = completion.first_choice(chunk)

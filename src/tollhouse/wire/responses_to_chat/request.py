@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tollhouse.wire.kept_elsewhere import refuse_kept_elsewhere
 from tollhouse.wire.pair import Recipient, Translated
 from tollhouse.wire.refused import without_refused
 from tollhouse.wire.responses_to_chat.conversation import Conversation
@@ -50,6 +51,7 @@ _READ = frozenset(
 
 def translate(body: Mapping[str, Any], recipient: Recipient) -> Translated:
     """Raises InvalidField where the call would come to mean something else."""
+    refuse_kept_elsewhere(body, own=("conversation", "previous_response_id"))
     if body.get("prompt"):
         raise refuse("prompt", "this model's provider has no stored prompts")
     dropped = Dropped()

@@ -11,7 +11,7 @@ from tollhouse.wire.responses_to_chat.failure import BROKE_OFF, NO_ANSWER, NOT_J
 from tollhouse.wire.responses_to_chat.items import Events
 from tollhouse.wire.responses_to_chat.output import Output
 from tollhouse.wire.responses_to_chat.response import ResponseObject
-from tollhouse.wire.stream_events import chat_chunk, complaint
+from tollhouse.wire.stream_events import chunk_complaint
 from tollhouse.wire.vocabulary import openai_usage
 
 _KEEP_ALIVE = b": keep-alive\n\n"
@@ -45,10 +45,17 @@ class StreamedReply:
         if document is None:
             # Of an event that was cut off nothing is told here: the stream's end tells it.
             return b"" if _is_cut(frame) else self._fail(NOT_JSON)
+        wrong = None if document.get("error") else chunk_complaint(document)
+        return self._fail(wrong) if wrong else self.take(document)
+
+    def take(self, document: dict[str, Any]) -> bytes:
+        """A chunk that is sound; `completion.DONE` for the end."""
+        if self._ended:
+            return b""
+        if document is completion.DONE:
+            return self._end()
         if document.get("error"):
             return self._fail(document["error"])
-        if wrong := chat_chunk(document):
-            return self._fail(complaint(wrong))
         self._response.note(document)
         if isinstance(usage := document.get("usage"), dict) and (told := openai_usage(usage)).prompt:
             self._usage = told
