@@ -26,6 +26,7 @@ from tollhouse.services.declaration.models import ModelsSection
 from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
+from tollhouse.services.idempotency import Idempotency
 from tollhouse.services.inference import Inference
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
@@ -139,6 +140,10 @@ class Services(People):
     @cached_property
     def budget_alerts(self) -> BudgetAlerts:
         return BudgetAlerts(self.database, log_alert)
+
+    @cached_property
+    def idempotency(self) -> Idempotency:
+        return Idempotency(self.database, self._vault)
 
     @cached_property
     def declaration(self) -> Declaration:

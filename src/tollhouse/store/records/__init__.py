@@ -9,6 +9,7 @@ from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
 from tollhouse.store.records.hold import HoldRecord
+from tollhouse.store.records.idempotency_record import IdempotencyRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
 from tollhouse.store.records.limit import LimitRecord
@@ -37,6 +38,7 @@ __all__ = [
     "DailyEndUserUsageRecord",
     "DailyUsageRecord",
     "HoldRecord",
+    "IdempotencyRecord",
     "LeaseRecord",
     "LedgerRecord",
     "LimitRecord",
