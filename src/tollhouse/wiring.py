@@ -22,8 +22,11 @@ from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
 from tollhouse.services.declaration.budgets import BudgetsSection
 from tollhouse.services.declaration.declaration import Declaration
+from tollhouse.services.declaration.limits import LimitsSection
 from tollhouse.services.declaration.models import ModelsSection
 from tollhouse.services.declaration.providers import ProvidersSection
+from tollhouse.services.declaration.scopes import ScopeNames
+from tollhouse.services.declaration.teams import TeamsSection
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
 from tollhouse.services.idempotency import Idempotency
@@ -147,10 +150,13 @@ class Services(People):
 
     @cached_property
     def declaration(self) -> Declaration:
+        names = ScopeNames(self.database)
         sections = (
             ProvidersSection(self.providers, variable),
             ModelsSection(self.models),
-            BudgetsSection(self.budgets),
+            TeamsSection(self.teams),
+            BudgetsSection(self.budgets, names),
+            LimitsSection(self.limits, names),
         )
         return Declaration(self.database, sections)
 
