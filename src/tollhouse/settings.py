@@ -208,6 +208,12 @@ class Settings:
         3600.0,
         _seconds(0.2, 86400),
     )
+    expire_idempotency_seconds: float = _setting(
+        "TOLLHOUSE_EXPIRE_IDEMPOTENCY_SECONDS",
+        "How often the answers to requests with an Idempotency-Key, which are kept for 24 hours, are deleted.",
+        3600.0,
+        _seconds(0.2, 86400),
+    )
     roll_up_seconds: float = _setting(
         "TOLLHOUSE_ROLL_UP_SECONDS", "How often the ledger is added up by day.", 300.0, _seconds(0.2, 86400)
     )

@@ -22,11 +22,15 @@ from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
 from tollhouse.services.declaration.budgets import BudgetsSection
 from tollhouse.services.declaration.declaration import Declaration
+from tollhouse.services.declaration.limits import LimitsSection
 from tollhouse.services.declaration.models import ModelsSection
 from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.declaration.routes import RoutesSection
+from tollhouse.services.declaration.scopes import ScopeNames
+from tollhouse.services.declaration.teams import TeamsSection
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
+from tollhouse.services.idempotency import Idempotency
 from tollhouse.services.inference import Inference
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
@@ -155,12 +159,19 @@ class Services(People, Work):
         return BudgetAlerts(self.database, log_alert)
 
     @cached_property
+    def idempotency(self) -> Idempotency:
+        return Idempotency(self.database, self._vault)
+
+    @cached_property
     def declaration(self) -> Declaration:
+        names = ScopeNames(self.database)
         sections = (
             ProvidersSection(self.providers, variable),
             ModelsSection(self.models),
             RoutesSection(self.routes, self.models),
-            BudgetsSection(self.budgets),
+            TeamsSection(self.teams),
+            BudgetsSection(self.budgets, names),
+            LimitsSection(self.limits, names),
         )
         return Declaration(self.database, sections)
 

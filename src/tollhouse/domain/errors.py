@@ -8,8 +8,9 @@
     │                       ExpiredToken, WrongLogin, SpentToken
     ├── Forbidden 403
     ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
-    ├── Conflict 409
+    ├── Conflict 409 ─ AlreadyUnderWay
     ├── Changed 412
+    ├── KeyReused 422
     ├── TooManyAttempts 429
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
     ├── RateLimited 429
@@ -151,6 +152,19 @@ class MethodNotAllowed(TollhouseError):
 class Conflict(TollhouseError):
     status = 409
     code = "conflict"
+
+
+class AlreadyUnderWay(Conflict):
+    """The same request came before, and is not answered yet."""
+
+    code = "idempotency_key_under_way"
+
+
+class KeyReused(TollhouseError):
+    """An Idempotency-Key came with another request before."""
+
+    status = 422
+    code = "idempotency_key_reused"
 
 
 class Changed(TollhouseError):

@@ -12,6 +12,7 @@ from tollhouse import jobs
 if TYPE_CHECKING:
     from tollhouse.services.budget_alerts import BudgetAlerts
     from tollhouse.services.files import Files
+    from tollhouse.services.idempotency import Idempotency
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.stored_responses import StoredResponses
 
@@ -24,6 +25,9 @@ class Services(Protocol):
 
     @property
     def stored_responses(self) -> "StoredResponses": ...
+
+    @property
+    def idempotency(self) -> "Idempotency": ...
 
     @property
     def budget_alerts(self) -> "BudgetAlerts": ...

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
@@ -59,6 +59,7 @@ class Database:
         self._askers = BoundedSemaphore(MOST_ASKERS)
         self._shared = SharedWrites(self._prompt_write)
         self._open: ContextVar[Session | None] = ContextVar("open transaction", default=None)
+        self._gathering: ContextVar[ExitStack | None] = ContextVar("transaction to come", default=None)
         self._writing = self.engine.execution_options(begin="IMMEDIATE")
 
     @contextmanager
@@ -131,12 +132,32 @@ class Database:
         On SQLite it takes the write lock at once: a transaction that reads first and writes later
         can find that it must start over.
         """
-        if (outer := self._open.get()) is not None:
+        outer = self._open.get()
+        if outer is None and (gathering := self._gathering.get()) is not None:
+            outer = gathering.enter_context(self._begin())
+            self._open.set(outer)
+        if outer is not None:
             yield outer
             outer.flush()
             return
+        with self._begin() as session:
+            yield session
+
+    @contextmanager
+    def _begin(self) -> Iterator[Session]:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """As `together`, from the first write in the block on: before it nothing is locked."""
+        with ExitStack() as stack:
+            before = self._gathering.set(stack)
+            try:
+                yield
+            finally:
+                self._gathering.reset(before)
+                self._open.set(None)
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,8 @@ from tollhouse.domain.actor import Actor, Person
 from tollhouse.domain.errors import Changed, InvalidField
 from tollhouse.domain.money import nanos_from_usd
 from tollhouse.domain.page import Page
-from tollhouse.web import tokens
+from tollhouse.services.idempotency import PARAM
+from tollhouse.web import idempotency, tokens
 from tollhouse.web.gate import services
 from tollhouse.web.validation import read_body, read_query, schema
 from tollhouse.wire import json_text
@@ -25,6 +26,8 @@ Document = dict[str, Any]
 Errors = Mapping[int, str]
 T = TypeVar("T")
 
+MAKING = (201, 202)
+"""Statuses of what makes something."""
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 NOT_OF_THE_STATE = ("last_used_at", "key")
 """What changes by itself, or is shown once: an ETag does not tell of it."""
@@ -107,14 +110,17 @@ def operation(
     tagged: bool = False,
     status: int = 200,
     public: bool = False,
+    once: bool | None = None,
     errors: Sequence[int] = (),
 ) -> Callable[[Callable[..., Document | None]], Callable[..., Response]]:
     """Make a method of a Resource an operation, called with what was `Asked` before the parts of its path.
 
     It returns a document after the schema `answer` (`many`: a page of such; None: 204). `body` and `query` name closed
     schemas, `errors` the statuses that are its own. With `tagged`, answers have an ETag; a method that changes
-    something hands `unless_changed` to its service. Its docstring's first line is the summary.
+    something hands `unless_changed` to its service. `once` says that it honours an Idempotency-Key: what makes
+    something (201, 202) does. Its docstring's first line is the summary.
     """
+    repeatable = status in MAKING and not public if once is None else once
 
     def decorate(view: Callable[..., Document | None]) -> Callable[..., Response]:
         @wraps(view)
@@ -122,12 +128,19 @@ def operation(
             # Who it is comes first: nobody else is told what a body must be.
             signed_in = None if public else tokens.signed_in()
             asked = Asked(signed_in, read_body(body) if body else {}, read_query(query) if query else {})
-            response = _respond(view(self, asked, **path), status, tagged=tagged)
+            if repeatable and idempotency.is_asked():
+                work = partial(_made, view, self, asked, **path)
+                document, again = idempotency.once(asked.by.id, asked.body, status, work)
+                response = _respond(document, status, tagged=tagged)
+                if again:
+                    response.headers["idempotency-replayed"] = "true"
+            else:
+                response = _respond(view(self, asked, **path), status, tagged=tagged)
             if request.method in CHANGING:
                 services().serve().catalogue.hurry(-1)
             return response
 
-        _document(namespace, run, id, answer, body, query, many, tagged, status, public, errors)
+        _document(namespace, run, id, answer, body, query, many, tagged, status, public, repeatable, errors)
         return run
 
     return decorate
@@ -189,6 +202,10 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, (tuple, frozenset)) else value
 
 
+def _made(view: Callable[..., Document | None], self: Any, asked: Asked, **path: str) -> Document:
+    return view(self, asked, **path) or {}
+
+
 def _tag(document: Document) -> str:
     state = {name: value for name, value in document.items() if name not in NOT_OF_THE_STATE}
     return hashlib.sha256(json_text.write(state)).hexdigest()[:32]
@@ -219,12 +236,15 @@ def _document(
     tagged: bool,
     status: int,
     public: bool,
+    repeatable: bool,
     errors: Sequence[int],
 ) -> None:
     about: Document = {"id": id, "produces": ["application/json", "application/problem+json"]}
     about["security"] = [] if public else "token"
     if query:
         about["params"] = {name: {"in": "query", **one} for name, one in schema(query)["properties"].items()}
+    if repeatable:
+        about.setdefault("params", {})[PARAM] = idempotency.PARAMETER
     namespace.doc(**about)(run)
     if body:
         namespace.expect(_model(namespace, body), validate=False)(run)
@@ -238,9 +258,13 @@ def _document(
     told |= {400, 413} if body else set()
     told |= {400} if query else set()
     told |= set() if public else {401, 403}
+    meanings = _MEANINGS
+    if repeatable:
+        told |= set(idempotency.MEANINGS)
+        meanings = {**_MEANINGS, **idempotency.MEANINGS}
     for one in sorted(told):
         headers = {"retry-after": "seconds to wait"} if one in (429, 503) else {}
-        namespace.response(one, _MEANINGS[one], namespace.schema_model("Problem", schema("problem")), headers=headers)(
+        namespace.response(one, meanings[one], namespace.schema_model("Problem", schema("problem")), headers=headers)(
             run
         )
 

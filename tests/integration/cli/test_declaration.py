@@ -25,6 +25,20 @@ output_price = 8
 max_output = 4096
 context_window = 64000
 
+[teams."data science"]
+
+[teams.gone]
+archived = true
+
+[[limits]]
+team = "data science"
+rpm = 60
+concurrency = 4
+
+[[limits]]
+organisation = "all"
+tpm = 100000
+
 [[budgets]]
 team = "team_default"
 usd = 100
@@ -53,8 +67,12 @@ def test_a_file_is_applied_once_and_then_changes_nothing(tollhouse, file: Path) 
         ("providers", "host", "add"),
         ("models", "small", "add"),
         ("models", "large", "add"),
-        ("budgets", "team team_default month", "add"),
+        ("teams", "data science", "add"),
+        ("teams", "gone", "add"),
+        ("budgets", "team default month", "add"),
         ("budgets", "tag batch day", "add"),
+        ("limits", "team data science", "add"),
+        ("limits", "organisation all", "add"),
     ]
     assert tollhouse.json("apply", str(file)) == []
     small = next(model for model in tollhouse.json("models", "list") if model["name"] == "small")
@@ -82,7 +100,7 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(tollhouse, file: 
     told = tollhouse("diff", str(file)).stdout
     assert "~ providers host: base_url https://host.example/v1 -> https://other.example/v1" in told
     assert "~ models small: input_price 0.25 -> 0.3" in told
-    assert "~ budgets team team_default month: usd 100 -> 7" in told
+    assert "~ budgets team default month: usd 100 -> 7" in told
     assert tollhouse.json("apply", str(file), "--dry-run")[1]["fields"] == ["input_price"]
     assert tollhouse("export").stdout == before
     assert len(tollhouse.json("apply", str(file))) == 3
@@ -123,6 +141,18 @@ WRONG = [
     ('[[budgets]]\nteam = "team_default"\ntag = "x"\nusd = 1\nperiod = "day"\n', "budgets[0]: it must be for one of"),
     ('[[budgets]]\nteam = "team_default"\nusd = -1\nperiod = "day"\n', "budgets[0].usd: '-1'"),
     ('[[budgets]]\nteam = "team_default"\nusd = 1\nperiod = "day"\ntimezone = "Mars/Base"\n', "not a time zone"),
+    ("[teams.x]\ncolour = 1\n", "teams.x.colour: there is no such field"),
+    ("[teams.team_mine]\n", "it may not begin with `team_`"),
+    ("[teams.default]\narchived = true\n", "The default team stays"),
+    ("[[limits]]\nrpm = 1\n", "limits[0]: it must be for one of"),
+    ('[[limits]]\ntag = "x"\nrpm = 1\n', "limits[0].tag: there is no such field"),
+    ('[[limits]]\nteam = "nowhere"\nrpm = 1\n', "no team 'nowhere'"),
+    ('[[limits]]\nteam = "default"\nrpm = 0\n', "limits[0].rpm"),
+    ('[[limits]]\nteam = "default"\n', "limits[0]: it must have at least one of"),
+    (
+        '[[limits]]\nteam = "default"\nrpm = 1\n[[limits]]\nteam = "team_default"\nrpm = 2\n',
+        "limits[1]: there is another",
+    ),
     ("[colours]\n", "colours: there is no such field"),
     ("providers = 1\n", "providers: "),
     ("= 1\n", "is not TOML"),
@@ -135,10 +165,41 @@ def test_a_file_that_is_wrong_anywhere_changes_nothing(tollhouse, file: Path, te
     before = tollhouse("export").stdout
     new = '[providers.new]\nformat = "openai"\nbase_url = "https://new.example/v1"\n'
     # What cannot be read, or refers to what is not there, failed; the rest is a file of the wrong form.
-    status = 1 if "TOML" in sentence or sentence.startswith("no provider") else 2
+    failed = "TOML" in sentence or sentence.startswith(("no provider", "no team", "The default"))
+    status = 1 if failed else 2
     file.write_text(text + new if text.startswith("[") else text)
     assert sentence in tollhouse.error("apply", str(file), status=status)
     assert tollhouse("export").stdout == before
+
+
+def test_teams_and_people_are_named_as_on_another_machine(tollhouse, file: Path) -> None:
+    tollhouse("users", "create", "ada@example.com")
+    file.write_text(
+        '[teams.data]\n[[budgets]]\nteam = "data"\nusd = 1\nperiod = "day"\n'
+        '[[limits]]\nuser = "Ada@Example.com"\nrpm = 5\ntpm = 7\n'
+    )
+    assert [change["name"] for change in tollhouse.json("apply", str(file), "--dry-run")] == [
+        "data",
+        "team data day",
+        "user ada@example.com",
+    ]
+    assert len(tollhouse.json("apply", str(file))) == 3
+    assert tollhouse.json("apply", str(file)) == []
+    exported = tomllib.loads(tollhouse("export").stdout)
+    assert exported["limits"] == [{"user": "ada@example.com", "rpm": 5, "tpm": 7}]
+    assert exported["budgets"] == [{"team": "data", "usd": "1", "period": "day"}]
+    assert exported["teams"] == {"default": {}, "data": {}}
+
+
+def test_what_the_file_leaves_out_of_a_limit_is_lifted_and_a_team_comes_back(tollhouse, file: Path) -> None:
+    tollhouse("apply", str(file))
+    file.write_text('[teams.gone]\n[[limits]]\nteam = "data science"\nrpm = 60\n')
+    told = tollhouse("diff", str(file)).stdout
+    assert "~ teams gone: archived True -> default" in told
+    assert "~ limits team data science: concurrency 4 -> default" in told
+    tollhouse("apply", str(file))
+    assert {limit["concurrency"] for limit in tollhouse.json("limits", "list")} == {None}
+    assert next(team for team in tollhouse.json("teams", "list") if team["name"] == "gone")["archived_at"] is None
 
 
 def test_a_file_that_is_not_there_is_said_so(tollhouse, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tollhouse.cli.output import json_option, print_json
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @json_option
 def command(file: Path, dry_run: bool, as_json: bool) -> None:
-    """Make providers, models and budgets as the TOML file says: all of it or nothing.
+    """Make providers, models, teams, budgets and limits as the TOML file says: all of it or nothing.
 
     What the file does not name stays as it is. `tollhouse export` writes such a file.
     """

@@ -7,19 +7,22 @@ from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.domain.principal import SCOPE_KINDS, Scope
 from tollhouse.services.budgets import Budgets
+from tollhouse.services.declaration.scopes import ScopeNames, scope_of
 from tollhouse.services.declaration.section import Change, Entry, differing
 
 
 class BudgetsSection:
     name = "budgets"
+    listed = True
 
-    def __init__(self, budgets: Budgets) -> None:
+    def __init__(self, budgets: Budgets, scopes: ScopeNames) -> None:
         self._budgets = budgets
+        self._scopes = scopes
 
     def given(self, part: Any) -> Mapping[str, Entry]:
         entries: dict[str, Entry] = {}
         for number, fields in enumerate(part):
-            entry = _given(number, fields)
+            entry = self._given(number, fields)
             name = _name(entry)
             if name in entries:
                 where = f"budgets[{number}]"
@@ -28,9 +31,10 @@ class BudgetsSection:
         return entries
 
     def current(self) -> Mapping[str, Entry]:
+        budgets = self._budgets.all()
+        names = self._scopes.named(one.scope for one in budgets)
         found = [
-            _entry(one.scope, usd_from_nanos(one.limit), one.period, one.timezone, one.hard)
-            for one in self._budgets.all()
+            _entry(names[one.scope], usd_from_nanos(one.limit), one.period, one.timezone, one.hard) for one in budgets
         ]
         return {_name(entry): entry for entry in found}
 
@@ -41,25 +45,21 @@ class BudgetsSection:
         for change in changes:
             entry = change.after
             self._budgets.set(
-                _scope(entry),
+                scope_of(entry),
                 nanos_from_usd(entry["usd"]),
                 entry["period"],
                 timezone=entry.get("timezone", "UTC"),
                 hard=entry.get("hard", True),
             )
 
-
-def _given(number: int, fields: Mapping[str, Any]) -> Entry:
-    where = f"budgets[{number}]"
-    kinds = [kind for kind in SCOPE_KINDS if kind in fields]
-    if len(kinds) != 1:
-        raise InvalidField(f"{where}: it must be for one of {', '.join(SCOPE_KINDS)}.", param=where)
-    scope = (kinds[0], fields[kinds[0]].lower() if kinds[0] == "tag" else fields[kinds[0]])
-    try:
-        usd = usd_from_nanos(nanos_from_usd(str(fields["usd"])))
-    except ValueError as error:
-        raise InvalidField(f"{where}.usd: {error}.", param=f"{where}.usd") from None
-    return _entry(scope, usd, fields["period"], fields.get("timezone", "UTC"), fields.get("hard", True))
+    def _given(self, number: int, fields: Mapping[str, Any]) -> Entry:
+        where = f"budgets[{number}]"
+        scope = self._scopes.given(where, fields, SCOPE_KINDS)
+        try:
+            usd = usd_from_nanos(nanos_from_usd(str(fields["usd"])))
+        except ValueError as error:
+            raise InvalidField(f"{where}.usd: {error}.", param=f"{where}.usd") from None
+        return _entry(scope, usd, fields["period"], fields.get("timezone", "UTC"), fields.get("hard", True))
 
 
 def _entry(scope: Scope, usd: str, period: str, timezone: str, hard: bool) -> Entry:
@@ -67,9 +67,5 @@ def _entry(scope: Scope, usd: str, period: str, timezone: str, hard: bool) -> En
     return {scope[0]: scope[1], "usd": usd, "period": period, **zone, **({} if hard else {"hard": False})}
 
 
-def _scope(entry: Entry) -> Scope:
-    return next((kind, entry[kind]) for kind in SCOPE_KINDS if kind in entry)
-
-
 def _name(entry: Entry) -> str:
-    return f"{' '.join(_scope(entry))} {entry['period']}"
+    return f"{' '.join(scope_of(entry))} {entry['period']}"

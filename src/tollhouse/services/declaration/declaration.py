@@ -63,4 +63,4 @@ def _changes(section: Section, document: Mapping[str, Any]) -> list[Change]:
 
 def _listed(section: Section) -> Any:
     entries = section.current()
-    return list(entries.values()) if section.name == "budgets" else dict(entries)
+    return list(entries.values()) if section.listed else dict(entries)

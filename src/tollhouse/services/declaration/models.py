@@ -14,6 +14,7 @@ _FIELDS = ("provider", "upstream_model", *_PRICES, "context_window", "max_output
 
 class ModelsSection:
     name = "models"
+    listed = False
 
     def __init__(self, models: Models) -> None:
         self._models = models

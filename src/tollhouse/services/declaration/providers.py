@@ -12,6 +12,7 @@ VARIABLE = "api_key_env"
 
 class ProvidersSection:
     name = "providers"
+    listed = False
 
     def __init__(self, providers: Providers, variable: Callable[[str], str | None]) -> None:
         """`variable` reads the environment of whoever applies the file."""

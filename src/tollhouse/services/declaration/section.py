@@ -24,6 +24,8 @@ class Section(Protocol):
     """One kind of thing. It reads and writes in the transaction that is open."""
 
     name: str
+    listed: bool
+    """Whether the file has a list of them; else they are tables under their names."""
 
     def given(self, part: Any) -> Mapping[str, Entry]:
         """The file's entries, by name, of a part that the schema allows; fields at their defaults are left out."""

@@ -11,6 +11,7 @@ from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUs
 from tollhouse.store.records.deployment import DeploymentRecord
 from tollhouse.store.records.file import FileRecord
 from tollhouse.store.records.hold import HoldRecord
+from tollhouse.store.records.idempotency_record import IdempotencyRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
 from tollhouse.store.records.limit import LimitRecord
@@ -42,6 +43,7 @@ __all__ = [
     "DeploymentRecord",
     "FileRecord",
     "HoldRecord",
+    "IdempotencyRecord",
     "LeaseRecord",
     "LedgerRecord",
     "LimitRecord",

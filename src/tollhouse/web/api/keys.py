@@ -63,7 +63,7 @@ class Key(Resource):
 
 @namespace.route("/<string:id>/rotate")
 class Rotation(Resource):
-    @operation(namespace, "rotate_key", "new_key", body="key_rotation", tagged=True, errors=(404, 409, 412))
+    @operation(namespace, "rotate_key", "new_key", body="key_rotation", tagged=True, once=True, errors=(404, 409, 412))
     def post(self, asked: Asked, id: str) -> dict[str, Any]:
         """Give a key a new secret, shown this once; the one before is good for the overlap"""
         overlap = timedelta(seconds=asked.body.get("overlap_seconds", 0))

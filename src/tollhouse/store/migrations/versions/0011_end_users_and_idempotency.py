@@ -1,4 +1,4 @@
-"""whom calls are made for; calls of a team in order"""
+"""whom calls are made for; calls of a team in order; requests that are done once"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -36,8 +36,23 @@ def upgrade() -> None:
         f"SELECT day, team_id, '', {sums} FROM daily_usage GROUP BY day, team_id"
     )
 
+    op.create_table(
+        "idempotency_records",
+        sa.Column("owner_id", sa.String(40), nullable=False),
+        sa.Column("key_digest", sa.String(64), nullable=False),
+        sa.Column("fingerprint", sa.String(64), nullable=False),
+        sa.Column("attempt", sa.String(40), nullable=False),
+        sa.Column("taken_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("owner_id", "key_digest", name=op.f("pk_idempotency_records")),
+    )
+    op.create_index("ix_idempotency_records_expires_at", "idempotency_records", ["expires_at"])
+
 
 def downgrade() -> None:
+    op.drop_table("idempotency_records")
     op.drop_table("daily_end_user_usage")
     op.drop_index("ix_ledger_team", "ledger")
     for table in ("ledger", "holds"):
