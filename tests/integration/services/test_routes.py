@@ -87,7 +87,7 @@ def test_a_loop_of_fallbacks_is_refused_and_shown(models: Models, model: str) ->
     models.add(NewModel("third", "other", fallbacks=["spare"]))
     with pytest.raises(InvalidField, match="m -> third -> spare -> m") as raised:
         models.change(model, NewModel(model, "other", fallbacks=["third"]))
-    assert raised.value.param == "fallback"
+    assert raised.value.param == "fallbacks"
     assert [one.fallbacks for one in models.all() if one.name == model] == [()]
 
 
@@ -169,8 +169,8 @@ def test_every_refusal_names_its_field_and_changes_nothing(routes: Routes, model
         assert raised.value.param == param, terms
     assert routes.all() == {}
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"input_price": 5}, "output-price"),
-        ({"context_window": 0}, "context-window"),
+        ({"input_price": 5}, "output_price"),
+        ({"context_window": 0}, "context_window"),
         ({"upstream_model": "a\x00b"}, "upstream-model"),
         ({"terms": Terms(weight=-1)}, "weight"),
     ]
