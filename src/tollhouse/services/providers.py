@@ -1,15 +1,15 @@
 """Providers: hosts that calls go to."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import SYSTEM, Actor
-from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, NotFound, UpstreamError
+from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, NotFound
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.ports import Upstreams, Vault
@@ -17,6 +17,7 @@ from tollhouse.domain.rights import Right
 from tollhouse.domain.routes import Host
 from tollhouse.services.audit import note
 from tollhouse.services.naming import check_slug
+from tollhouse.services.provider_check import ProviderCheck, check_host
 from tollhouse.services.provider_terms import LONGEST_URL, ProviderTerms, check_credential, origin_of, state_of
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
@@ -34,17 +35,6 @@ class Provider:
     has_credential: bool
     allow_private: bool
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderCheck:
-    """What asking a provider for its models showed."""
-
-    name: str
-    ok: bool
-    milliseconds: int
-    models: tuple[str, ...] = ()
-    problem: str | None = None
 
 
 Unchanged = Callable[[Provider], None]
@@ -220,7 +210,7 @@ class Providers:
                 rows = [self._named(session, name)]
             else:
                 rows = list(session.scalars(select(ProviderRecord).order_by(ProviderRecord.name)))
-        return [self._check(row) for row in rows]
+        return [check_host(row.name, partial(self._list_models, row)) for row in rows]
 
     def _check_preset(self, preset: str) -> None:
         if preset not in self._upstreams.presets():
@@ -235,13 +225,8 @@ class Providers:
             unless_changed(_shown(row))
         return row
 
-    def _check(self, row: ProviderRecord) -> ProviderCheck:
-        began = time.monotonic()
-        try:
-            models = tuple(self._upstreams.list_models(host_of(row, self._vault)))
-        except (UpstreamError, InvalidSetting) as error:
-            return ProviderCheck(row.name, False, int((time.monotonic() - began) * 1000), (), error.message)
-        return ProviderCheck(row.name, True, int((time.monotonic() - began) * 1000), models)
+    def _list_models(self, row: ProviderRecord) -> Sequence[str]:
+        return self._upstreams.list_models(host_of(row, self._vault))
 
     def _insert(self, session: Session, name: str, terms: ProviderTerms, by: Actor) -> ProviderRecord:
         row = ProviderRecord(id=new_id("prv"), name=name, created_at=self._database.now(session))

@@ -75,6 +75,15 @@ def test_a_model_that_another_falls_back_on_stays(api: Management, owner: str) -
     assert api.ask("DELETE", f"/models/{last['id']}", owner).status_code == 204
 
 
+def test_a_loop_of_fallbacks_is_refused_and_nothing_is_changed(api: Management, owner: str) -> None:
+    one = make(api, owner, "round-1")
+    make(api, owner, "round-2", fallbacks=["round-1"])
+    refused = api.ask("PATCH", f"/models/{one['id']}", owner, {"max_output": 5, "fallbacks": ["round-2"]})
+    assert is_problem(refused, 400, "invalid_value")
+    assert refused.json["param"] == "fallbacks"
+    assert api.get(f"/models/{one['id']}", owner).json == one
+
+
 def test_models_are_listed_page_by_page_by_name_and_by_provider(api: Management, owner: str) -> None:
     api.services.providers.add("shelf", "echo", "echo:")
     ids = [make(api, owner, f"paged/{number}", provider="shelf")["id"] for number in range(3)]

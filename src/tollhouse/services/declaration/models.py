@@ -40,7 +40,7 @@ class ModelsSection:
         for change in changes:
             if change.before is None:
                 self._models.add(_new(change.name, {**change.after, "fallbacks": ()}), by=by)
-            elif change.before.get("fallbacks"):
+            elif "fallbacks" in change.fields:
                 self._models.change(change.name, {"fallbacks": ()}, by=by)
         for change in changes:
             if change.before is not None or change.after.get("fallbacks"):

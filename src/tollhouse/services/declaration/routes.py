@@ -54,8 +54,8 @@ class RoutesSection:
     def put(self, changes: Sequence[Change], by: Actor) -> None:
         for change in changes:
             entry = change.after
-            self._routes.set(change.name, _route(entry))
-            self._routes.redeploy(change.name, [_new(site) for site in entry.get("deployments", ())])
+            self._routes.set(change.name, _route(entry), by=by)
+            self._routes.redeploy(change.name, [_new(site) for site in entry.get("deployments", ())], by=by)
 
 
 def _given(name: str, stated: Mapping[str, Any], upstream: str | None) -> Entry:
