@@ -10,43 +10,26 @@ from sqlalchemy.exc import SQLAlchemyError
 from tollhouse import logs
 from tollhouse.domain.ports import JobQueue, Outside
 from tollhouse.outside import outside_the_loop
-from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
-from tollhouse.services.authentication import Authentication
 from tollhouse.services.bootstrap import Bootstrap, Prepared
 from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
-from tollhouse.services.budgets import Budgets
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
-from tollhouse.services.declaration.budgets import BudgetsSection
-from tollhouse.services.declaration.declaration import Declaration
-from tollhouse.services.declaration.limits import LimitsSection
-from tollhouse.services.declaration.models import ModelsSection
-from tollhouse.services.declaration.providers import ProvidersSection
-from tollhouse.services.declaration.routes import RoutesSection
-from tollhouse.services.declaration.scopes import ScopeNames
-from tollhouse.services.declaration.teams import TeamsSection
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
 from tollhouse.services.idempotency import Idempotency
 from tollhouse.services.inference import Inference
-from tollhouse.services.key_mint import KeyMint
-from tollhouse.services.keys import Keys
 from tollhouse.services.limiting import Limiting
-from tollhouse.services.limits import Limits
-from tollhouse.services.models import Models
-from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.replay import Replay
 from tollhouse.services.requests import RequestLog
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
-from tollhouse.services.routes import Routes
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.usage import UsageReport
-from tollhouse.settings import Settings, variable
+from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage
 from tollhouse.store.instances import Instance
@@ -58,6 +41,7 @@ from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_
 from tollhouse.store.vault import FernetVault
 from tollhouse.wiring_batches import Work
 from tollhouse.wiring_people import People
+from tollhouse.wiring_setup import SetUp
 
 if TYPE_CHECKING:
     from tollhouse.kv.limiter import RedisLimiter
@@ -91,7 +75,7 @@ class Serving:
         return self.ledger.available and self.catalogue.follows
 
 
-class Services(People, Work):
+class Services(People, SetUp, Work):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process) -> None:
@@ -116,43 +100,11 @@ class Services(People, Work):
         return Schema(self.database)
 
     @cached_property
-    def mint(self) -> KeyMint:
-        return KeyMint(self._secret)
-
-    @cached_property
-    def authentication(self) -> Authentication:
-        return Authentication(self.database, self.mint, self.tokens)
-
-    @cached_property
-    def keys(self) -> Keys:
-        return Keys(self.database, self.mint)
-
-    @cached_property
-    def providers(self) -> Providers:
-        return Providers(self.database, self._vault, self._upstreams, check_base_url)
-
-    @cached_property
-    def models(self) -> Models:
-        return Models(self.database)
-
-    @cached_property
-    def routes(self) -> Routes:
-        return Routes(self.database)
-
-    @cached_property
     def snapshot(self) -> CatalogueReader:
         """The catalogue as it is now, for who makes no calls."""
         catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
         catalogue.refresh()
         return catalogue
-
-    @cached_property
-    def budgets(self) -> Budgets:
-        return Budgets(self.database)
-
-    @cached_property
-    def limits(self) -> Limits:
-        return Limits(self.database)
 
     @cached_property
     def budget_alerts(self) -> BudgetAlerts:
@@ -161,19 +113,6 @@ class Services(People, Work):
     @cached_property
     def idempotency(self) -> Idempotency:
         return Idempotency(self.database, self._vault)
-
-    @cached_property
-    def declaration(self) -> Declaration:
-        names = ScopeNames(self.database)
-        sections = (
-            ProvidersSection(self.providers, variable),
-            ModelsSection(self.models),
-            RoutesSection(self.routes, self.models),
-            TeamsSection(self.teams),
-            BudgetsSection(self.budgets, names),
-            LimitsSection(self.limits, names),
-        )
-        return Declaration(self.database, sections)
 
     @cached_property
     def searches(self) -> Searches:

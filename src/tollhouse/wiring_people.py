@@ -1,4 +1,4 @@
-"""The part of the wiring that is about people: who signs in, how they are told, what they did."""
+"""The part of the wiring that is about people and keys: who calls, who signs in, how they are told, what they did."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -10,7 +10,10 @@ from tollhouse.domain.ports import Mailer
 from tollhouse.mail import mailer_of
 from tollhouse.outside import outside_the_loop
 from tollhouse.services.audit import Audit
+from tollhouse.services.authentication import Authentication
 from tollhouse.services.invitations import Invitations
+from tollhouse.services.key_mint import KeyMint
+from tollhouse.services.keys import Keys
 from tollhouse.services.password_resets import PasswordResets
 from tollhouse.services.passwords import Passwords
 from tollhouse.services.sign_in import SignIn
@@ -42,6 +45,18 @@ class People(ABC):
     @cached_property
     def users(self) -> Users:
         return Users(self.database, self._passwords)
+
+    @cached_property
+    def mint(self) -> KeyMint:
+        return KeyMint(self._secret)
+
+    @cached_property
+    def authentication(self) -> Authentication:
+        return Authentication(self.database, self.mint, self.tokens)
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(self.database, self.mint)
 
     @cached_property
     def teams(self) -> Teams:

@@ -9,6 +9,7 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, print_json, print_table, usd
 from tollhouse.cli.parameters import MOST_OR_OFF, OFF, USD
+from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
     from tollhouse.services.routes import Deployment, RouteTerms
@@ -54,7 +55,7 @@ def deploy(name: str, as_json: bool, **given: Any) -> None:
         from tollhouse.services.routes import NewDeployment
 
         terms = _stated({field: given.pop(field) for field in _TERMS})
-        deployment = services.routes.deploy(name, NewDeployment(**given, terms=replace(Terms(), **terms)))
+        deployment = services.routes.deploy(name, NewDeployment(**given, terms=replace(Terms(), **terms)), by=SHELL)
     if as_json:
         print_json(_shown(deployment))
     else:
@@ -68,7 +69,7 @@ def deploy(name: str, as_json: bool, **given: Any) -> None:
 def undeploy(name: str, id: str, as_json: bool) -> None:
     """Take the deployment ID from the model NAME. Calls that are under way go on."""
     with administration() as services:
-        services.routes.undeploy(name, id)
+        services.routes.undeploy(name, id, by=SHELL)
     if as_json:
         print_json({"id": id, "removed": True})
     else:
@@ -137,7 +138,7 @@ def route(name: str, as_json: bool, **given: Any) -> None:
         after = before
         if terms or stated:
             after = replace(before, **stated, terms=replace(before.terms, **terms))
-            after = services.routes.set(name, after)
+            after = services.routes.set(name, after, by=SHELL)
     if as_json:
         print_json(_shown_route(after))
         return

@@ -34,8 +34,10 @@ class Actor:
         given = (self.organisation, self.teams.get(team_id) if team_id is not None else None)
         return frozenset(role for role in given if role is not None)
 
-    def sees(self, team_id: str) -> bool:
-        """Whether this team exists for them. What belongs to another is not there: 404, never 403."""
+    def sees(self, team_id: str | None) -> bool:
+        """Whether this team exists for them; None is the organisation. What belongs to another is not there: 404,
+        never 403.
+        """
         return bool(self.roles_in(team_id))
 
     def may(self, right: Right, team_id: str | None = None) -> bool:
@@ -45,11 +47,13 @@ class Actor:
     def require(self, right: Right, team_id: str | None = None) -> None:
         """Raise Forbidden unless they have the right."""
         if not self.may(right, team_id):
-            where = "the organisation" if right.is_organisations else "this team"
+            where = "the organisation" if right.is_organisations or team_id is None else "this team"
             raise Forbidden(f"This takes the right {right.value!r}, which your role in {where} does not give.")
 
-    def require_in(self, team_id: str, right: Right, missing: NotFound) -> None:
-        """Raise `missing` where they do not see the team, else Forbidden unless they have the right there."""
+    def require_in(self, team_id: str | None, right: Right, missing: NotFound) -> None:
+        """Raise `missing` where they do not see the team, None for the organisation; else Forbidden unless they have
+        the right there.
+        """
         if not self.sees(team_id):
             raise missing
         self.require(right, team_id)

@@ -54,7 +54,7 @@ def check_base_url(url: str, allow_private: bool) -> None:
     literal = literal_of(host)
     private = is_private(literal) if literal else _last_label(host) == "localhost"
     if private and not allow_private:
-        raise _invalid(f"{host} is a private address; add --allow-private if that is meant.")
+        raise _invalid(f"{host} is a private address; say --allow-private (`allow_private`) if that is meant.")
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from tollhouse import logs, metrics
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.principal import Scope
-from tollhouse.services.budgets import terms_of
+from tollhouse.services.budget_start import terms_of
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.budget_book import window_of
 from tollhouse.store.records import BudgetAlertRecord, BudgetRecord, BudgetWindowRecord

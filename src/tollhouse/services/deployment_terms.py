@@ -66,10 +66,15 @@ def check_prices(
     """InvalidField names what is wrong."""
     if (input_price is None) != (output_price is None):
         missing = "output-price" if output_price is None else "input-price"
-        raise InvalidField(f"{missing}: give both prices, or neither to take the published ones.", param=missing)
+        raise _invalid(missing, "give both prices, or neither to take the published ones.")
     for field, price in (("input-price", input_price), ("output-price", output_price)):
         if price is not None and not 0 <= price <= DEAREST:
-            raise InvalidField(f"{field}: it must be from 0 to 1000000 USD per million tokens.", param=field)
+            raise _invalid(field, "it must be from 0 to 1000000 USD per million tokens.")
     for field, value in (("context-window", context_window), ("max-output", max_output)):
         if value is not None and not 0 < value < 2**31:
-            raise InvalidField(f"{field}: it must be a number of tokens from 1 up.", param=field)
+            raise _invalid(field, "it must be a number of tokens from 1 up.")
+
+
+def _invalid(option: str, problem: str) -> InvalidField:
+    """Said as the command line calls the field, and named as bodies and files do."""
+    return InvalidField(f"{option}: {problem}", param=option.replace("-", "_"))

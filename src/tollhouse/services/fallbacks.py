@@ -18,7 +18,7 @@ def check_no_loop(name: str, fallbacks: Mapping[str, Sequence[str]]) -> None:
         for following in fallbacks.get(way[-1], ()):
             if following == name:
                 raise InvalidField(
-                    f"fallback: it would go round in a loop: {' -> '.join((*way, name))}.", param="fallback"
+                    f"fallback: it would go round in a loop: {' -> '.join((*way, name))}.", param="fallbacks"
                 )
             if following not in seen:
                 seen.add(following)

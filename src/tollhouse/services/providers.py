@@ -1,24 +1,27 @@
 """Providers: hosts that calls go to."""
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, NotFound, UpstreamError
+from tollhouse.domain.actor import SYSTEM, Actor
+from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, NotFound
 from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.ports import Upstreams, Vault
+from tollhouse.domain.rights import Right
 from tollhouse.domain.routes import Host
+from tollhouse.services.audit import note
 from tollhouse.services.naming import check_slug
+from tollhouse.services.provider_check import ProviderCheck, check_host
+from tollhouse.services.provider_terms import LONGEST_URL, ProviderTerms, check_credential, origin_of, state_of
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import DeploymentRecord, ModelRecord, ProviderRecord
-
-LONGEST_URL = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +37,12 @@ class Provider:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderCheck:
-    """What asking a provider for its models showed."""
-
-    name: str
-    ok: bool
-    milliseconds: int
-    models: tuple[str, ...] = ()
-    problem: str | None = None
+Unchanged = Callable[[Provider], None]
+"""Given what a provider is, inside the transaction that changes it; raises Changed where that is not what was seen."""
 
 
 class Providers:
-    """Every change is effective in all processes within a second."""
+    """They are the organisation's. Every change is effective in all processes within a second."""
 
     def __init__(
         self,
@@ -61,15 +57,25 @@ class Providers:
         self._check_base_url = check_base_url
 
     def add(
-        self, name: str, preset: str, base_url: str, *, credential: str | None = None, allow_private: bool = False
+        self,
+        name: str,
+        preset: str,
+        base_url: str,
+        *,
+        credential: str | None = None,
+        allow_private: bool = False,
+        by: Actor = SYSTEM,
     ) -> Provider:
         """A new provider. Raises Conflict when the name is taken, InvalidField for a bad URL or an unknown preset."""
+        by.require(Right.CHANGE_CATALOGUE)
         name = check_slug(name, "name")
         self._check_preset(preset)
+        check_credential(credential)
         with self._database.write() as session:
+            announce(session)  # first of all, for that row lets in one change at a time
             if _by_name(session, name):
                 raise Conflict(f"There is a provider {name!r} already; choose another name.", param="name")
-            row = self._insert(session, name, _Terms(preset, base_url, credential, allow_private))
+            row = self._insert(session, name, ProviderTerms(preset, base_url, credential, allow_private), by)
         return _shown(row)
 
     def change(
@@ -80,14 +86,23 @@ class Providers:
         base_url: str | None = None,
         credential: str | None = None,
         allow_private: bool | None = None,
+        by: Actor = SYSTEM,
+        unless_changed: Unchanged | None = None,
     ) -> Provider:
-        """What is None stays; a credential of "" takes it away. Raises NotFound, InvalidField."""
+        """The provider of this name or id. What is None stays; a credential of "" takes it away. Raises NotFound,
+        InvalidField.
+
+        A credential does not follow to another host by itself, or whoever may change the URL could read it there.
+        """
+        by.require(Right.CHANGE_CATALOGUE)
         if preset is not None:
             self._check_preset(preset)
+        check_credential(credential)
         with self._database.write() as session:
-            row = self._named(session, name)
+            announce(session)
+            row = self._named(session, name, unless_changed)
             before = self._terms_of(row)
-            terms = _Terms(
+            terms = ProviderTerms(
                 preset or row.preset,
                 base_url or row.base_url,
                 (before.credential if before else None) if credential is None else credential or None,
@@ -98,15 +113,27 @@ class Providers:
                 raise InvalidField(
                     "credential: the one there cannot be read any more; set it anew.", param="credential"
                 )
+            self._check_url(terms)
+            if (
+                by.kind == "person"
+                and credential is None
+                and row.credential
+                and origin_of(terms.base_url) != origin_of(row.base_url)
+            ):
+                raise InvalidField(
+                    "credential: give it anew, or null: the one there is for the host that was there.",
+                    param="credential",
+                )
             if terms != before:
-                self._write(row, terms)
-                announce(session)
+                self._change(session, row, before, terms, by)
         return _shown(row)
 
-    def remove(self, name: str) -> None:
-        """Raises NotFound, and Conflict while models are called there."""
+    def remove(self, name: str, *, by: Actor = SYSTEM, unless_changed: Unchanged | None = None) -> None:
+        """The provider of this name or id. Raises NotFound, and Conflict while models are called there."""
+        by.require(Right.CHANGE_CATALOGUE)
         with self._database.write() as session:
-            row = self._named(session, name)
+            announce(session)  # first of all: no model may come to it meanwhile
+            row = self._named(session, name, unless_changed)
             model = session.scalar(select(ModelRecord.name).where(ModelRecord.provider_id == row.id).limit(1))
             model = model or session.scalar(
                 select(ModelRecord.name)
@@ -115,11 +142,9 @@ class Providers:
                 .limit(1)
             )
             if model:
-                raise Conflict(
-                    f"The provider {name!r} is used by the model {model!r}: remove that first.", param="name"
-                )
+                raise Conflict(f"The provider {row.name!r} is used by the model {model!r}: remove that first.")
+            note(session, by, "providers.remove", row.id, at=self._database.now(session), before=state_of(row))
             session.delete(row)
-            announce(session)
 
     def credential_of(self, name: str) -> str | None:
         """The provider's credential in the open, for nobody to see. Raises NotFound, InvalidSetting."""
@@ -135,19 +160,21 @@ class Providers:
         credential: str | None,
         allow_private: bool,
         vendor: str | None = None,
+        by: Actor = SYSTEM,
     ) -> Provider:
         """Add the provider, or bring the one of this name up to date: what start-up does. Idempotent.
 
         `vendor` is whose published prices hold there, wherever it is.
         """
-        terms = _Terms(preset, base_url, credential, allow_private, vendor)
+        terms = ProviderTerms(preset, base_url, credential, allow_private, vendor)
         with self._database.write() as session:
             row = _by_name(session, name)
             if row is None:
-                row = self._insert(session, name, terms)
-            elif self._terms_of(row) != terms:
-                self._write(row, terms)
                 announce(session)
+                row = self._insert(session, name, terms, by)
+            elif (before := self._terms_of(row)) != terms:
+                announce(session)
+                self._change(session, row, before, terms, by)
         return _shown(row)
 
     def all(self) -> list[Provider]:
@@ -155,66 +182,86 @@ class Providers:
         with self._database.read() as session:
             return [_shown(row) for row in session.scalars(select(ProviderRecord).order_by(ProviderRecord.name))]
 
-    def check(self, name: str | None = None) -> list[ProviderCheck]:
-        """Ask one provider, or all, for their models: whether they answer, and take the credential."""
-        with self._database.read() as session:
-            rows = list(session.scalars(select(ProviderRecord).order_by(ProviderRecord.name)))
+    def page(
+        self, limit: int, after: str | None = None, *, name: str | None = None, by: Actor = SYSTEM
+    ) -> Page[Provider]:
+        """Providers, oldest first, or the one of this name."""
+        by.require(Right.VIEW_CATALOGUE)
+        asked = select(ProviderRecord).order_by(ProviderRecord.id).limit(limit + 1)
         if name is not None:
-            rows = [row for row in rows if row.name == name]
-            if not rows:
-                raise NotFound(f"There is no provider {name!r}; `tollhouse providers list` shows them.", param="name")
-        return [self._check(row) for row in rows]
+            asked = asked.where(ProviderRecord.name == name)
+        if after is not None:
+            asked = asked.where(ProviderRecord.id > after)
+        with self._database.read() as session:
+            shown = [_shown(row) for row in session.scalars(asked)]
+        return page_of(shown, limit, lambda provider: provider.id)
+
+    def get(self, name: str, *, by: Actor = SYSTEM) -> Provider:
+        """By name or id."""
+        by.require(Right.VIEW_CATALOGUE)
+        with self._database.read() as session:
+            return _shown(self._named(session, name))
+
+    def check(self, name: str | None = None, *, by: Actor = SYSTEM) -> list[ProviderCheck]:
+        """Ask one provider, by name or id, or all, for their models: whether they answer, and take the credential."""
+        by.require(Right.CHANGE_CATALOGUE)
+        with self._database.read() as session:
+            if name is not None:
+                rows = [self._named(session, name)]
+            else:
+                rows = list(session.scalars(select(ProviderRecord).order_by(ProviderRecord.name)))
+        return [check_host(row.name, partial(self._list_models, row)) for row in rows]
 
     def _check_preset(self, preset: str) -> None:
         if preset not in self._upstreams.presets():
             raise InvalidField(f"format: it must be one of {', '.join(self._upstreams.presets())}.", param="format")
 
-    def _named(self, session: Session, name: str) -> ProviderRecord:
-        row = _by_name(session, name)
+    def _named(self, session: Session, name: str, unless_changed: Unchanged | None = None) -> ProviderRecord:
+        """The provider of this name or id, which is as they saw it."""
+        row = session.get(ProviderRecord, name) or _by_name(session, name)
         if row is None:
-            raise NotFound(f"There is no provider {name!r}; `tollhouse providers list` shows them.", param="name")
+            raise NotFound(f"There is no provider {name[:100]!r}; `tollhouse providers list` shows them.", param="name")
+        if unless_changed is not None:
+            unless_changed(_shown(row))
         return row
 
-    def _check(self, row: ProviderRecord) -> ProviderCheck:
-        began = time.monotonic()
-        try:
-            models = tuple(self._upstreams.list_models(host_of(row, self._vault)))
-        except (UpstreamError, InvalidSetting) as error:
-            return ProviderCheck(row.name, False, int((time.monotonic() - began) * 1000), (), error.message)
-        return ProviderCheck(row.name, True, int((time.monotonic() - began) * 1000), models)
+    def _list_models(self, row: ProviderRecord) -> Sequence[str]:
+        return self._upstreams.list_models(host_of(row, self._vault))
 
-    def _insert(self, session: Session, name: str, terms: "_Terms") -> ProviderRecord:
+    def _insert(self, session: Session, name: str, terms: ProviderTerms, by: Actor) -> ProviderRecord:
         row = ProviderRecord(id=new_id("prv"), name=name, created_at=self._database.now(session))
         self._write(row, terms)
         session.add(row)
-        announce(session)
+        note(session, by, "providers.create", row.id, at=row.created_at, after=state_of(row))
         return row
 
-    def _write(self, row: ProviderRecord, terms: "_Terms") -> None:
+    def _change(
+        self, session: Session, row: ProviderRecord, before: ProviderTerms | None, terms: ProviderTerms, by: Actor
+    ) -> None:
+        was = state_of(row)
+        self._write(row, terms)
+        renewed = terms.credential is not None and (before is None or before.credential != terms.credential)
+        after = state_of(row) | ({"credential": "renewed"} if renewed else {})
+        note(session, by, "providers.change", row.id, at=self._database.now(session), before=was, after=after)
+
+    def _check_url(self, terms: ProviderTerms) -> None:
         if len(terms.base_url) > LONGEST_URL:
             raise InvalidField(f"base_url: it is longer than {LONGEST_URL} characters.", param="base_url")
         self._check_base_url(terms.base_url, terms.allow_private)
+
+    def _write(self, row: ProviderRecord, terms: ProviderTerms) -> None:
+        self._check_url(terms)
         row.preset, row.base_url = terms.preset, terms.base_url
         row.credential = self._vault.seal(terms.credential) if terms.credential else None
         row.allow_private, row.vendor = terms.allow_private, terms.vendor
 
-    def _terms_of(self, row: ProviderRecord) -> "_Terms | None":
+    def _terms_of(self, row: ProviderRecord) -> ProviderTerms | None:
         """What the row says; None where its credential was sealed under another key, and has to be written anew."""
         try:
             credential = self._vault.unseal(row.credential) if row.credential else None
         except InvalidSetting:
             return None
-        return _Terms(row.preset, row.base_url, credential, row.allow_private, row.vendor)
-
-
-class _Terms(NamedTuple):
-    """All of a provider that can change."""
-
-    preset: str
-    base_url: str
-    credential: str | None
-    allow_private: bool
-    vendor: str | None = None
+        return ProviderTerms(row.preset, row.base_url, credential, row.allow_private, row.vendor)
 
 
 def host_of(row: ProviderRecord, vault: Vault) -> Host:

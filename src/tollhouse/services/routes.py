@@ -7,9 +7,13 @@ from typing import Any, get_args
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tollhouse.domain.actor import SYSTEM, Actor
 from tollhouse.domain.errors import Conflict, InvalidField, NotFound
 from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.money import usd_from_nanos
+from tollhouse.domain.rights import Right
 from tollhouse.domain.routes import Sticky, Strategy
+from tollhouse.services.audit import note
 from tollhouse.services.deployment_terms import PLAIN, Terms, check_prices, check_terms
 from tollhouse.services.naming import check_name, check_slug
 from tollhouse.store.changes import announce
@@ -85,29 +89,35 @@ class Routes:
             )
             return {name: _shown(row) for name, row in rows}
 
-    def set(self, model: str, route: RouteTerms) -> RouteTerms:
+    def set(self, model: str, route: RouteTerms, *, by: Actor = SYSTEM) -> RouteTerms:
         """The model's route becomes this. Raises NotFound, Conflict for an alias that is taken, InvalidField."""
+        by.require(Right.CHANGE_CATALOGUE)
         with self._database.write() as session:
             announce(session)  # first of all, for that row lets in one change at a time
             row = _model(session, model)
             route = replace(route, aliases=_aliases(route.aliases))
             _check(session, model, route)
             known = session.get(RouteRecord, row.id)
+            before = _flat(_shown(known))
             if known is None:
                 known = RouteRecord(model_id=row.id)
                 session.add(known)
             for field, value in _flat(route).items():
                 setattr(known, field, value)
+            now = self._database.now(session)
+            note(session, by, "routes.change", row.id, at=now, before=before, after=_flat(route))
         return route
 
-    def deploy(self, model: str, new: NewDeployment) -> Deployment:
+    def deploy(self, model: str, new: NewDeployment, *, by: Actor = SYSTEM) -> Deployment:
         """Another host for the model. Raises NotFound, InvalidField."""
+        by.require(Right.CHANGE_CATALOGUE)
         with self._database.write() as session:
             announce(session)
-            return self._insert(session, _model(session, model), new)
+            return self._insert(session, _model(session, model), new, by)
 
-    def undeploy(self, model: str, id: str) -> None:
+    def undeploy(self, model: str, id: str, *, by: Actor = SYSTEM) -> None:
         """Calls that are under way go on. Raises NotFound."""
+        by.require(Right.CHANGE_CATALOGUE)
         with self._database.write() as session:
             announce(session)
             row = session.get(DeploymentRecord, id)
@@ -116,12 +126,13 @@ class Routes:
                     f"The model {model!r} has no deployment {id!r}; `tollhouse models deployments {model}` shows them.",
                     param="id",
                 )
-            session.delete(row)
+            self._delete(session, row, by)
 
-    def redeploy(self, model: str, wanted: Sequence[NewDeployment]) -> None:
+    def redeploy(self, model: str, wanted: Sequence[NewDeployment], *, by: Actor = SYSTEM) -> None:
         """The model's deployments become these. Those that are the same stay what they are, with what is known of how
         they do.
         """
+        by.require(Right.CHANGE_CATALOGUE)
         with self._database.write() as session:
             announce(session)
             row = _model(session, model)
@@ -134,10 +145,10 @@ class Routes:
                 else:
                     left.remove(same)
             for _, gone in left:
-                session.delete(gone)
+                self._delete(session, gone, by)
             session.flush()
             for new in missing:
-                self._insert(session, row, new)
+                self._insert(session, row, new, by)
 
     def deployments(self, model: str | None = None) -> list[Deployment]:
         """Of one model or all, oldest first: those beside the models' own. Raises NotFound."""
@@ -152,7 +163,7 @@ class Routes:
             )
             return [_shown_deployment(row, name, host) for row, name, host in found if model in (None, name)]
 
-    def _insert(self, session: Session, model: ModelRecord, new: NewDeployment) -> Deployment:
+    def _insert(self, session: Session, model: ModelRecord, new: NewDeployment, by: Actor) -> Deployment:
         provider = session.scalar(select(ProviderRecord).where(ProviderRecord.name == new.provider))
         if provider is None:
             raise NotFound(
@@ -178,7 +189,26 @@ class Routes:
         )
         session.add(row)
         session.flush()
+        note(session, by, "deployments.create", row.id, at=row.created_at, after=_state(row))
         return _shown_deployment(row, model.name, provider.name)
+
+    def _delete(self, session: Session, row: DeploymentRecord, by: Actor) -> None:
+        note(session, by, "deployments.remove", row.id, at=self._database.now(session), before=_state(row))
+        session.delete(row)
+
+
+def _state(row: DeploymentRecord) -> dict[str, Any]:
+    """What of a deployment the audit log has."""
+    prices = (row.input_price, row.output_price)
+    return {
+        "model_id": row.model_id,
+        "provider_id": row.provider_id,
+        "upstream_model": row.upstream_model,
+        "prices": [None if price is None else usd_from_nanos(price) for price in prices],
+        "context_window": row.context_window,
+        "max_output": row.max_output,
+        **Terms.of(row).columns(),
+    }
 
 
 def _complete(model: ModelRecord, new: NewDeployment) -> NewDeployment:

@@ -13,7 +13,7 @@ from flask import Response, request
 from flask_restx import Namespace
 
 from tollhouse.domain.actor import Actor, Person
-from tollhouse.domain.errors import Changed, InvalidField
+from tollhouse.domain.errors import Changed, InvalidField, NotFound
 from tollhouse.domain.money import nanos_from_usd
 from tollhouse.domain.page import Page
 from tollhouse.services.idempotency import PARAM
@@ -29,7 +29,7 @@ T = TypeVar("T")
 MAKING = (201, 202)
 """Statuses of what makes something."""
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
-NOT_OF_THE_STATE = ("last_used_at", "key")
+NOT_OF_THE_STATE = ("last_used_at", "key", "spent_usd", "held_usd", "starts_at")
 """What changes by itself, or is shown once: an ETag does not tell of it."""
 _MEANINGS = {
     400: "A field is not as it must be: `param` names it.",
@@ -85,8 +85,10 @@ class Asked:
         return None if text is None else moment_from(text, field, place)
 
     def amount(self, field: str) -> int | None:
-        """A field of the query that is an amount of US dollars, in nano-dollars. InvalidField names it."""
-        text = self.query.get(field)
+        """A field of the body or the query that is US dollars as a decimal string, in nano-dollars. InvalidField names
+        it.
+        """
+        text = self.body.get(field, self.query.get(field))
         try:
             return None if text is None else nanos_from_usd(text)
         except ValueError as error:
@@ -127,6 +129,8 @@ def operation(
         def run(self: Any, **path: str) -> Response:
             # Who it is comes first: nobody else is told what a body must be.
             signed_in = None if public else tokens.signed_in()
+            if any("\0" in part for part in path.values()):
+                raise NotFound("There is nothing with such an id.")  # which no database can be asked for
             asked = Asked(signed_in, read_body(body) if body else {}, read_query(query) if query else {})
             if repeatable and idempotency.is_asked():
                 work = partial(_made, view, self, asked, **path)

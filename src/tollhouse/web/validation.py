@@ -33,7 +33,7 @@ def read_body(name: str) -> Mapping[str, Any]:
     text = _body()
     body = json_text.read_object(text) if text or schema(name).get("required") else {}
     _check(name, body)
-    return body
+    return {field: _whole(value) for field, value in body.items()}
 
 
 def read_query(name: str) -> Mapping[str, Any]:
@@ -71,6 +71,24 @@ def _check(name: str, document: Mapping[str, Any]) -> None:
     errors = sorted(_validator(name).iter_errors(document), key=lambda error: len(error.instance_path))
     if errors:
         raise _complaint(errors[0])
+    _refuse_nul(document, "")
+
+
+def _whole(value: Any) -> Any:
+    """A number without a fraction is whole to a schema, however it is written: 5.0 and 1e3 too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _refuse_nul(value: Any, field: str) -> None:
+    """PostgreSQL has no text with this character in it."""
+    if isinstance(value, str) and "\0" in value:
+        raise InvalidField(f"{field}: it has a character that cannot be kept.", param=field)
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            _refuse_nul(one, f"{field}.{name}".removeprefix("."))
+    if isinstance(value, list):
+        for index, one in enumerate(value):
+            _refuse_nul(one, f"{field}[{index}]")
 
 
 @cache

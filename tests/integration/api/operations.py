@@ -12,6 +12,7 @@ from typing import Any
 from tests.integration.api.management import PASSWORD, Management
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.rights import Role
+from tollhouse.services.models import NewModel
 from tollhouse.store.records import LedgerRecord
 
 _number = count()
@@ -61,6 +62,22 @@ def _team(api: Management) -> str:
     return api.services.teams.create(f"walk {next(_number)}").id
 
 
+def _provider(api: Management) -> str:
+    return api.services.providers.add(f"walk-{next(_number)}", "echo", "echo:").id
+
+
+def _model(api: Management) -> str:
+    return api.services.models.add(NewModel(f"walk-{next(_number)}", "echo")).id
+
+
+def _budget(api: Management, team: str) -> str:
+    return api.services.budgets.set(("key", _key(api, team)), 10**9, "month").id
+
+
+def _limit(api: Management, team: str) -> str:
+    return api.services.limits.set(("key", _key(api, team)), {"rpm": 60}).id
+
+
 OPERATIONS: dict[str, Maker] = {
     "POST /api/auth/login": lambda api, team: Request("/auth/login", {"email": _email(), "password": "x"}, open=True),
     "POST /api/auth/refresh": lambda api, team: Request("/auth/refresh", {"refresh_token": "x"}, open=True),
@@ -104,6 +121,35 @@ OPERATIONS: dict[str, Maker] = {
     "GET /api/usage": lambda api, team: Request(f"/usage?team_id={team}", of_team=True),
     "GET /api/requests": lambda api, team: Request(f"/requests?team_id={team}", of_team=True),
     "GET /api/requests/<id>": lambda api, team: Request(f"/requests/{_call(api, team)}", of_team=True),
+    "GET /api/providers": lambda api, team: Request("/providers"),
+    "POST /api/providers": lambda api, team: Request(
+        "/providers", {"name": f"walk-{next(_number)}", "format": "echo", "base_url": "echo:"}
+    ),
+    "GET /api/providers/<id>": lambda api, team: Request(f"/providers/{_provider(api)}"),
+    "PATCH /api/providers/<id>": lambda api, team: Request(f"/providers/{_provider(api)}", {"allow_private": True}),
+    "DELETE /api/providers/<id>": lambda api, team: Request(f"/providers/{_provider(api)}"),
+    "POST /api/providers/<id>/check": lambda api, team: Request(f"/providers/{_provider(api)}/check"),
+    "GET /api/models": lambda api, team: Request("/models"),
+    "POST /api/models": lambda api, team: Request("/models", {"name": f"walk-{next(_number)}", "provider": "echo"}),
+    "GET /api/models/<id>": lambda api, team: Request(f"/models/{_model(api)}"),
+    "PATCH /api/models/<id>": lambda api, team: Request(f"/models/{_model(api)}", {"max_output": 9}),
+    "DELETE /api/models/<id>": lambda api, team: Request(f"/models/{_model(api)}"),
+    "GET /api/budgets": lambda api, team: Request(f"/budgets?team_id={team}", of_team=True),
+    "POST /api/budgets": lambda api, team: Request(
+        "/budgets", {"scope": "key", "scope_id": _key(api, team), "usd": "1", "period": "day"}, of_team=True
+    ),
+    "GET /api/budgets/<id>": lambda api, team: Request(f"/budgets/{_budget(api, team)}", of_team=True),
+    "PATCH /api/budgets/<id>": lambda api, team: Request(
+        f"/budgets/{_budget(api, team)}", {"usd": "2.5"}, of_team=True
+    ),
+    "DELETE /api/budgets/<id>": lambda api, team: Request(f"/budgets/{_budget(api, team)}", of_team=True),
+    "GET /api/limits": lambda api, team: Request(f"/limits?team_id={team}", of_team=True),
+    "POST /api/limits": lambda api, team: Request(
+        "/limits", {"scope": "key", "scope_id": _key(api, team), "rpm": 60}, of_team=True
+    ),
+    "GET /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", of_team=True),
+    "PATCH /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", {"rpm": 5}, of_team=True),
+    "DELETE /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", of_team=True),
     "GET /api/audit": lambda api, team: Request("/audit"),
 }
 

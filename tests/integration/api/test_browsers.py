@@ -42,6 +42,28 @@ def test_pages_of_listed_origins_may_use_the_api(open_api: Management) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
+@pytest.mark.parametrize("path", ["/providers", "/models", "/budgets", "/limits"])
+def test_so_they_may_change_what_is_set_up_and_read_what_went_wrong(open_api: Management, path: str) -> None:
+    asked = open_api.ask(
+        "OPTIONS", f"{path}/some-id", origin=HERE, access_control_request_method="PATCH",
+        access_control_request_headers="authorization, content-type, if-match, idempotency-key",
+    )  # fmt: skip
+    assert asked.headers["access-control-allow-origin"] == HERE
+    assert "DELETE" in asked.headers["access-control-allow-methods"]
+    allowed = asked.headers["access-control-allow-headers"].lower()
+    assert all(name in allowed for name in ("authorization", "content-type", "if-match", "idempotency-key"))
+    owner = open_api.owner()
+    refused = (
+        (401, open_api.get(path, origin=HERE)),
+        (400, open_api.post(path, {"nonsense": 1}, owner, origin=HERE)),
+        (404, open_api.get(f"{path}/nothing", owner, origin=HERE)),
+    )
+    for status, answer in refused:
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == HERE
+        assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
+
+
 @pytest.mark.parametrize(
     "origin", ["https://evil.example.com", "null", f"{HERE}.evil.com", "http://console.example.com"]
 )

@@ -128,3 +128,29 @@ def test_fallbacks_keep_their_order(echo) -> None:
 def test_a_model_that_cannot_be_is_refused(echo, arguments: tuple[str, ...], status: int, sentence: str) -> None:
     assert sentence in echo.error("models", "add", *arguments, status=status)
     assert echo.json("models", "list") == []
+
+
+def test_what_was_done_in_the_shell_is_told_as_the_shells(echo) -> None:
+    echo("models", "add", "m", "--provider", "tests", "--input-price", "0.15", "--output-price", "2")
+    budget = echo.json("budgets", "set", "--model", "m", "--usd", "5", "--period", "day")["id"]
+    echo("budgets", "set", "--model", "m", "--usd", "6", "--period", "day")
+    echo("budgets", "retire", budget)
+    limit = echo.json("limits", "set", "--model", "m", "--rpm", "5")["id"]
+    echo("limits", "remove", limit)
+    told = [
+        (entry["action"], entry["actor_kind"])
+        for kind in ("providers", "models", "budgets", "limits")
+        for entry in reversed(echo.json("audit", "--action", kind))
+    ]
+    assert told == [
+        (action, "shell")
+        for action in (
+            "providers.create",
+            "models.create",
+            "budgets.create",
+            "budgets.change",
+            "budgets.retire",
+            "limits.create",
+            "limits.remove",
+        )
+    ]

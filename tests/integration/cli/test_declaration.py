@@ -204,3 +204,17 @@ def test_what_the_file_leaves_out_of_a_limit_is_lifted_and_a_team_comes_back(tol
 
 def test_a_file_that_is_not_there_is_said_so(tollhouse, tmp_path: Path) -> None:
     assert "No such file" in tollhouse.error("apply", str(tmp_path / "nowhere.toml"), status=1)
+
+
+def test_what_a_file_changes_is_told_as_the_shells_without_its_secrets(tollhouse, file: Path) -> None:
+    tollhouse("apply", str(file), "--dry-run")
+    assert tollhouse.json("audit") == []
+    tollhouse("apply", str(file))
+    file.write_text(FILE.replace("usd = 100", "usd = 200").replace('"1.50"', '"1.75"'))
+    tollhouse("apply", str(file))
+    entries = tollhouse.json("audit")
+    assert {entry["actor_kind"] for entry in entries} == {"shell"}
+    budget, model = (entry for entry in entries[:2])
+    assert (budget["action"], budget["before"], budget["after"]) == ("budgets.change", {"usd": "100"}, {"usd": "200"})
+    assert (model["action"], model["after"]) == ("models.change", {"output_price": "1.75"})
+    assert "sk-planted-canary" not in str(entries)

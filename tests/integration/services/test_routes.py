@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from tests.integration.services.conftest import VAULT, Hosts
+from tollhouse.domain.actor import SHELL
 from tollhouse.domain.errors import Conflict, InvalidField, NotFound
 from tollhouse.domain.limits import Limit
 from tollhouse.domain.routes import Route
 from tollhouse.providers.price_list import PublishedPrices
+from tollhouse.services.audit import Audit
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.deployment_terms import Terms
 from tollhouse.services.models import Models, NewModel
@@ -77,17 +79,17 @@ def test_fallbacks_fall_back_in_their_turn_and_each_model_is_there_once(
     reader: CatalogueReader, models: Models, routes: Routes, model: str
 ) -> None:
     models.add(NewModel("last", "other"))
-    models.change("spare", NewModel("spare", "other", fallbacks=["last"]))
-    models.change(model, NewModel(model, "other", fallbacks=["spare", "last"]))
+    models.change("spare", {"fallbacks": ["last"]})
+    models.change(model, {"fallbacks": ["spare", "last"]})
     assert [one.model for one in route(reader).targets] == ["m", "spare", "last"]
 
 
 def test_a_loop_of_fallbacks_is_refused_and_shown(models: Models, model: str) -> None:
-    models.change("spare", NewModel("spare", "other", fallbacks=[model]))
+    models.change("spare", {"fallbacks": [model]})
     models.add(NewModel("third", "other", fallbacks=["spare"]))
     with pytest.raises(InvalidField, match="m -> third -> spare -> m") as raised:
-        models.change(model, NewModel(model, "other", fallbacks=["third"]))
-    assert raised.value.param == "fallback"
+        models.change(model, {"fallbacks": ["third"]})
+    assert raised.value.param == "fallbacks"
     assert [one.fallbacks for one in models.all() if one.name == model] == [()]
 
 
@@ -169,8 +171,8 @@ def test_every_refusal_names_its_field_and_changes_nothing(routes: Routes, model
         assert raised.value.param == param, terms
     assert routes.all() == {}
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"input_price": 5}, "output-price"),
-        ({"context_window": 0}, "context-window"),
+        ({"input_price": 5}, "output_price"),
+        ({"context_window": 0}, "context_window"),
         ({"upstream_model": "a\x00b"}, "upstream-model"),
         ({"terms": Terms(weight=-1)}, "weight"),
     ]
@@ -223,3 +225,21 @@ def test_deployments_that_stay_the_same_keep_their_ids(routes: Routes, model: st
     assert gone not in now
     routes.redeploy(model, [NewDeployment("other", "new"), NewDeployment("other"), NewDeployment("other")])
     assert routes.deployments(model) == now
+
+
+def test_each_change_of_a_route_and_its_deployments_is_told(database: Database, routes: Routes, model: str) -> None:
+    routes.set(model, RouteTerms(strategy="weighted"), by=SHELL)
+    routes.set(model, RouteTerms(strategy="weighted"), by=SHELL)
+    made = routes.deploy(model, NewDeployment("other", input_price=5, output_price=7), by=SHELL)
+    routes.undeploy(model, made.id, by=SHELL)
+    entries = [one for one in Audit(database).page(9, by=SHELL).items if one.actor_kind == "shell"]
+    removed, added, changed = entries
+    assert (changed.action, changed.before, changed.after) == (
+        "routes.change",
+        {"strategy": "ordered"},
+        {"strategy": "weighted"},
+    )
+    assert (added.action, removed.action, added.subject_id) == ("deployments.create", "deployments.remove", made.id)
+    assert added.after is not None
+    assert added.after == removed.before
+    assert added.after["prices"] == ["0.000000005", "0.000000007"]

@@ -117,7 +117,9 @@ PRIVATE = [
 
 @pytest.mark.parametrize("url", PRIVATE)
 def test_a_private_address_must_be_meant(url: str) -> None:
-    with pytest.raises(InvalidField, match=r"is a private address; add --allow-private if that is meant\.$"):
+    with pytest.raises(
+        InvalidField, match=r"is a private address; say --allow-private \(`allow_private`\) if that is meant\.$"
+    ):
         check_base_url(url, allow_private=False)
     check_base_url(url, allow_private=True)
 

@@ -7,6 +7,7 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.declaration_file import read_declaration, shown, told
 from tollhouse.cli.output import json_option, print_json
+from tollhouse.domain.actor import SHELL
 
 
 @click.command("apply")
@@ -20,7 +21,7 @@ def command(file: Path, dry_run: bool, as_json: bool) -> None:
     """
     document = read_declaration(file)
     with administration() as services:
-        changes = services.declaration.apply(document, dry_run=dry_run)
+        changes = services.declaration.apply(document, dry_run=dry_run, by=SHELL)
     if as_json:
         print_json([shown(change) for change in changes])
         return

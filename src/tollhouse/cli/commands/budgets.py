@@ -8,6 +8,7 @@ from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, minute, moment, print_json, print_table, usd
 from tollhouse.cli.parameters import USD
 from tollhouse.cli.scopes import scope_options
+from tollhouse.domain.actor import SHELL
 from tollhouse.domain.periods import PERIODS
 from tollhouse.domain.principal import SCOPE_KINDS
 
@@ -31,7 +32,7 @@ def command() -> None:
 def set_(scope: "Scope", limit: int, period: str, timezone: str, soft: bool, as_json: bool) -> None:
     """Make the budget of this scope and period, or change it. It applies from the next call on."""
     with administration() as services:
-        budget = services.budgets.set(scope, limit, period, timezone=timezone, hard=not soft)
+        budget = services.budgets.set(scope, limit, period, timezone=timezone, hard=not soft, by=SHELL)
     if as_json:
         print_json(_shown(budget))
         return
@@ -75,7 +76,7 @@ def list_(as_json: bool) -> None:
 def retire(id: str, as_json: bool) -> None:
     """End a budget. Reports keep it."""
     with administration() as services:
-        services.budgets.retire(id)
+        services.budgets.retire(id, by=SHELL)
     if as_json:
         print_json({"id": id, "retired": True})
     else:

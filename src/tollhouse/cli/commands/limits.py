@@ -8,10 +8,11 @@ from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, print_json, print_table
 from tollhouse.cli.parameters import MOST_OR_OFF, OFF
 from tollhouse.cli.scopes import scope_options
+from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
-    from tollhouse.domain.limits import Limit
     from tollhouse.domain.principal import Scope
+    from tollhouse.services.limits import Limit
 
 
 @click.group("limits")
@@ -35,7 +36,7 @@ def set_(scope: "Scope", as_json: bool, **given: Any) -> None:
     if not changes:
         raise click.UsageError("Give at least one of --rpm, --tpm and --concurrency.")
     with administration() as services:
-        limit = services.limits.set(scope, changes)
+        limit = services.limits.set(scope, changes, by=SHELL)
     if as_json:
         print_json(_shown(limit))
         return
@@ -79,7 +80,7 @@ def list_(as_json: bool) -> None:
 def remove(id: str, as_json: bool) -> None:
     """Remove a limit. It ends within a second."""
     with administration() as services:
-        services.limits.remove(id)
+        services.limits.remove(id, by=SHELL)
     if as_json:
         print_json({"id": id, "removed": True})
     else:

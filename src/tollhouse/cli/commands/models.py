@@ -9,6 +9,7 @@ from tollhouse.cli.explain import explain
 from tollhouse.cli.output import json_option, moment, print_json, print_table, usd
 from tollhouse.cli.parameters import USD
 from tollhouse.cli.routes import deploy, deployments, route, undeploy
+from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
     from tollhouse.services.models import Model
@@ -39,7 +40,7 @@ def add(as_json: bool, **given: Any) -> None:
     with administration() as services:
         from tollhouse.services.models import NewModel
 
-        model = services.models.add(NewModel(**given))
+        model = services.models.add(NewModel(**given), by=SHELL)
     if as_json:
         print_json(_shown(model))
     else:

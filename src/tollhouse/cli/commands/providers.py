@@ -8,6 +8,7 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.errors import FAILED
 from tollhouse.cli.output import json_option, moment, print_json, print_table
+from tollhouse.domain.actor import SHELL
 from tollhouse.settings import variable
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def add(name: str, preset: str, base_url: str, api_key_env: str | None, allow_pr
     """Add a provider, effective in all processes within a second."""
     credential = None if api_key_env is None else _credential(api_key_env)
     with administration() as services:
-        provider = services.providers.add(name, preset, base_url, credential=credential, allow_private=allow_private)
+        provider = services.providers.add(
+            name, preset, base_url, credential=credential, allow_private=allow_private, by=SHELL
+        )
     if as_json:
         print_json(_shown(provider))
         return
@@ -82,7 +85,7 @@ def list_(as_json: bool) -> None:
 def check(ctx: click.Context, name: str | None, as_json: bool) -> None:
     """Ask NAME, or all providers, for their models. Fails when one does not answer."""
     with administration() as services:
-        checks = services.providers.check(name)
+        checks = services.providers.check(name, by=SHELL)
     if as_json:
         print_json(
             [

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.domain.principal import SCOPE_KINDS, Scope
@@ -41,7 +42,7 @@ class BudgetsSection:
     def differences(self, name: str, before: Entry, after: Entry) -> Sequence[str]:
         return differing(before, after)
 
-    def put(self, changes: Sequence[Change]) -> None:
+    def put(self, changes: Sequence[Change], by: Actor) -> None:
         for change in changes:
             entry = change.after
             self._budgets.set(
@@ -50,6 +51,7 @@ class BudgetsSection:
                 entry["period"],
                 timezone=entry.get("timezone", "UTC"),
                 hard=entry.get("hard", True),
+                by=by,
             )
 
     def _given(self, number: int, fields: Mapping[str, Any]) -> Entry:

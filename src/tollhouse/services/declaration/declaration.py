@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tollhouse.domain.actor import SYSTEM, Actor
 from tollhouse.services.declaration.section import Change, Section
 from tollhouse.store.database import Database
 from tollhouse.wire.schema import RequestSchema
@@ -22,7 +23,7 @@ class Declaration:
         with self._database.read():
             return {section.name: part for section in self._sections if (part := _listed(section))}
 
-    def apply(self, document: Mapping[str, Any], *, dry_run: bool = False) -> list[Change]:
+    def apply(self, document: Mapping[str, Any], *, dry_run: bool = False, by: Actor = SYSTEM) -> list[Change]:
         """Make what the document says, in one transaction; what was changed. Idempotent: the second time, nothing.
 
         With `dry_run` the same is tried and undone: what would be refused is refused. InvalidField names the field by
@@ -34,7 +35,7 @@ class Declaration:
             with self._database.together():
                 for section in self._sections:
                     found = _changes(section, document)
-                    section.put(found)
+                    section.put(found, by)
                     changes += found
                 if dry_run:
                     raise _Undone

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.services.declaration.scopes import ScopeNames, scope_of
 from tollhouse.services.declaration.section import Change, Entry, differing
@@ -44,7 +45,7 @@ class LimitsSection:
     def differences(self, name: str, before: Entry, after: Entry) -> Sequence[str]:
         return differing(before, after)
 
-    def put(self, changes: Sequence[Change]) -> None:
+    def put(self, changes: Sequence[Change], by: Actor) -> None:
         for change in changes:
             # What the file does not say of a limit that it names is lifted.
-            self._limits.set(scope_of(change.after), {kind: change.after.get(kind) for kind in KINDS})
+            self._limits.set(scope_of(change.after), {kind: change.after.get(kind) for kind in KINDS}, by=by)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.services.declaration.section import Change, Entry, differing
@@ -35,16 +36,16 @@ class ModelsSection:
     def differences(self, name: str, before: Entry, after: Entry) -> Sequence[str]:
         return differing(before, after)
 
-    def put(self, changes: Sequence[Change]) -> None:
+    def put(self, changes: Sequence[Change], by: Actor) -> None:
         # Without their fallbacks first, in whatever order they are named: what is there when all is done is no loop.
         for change in changes:
             if change.before is None:
-                self._models.add(_new(change.name, {**change.after, "fallbacks": ()}))
-            elif change.before.get("fallbacks"):
-                self._models.change(change.name, _new(change.name, {**change.after, "fallbacks": ()}))
+                self._models.add(_new(change.name, {**change.after, "fallbacks": ()}), by=by)
+            elif "fallbacks" in change.fields:
+                self._models.change(change.name, {"fallbacks": ()}, by=by)
         for change in changes:
             if change.before is not None or change.after.get("fallbacks"):
-                self._models.change(change.name, _new(change.name, change.after))
+                self._models.change(change.name, _fields(change.after), by=by)
 
 
 def _entry(name: str, fields: Mapping[str, Any]) -> Entry:
@@ -57,8 +58,16 @@ def _entry(name: str, fields: Mapping[str, Any]) -> Entry:
 
 
 def _new(name: str, entry: Entry) -> NewModel:
-    prices = {field: nanos_from_usd(entry[field]) for field in _PRICES if field in entry}
-    return NewModel(name=name, **{**entry, **prices})
+    return NewModel(name=name, **{**entry, **_nanos(entry)})
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    """All that the file can say of a model: what it does not say is at its default."""
+    return {**dict.fromkeys(_FIELDS), **entry, **_nanos(entry)}
+
+
+def _nanos(entry: Entry) -> dict[str, int]:
+    return {field: nanos_from_usd(entry[field]) for field in _PRICES if field in entry}
 
 
 def _prices(name: str, fields: Entry) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.services.declaration.section import Change, Entry, differing
 from tollhouse.services.providers import Providers
@@ -32,7 +33,7 @@ class ProvidersSection:
             return differing(before, said)
         return [*differing(before, said), VARIABLE]
 
-    def put(self, changes: Sequence[Change]) -> None:
+    def put(self, changes: Sequence[Change], by: Actor) -> None:
         for change in changes:
             terms: dict[str, Any] = {
                 "preset": change.after["format"],
@@ -41,9 +42,9 @@ class ProvidersSection:
                 "allow_private": change.after.get("allow_private", False),
             }
             if change.before is None:
-                self._providers.add(change.name, **terms)
+                self._providers.add(change.name, **terms, by=by)
             else:
-                self._providers.change(change.name, **terms)
+                self._providers.change(change.name, **terms, by=by)
 
     def _credential(self, name: str, entry: Entry) -> str | None:
         variable = entry.get(VARIABLE)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.services.declaration.section import Change, Entry, differing
@@ -50,11 +51,11 @@ class RoutesSection:
     def differences(self, name: str, before: Entry, after: Entry) -> Sequence[str]:
         return differing(before, after)
 
-    def put(self, changes: Sequence[Change]) -> None:
+    def put(self, changes: Sequence[Change], by: Actor) -> None:
         for change in changes:
             entry = change.after
-            self._routes.set(change.name, _route(entry))
-            self._routes.redeploy(change.name, [_new(site) for site in entry.get("deployments", ())])
+            self._routes.set(change.name, _route(entry), by=by)
+            self._routes.redeploy(change.name, [_new(site) for site in entry.get("deployments", ())], by=by)
 
 
 def _given(name: str, stated: Mapping[str, Any], upstream: str | None) -> Entry:

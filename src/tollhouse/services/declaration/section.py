@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tollhouse.domain.actor import Actor
+
 Entry = Mapping[str, Any]
 """A thing as the file has it, with every field that is not at its default. Amounts of money are decimal strings."""
 
@@ -36,8 +38,8 @@ class Section(Protocol):
     def differences(self, name: str, before: Entry, after: Entry) -> Sequence[str]:
         """The fields in which the file differs from what is there."""
 
-    def put(self, changes: Sequence[Change]) -> None:
-        """Make and change. Raises TollhouseError; nothing is committed then."""
+    def put(self, changes: Sequence[Change], by: Actor) -> None:
+        """Make and change, as whoever applies the file. Raises TollhouseError; nothing is committed then."""
 
 
 def differing(before: Entry, after: Entry) -> list[str]:

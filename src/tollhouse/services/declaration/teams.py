@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tollhouse.domain.actor import SHELL
+from tollhouse.domain.actor import SYSTEM, Actor
 from tollhouse.domain.page import every
 from tollhouse.services.declaration.section import Change, Entry, differing
 from tollhouse.services.teams import Team, Teams
@@ -25,16 +25,16 @@ class TeamsSection:
     def differences(self, name: str, before: Entry, after: Entry) -> Sequence[str]:
         return differing(before, after)
 
-    def put(self, changes: Sequence[Change]) -> None:
+    def put(self, changes: Sequence[Change], by: Actor) -> None:
         for change in changes:
-            made = self._teams.create(change.name, by=SHELL) if change.before is None else None
+            made = self._teams.create(change.name, by=by) if change.before is None else None
             archived = change.after.get("archived", False)
             if made is None or archived:
                 team = made or self._teams.named(change.name)
-                self._teams.change(team.id, archived=archived, by=SHELL)
+                self._teams.change(team.id, archived=archived, by=by)
 
     def _all(self) -> list[Team]:
-        return [*every(lambda limit, after: self._teams.page(limit, after, by=SHELL))]
+        return [*every(lambda limit, after: self._teams.page(limit, after, by=SYSTEM))]
 
 
 def _entry(archived: bool) -> Entry:

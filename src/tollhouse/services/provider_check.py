@@ -1,0 +1,30 @@
+"""Whether a host answers, and takes the credential."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tollhouse.domain.errors import InvalidSetting, UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCheck:
+    """What asking a provider for its models showed."""
+
+    name: str
+    ok: bool
+    milliseconds: int
+    models: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def check_host(name: str, list_models: Callable[[], Sequence[str]]) -> ProviderCheck:
+    """Ask a host for its models; what it raises is what is wrong with it."""
+    began = time.monotonic()
+    models: tuple[str, ...] = ()
+    problem = None
+    try:
+        models = tuple(list_models())
+    except (UpstreamError, InvalidSetting) as error:
+        problem = error.message
+    return ProviderCheck(name, problem is None, int((time.monotonic() - began) * 1000), models, problem)

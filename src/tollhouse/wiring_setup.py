@@ -1,0 +1,76 @@
+"""The part of the wiring that is about what is set up: hosts, models, budgets, limits; and all of it as a file."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+from tollhouse.domain.ports import Upstreams, Vault
+from tollhouse.providers.addresses import check_base_url
+from tollhouse.services.budgets import Budgets
+from tollhouse.services.declaration.budgets import BudgetsSection
+from tollhouse.services.declaration.declaration import Declaration
+from tollhouse.services.declaration.limits import LimitsSection
+from tollhouse.services.declaration.models import ModelsSection
+from tollhouse.services.declaration.providers import ProvidersSection
+from tollhouse.services.declaration.routes import RoutesSection
+from tollhouse.services.declaration.scopes import ScopeNames
+from tollhouse.services.declaration.teams import TeamsSection
+from tollhouse.services.limits import Limits
+from tollhouse.services.models import Models
+from tollhouse.services.providers import Providers
+from tollhouse.services.routes import Routes
+from tollhouse.services.teams import Teams
+from tollhouse.settings import variable
+from tollhouse.store.database import Database
+
+
+class SetUp(ABC):
+    """Services of a process, each made when it is first asked for."""
+
+    @property
+    @abstractmethod
+    def database(self) -> Database: ...
+
+    @property
+    @abstractmethod
+    def _vault(self) -> Vault: ...
+
+    @property
+    @abstractmethod
+    def _upstreams(self) -> Upstreams: ...
+
+    @property
+    @abstractmethod
+    def teams(self) -> Teams: ...
+
+    @cached_property
+    def providers(self) -> Providers:
+        return Providers(self.database, self._vault, self._upstreams, check_base_url)
+
+    @cached_property
+    def models(self) -> Models:
+        return Models(self.database)
+
+    @cached_property
+    def routes(self) -> Routes:
+        return Routes(self.database)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        return Budgets(self.database)
+
+    @cached_property
+    def limits(self) -> Limits:
+        return Limits(self.database)
+
+    @cached_property
+    def declaration(self) -> Declaration:
+        names = ScopeNames(self.database)
+        sections = (
+            ProvidersSection(self.providers, variable),
+            ModelsSection(self.models),
+            RoutesSection(self.routes, self.models),
+            TeamsSection(self.teams),
+            BudgetsSection(self.budgets, names),
+            LimitsSection(self.limits, names),
+        )
+        return Declaration(self.database, sections)
