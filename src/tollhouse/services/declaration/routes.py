@@ -24,6 +24,7 @@ _DEFAULTS: Mapping[str, Any] = {
 
 class RoutesSection:
     name = "routes"
+    listed = False
 
     def __init__(self, routes: Routes, models: Models) -> None:
         self._routes = routes
