@@ -40,6 +40,11 @@ def one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
+def words(text: str) -> tuple[str, ...]:
+    """texts, by comma"""
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     """addresses and networks, by comma, such as 10.0.0.0/8, ::1"""
     return tuple(ip_network(one.strip()) for one in text.split(","))

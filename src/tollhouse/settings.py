@@ -21,6 +21,7 @@ from tollhouse.setting_kinds import one_of as _one_of
 from tollhouse.setting_kinds import origins as _origins
 from tollhouse.setting_kinds import seconds as _seconds
 from tollhouse.setting_kinds import whole as _whole
+from tollhouse.setting_kinds import words as _words
 
 SECRET_MARK = "********"
 
@@ -58,6 +59,14 @@ class Settings:
         "Key that seals provider keys and checks API keys, 32 characters or more; made in the home at the "
         "first start, required when the database is not the embedded one.",
         "",
+        secret=True,
+    )
+    previous_secret_keys: tuple[str, ...] = _setting(
+        "TOLLHOUSE_PREVIOUS_SECRET_KEYS",
+        "Secret keys beside the current one with which what was made before is still good, by comma: those before it, "
+        "and while hosts are changed one by one the one that comes next.",
+        (),
+        _words,
         secret=True,
     )
     admin_email: str = _setting("TOLLHOUSE_ADMIN_EMAIL", "E-mail of the first administrator.", "admin@localhost")

@@ -40,6 +40,7 @@ from tollhouse.services.requests import RequestLog
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.routes import Routes
+from tollhouse.services.server_secrets import ServerSecrets
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings, variable
@@ -50,7 +51,8 @@ from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.searches import Searches
-from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_lost, load_secret_key
+from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_keys, is_lost
+from tollhouse.store.secret_ring import SecretRing
 from tollhouse.store.vault import FernetVault
 from tollhouse.wiring_batches import Work
 from tollhouse.wiring_people import People
@@ -113,11 +115,15 @@ class Services(People, Work):
 
     @cached_property
     def mint(self) -> KeyMint:
-        return KeyMint(self._secret)
+        return self._told(KeyMint(*self._ring.secrets))
 
     @cached_property
     def authentication(self) -> Authentication:
         return Authentication(self.database, self.mint, self.tokens)
+
+    @cached_property
+    def secrets(self) -> ServerSecrets:
+        return ServerSecrets(self.database, self._ring, self._vault, self.mint)
 
     @cached_property
     def keys(self) -> Keys:
@@ -243,6 +249,7 @@ class Services(People, Work):
 
             catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
             catalogue.on_change(self.authentication.forget)
+            catalogue.on_change(self.secrets.follow)
             self._read(catalogue)
             instance = Instance(self.database, self.process)
             spool = Spool(self.settings.home / SPOOL, instance.id)
@@ -303,21 +310,21 @@ class Services(People, Work):
 
     def _upgrade(self) -> None:
         self.schema.upgrade()
-        confirm_secret_key(self.database, self._secret)
+        confirm_secret_keys(self.database, self._ring.secrets)
 
     @cached_property
-    def _secret(self) -> str:
+    def _ring(self) -> SecretRing:
         with suppress(SQLAlchemyError):  # the database is away, or has no tables yet
             if is_lost(self.settings) and (self.settings.home / EMBEDDED_DATABASE).exists():
                 confirm_not_lost(self.database, self.settings)
-        key = load_secret_key(self.settings)
+        ring = SecretRing(self.settings)
         with suppress(SQLAlchemyError):
-            confirm_secret_key(self.database, key)
-        return key
+            confirm_secret_keys(self.database, ring.secrets)
+        return ring
 
     @cached_property
     def _vault(self) -> FernetVault:
-        return FernetVault(self._secret)
+        return self._told(FernetVault(*self._ring.secrets))
 
     @cached_property
     def _upstreams(self) -> HttpUpstreams:
