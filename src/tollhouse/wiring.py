@@ -23,6 +23,7 @@ from tollhouse.services.conversations import Conversations
 from tollhouse.services.declaration.budgets import BudgetsSection
 from tollhouse.services.declaration.declaration import Declaration
 from tollhouse.services.declaration.models import ModelsSection
+from tollhouse.services.declaration.prices import PricesSection
 from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.declaration.routes import RoutesSection
 from tollhouse.services.fleet import Fleet
@@ -32,6 +33,7 @@ from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
 from tollhouse.services.limiting import Limiting
 from tollhouse.services.limits import Limits
+from tollhouse.services.model_prices import ModelPrices
 from tollhouse.services.models import Models
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
@@ -149,6 +151,10 @@ class Services(People, Work):
         return catalogue
 
     @cached_property
+    def model_prices(self) -> ModelPrices:
+        return ModelPrices(self.database)
+
+    @cached_property
     def budgets(self) -> Budgets:
         return Budgets(self.database)
 
@@ -165,6 +171,7 @@ class Services(People, Work):
         sections = (
             ProvidersSection(self.providers, variable),
             ModelsSection(self.models),
+            PricesSection(self.model_prices),
             RoutesSection(self.routes, self.models),
             BudgetsSection(self.budgets),
         )

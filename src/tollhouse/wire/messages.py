@@ -187,4 +187,3 @@ class MessagesStreamMeter:
 
 _DELTA = re.compile(rb'"type"\s*:\s*"content_block_delta"')
 """Not the bare word, which a caller may choose as a stop sequence."""
-

@@ -17,6 +17,7 @@ from tollhouse.store.records.limit import LimitRecord
 from tollhouse.store.records.link import LinkRecord
 from tollhouse.store.records.membership import MembershipRecord
 from tollhouse.store.records.model import ModelRecord
+from tollhouse.store.records.price_terms import PriceTermsRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
 from tollhouse.store.records.refresh_token import RefreshTokenRecord
@@ -48,6 +49,7 @@ __all__ = [
     "LinkRecord",
     "MembershipRecord",
     "ModelRecord",
+    "PriceTermsRecord",
     "ProcessInstanceRecord",
     "ProviderRecord",
     "RefreshTokenRecord",

@@ -1,4 +1,4 @@
-"""secrets that rotate"""
+"""secrets that rotate, prices in steps"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,9 +11,20 @@ def upgrade() -> None:
     with op.batch_alter_table("server_secrets") as table:
         table.add_column(sa.Column("forgotten_at", sa.DateTime(timezone=True), nullable=True))
         table.add_column(sa.Column("key_seed", sa.Text(), nullable=True))
+    op.create_table(
+        "price_terms",
+        sa.Column("model_id", sa.String(length=40), nullable=False),
+        sa.Column("cached_input", sa.BigInteger(), nullable=True),
+        sa.Column("cache_write", sa.BigInteger(), nullable=True),
+        sa.Column("batch_discount", sa.Integer(), nullable=False),
+        sa.Column("long_context", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["model_id"], ["models.id"], name=op.f("fk_price_terms_model_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("model_id", name=op.f("pk_price_terms")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("price_terms")
     with op.batch_alter_table("server_secrets") as table:
         table.drop_column("key_seed")
         table.drop_column("forgotten_at")
