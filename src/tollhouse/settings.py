@@ -15,11 +15,13 @@ from typing import Any
 
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.setting_kinds import address as _address
+from tollhouse.setting_kinds import addresses as _addresses
 from tollhouse.setting_kinds import folder as _folder
 from tollhouse.setting_kinds import networks as _networks
 from tollhouse.setting_kinds import one_of as _one_of
 from tollhouse.setting_kinds import origins as _origins
 from tollhouse.setting_kinds import seconds as _seconds
+from tollhouse.setting_kinds import web_address as _web_address
 from tollhouse.setting_kinds import whole as _whole
 from tollhouse.setting_kinds import words as _words
 
@@ -225,6 +227,25 @@ class Settings:
         "How often it is looked which budgets are spent in part.",
         15.0,
         _seconds(0.2, 86400),
+    )
+    budget_alert_emails: tuple[str, ...] = _setting(
+        "TOLLHOUSE_BUDGET_ALERT_EMAILS",
+        "Who is mailed when 50, 80 and 100 % of a budget are spent; by comma.",
+        (),
+        _addresses,
+    )
+    budget_alert_url: str = _setting(
+        "TOLLHOUSE_BUDGET_ALERT_URL",
+        "Where the same is posted as JSON, with the `text` that Slack and its like show.",
+        "",
+        _web_address,
+        secret=True,
+    )
+    budget_alert_private: str = _setting(
+        "TOLLHOUSE_BUDGET_ALERT_PRIVATE",
+        "Whether that may be an address inside this network.",
+        "off",
+        _one_of("on", "off"),
     )
     public_url: str = _setting(
         "TOLLHOUSE_PUBLIC_URL",

@@ -16,7 +16,6 @@ from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.bootstrap import Bootstrap, Prepared
-from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
@@ -56,6 +55,7 @@ from tollhouse.store.searches import Searches
 from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_keys, is_lost
 from tollhouse.store.secret_ring import SecretRing
 from tollhouse.store.vault import FernetVault
+from tollhouse.wiring_alerts import Alerts
 from tollhouse.wiring_batches import Work
 from tollhouse.wiring_people import People
 
@@ -91,7 +91,7 @@ class Serving:
         return self.ledger.available and self.catalogue.follows
 
 
-class Services(People, Work):
+class Services(People, Work, Alerts):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process) -> None:
@@ -161,10 +161,6 @@ class Services(People, Work):
     @cached_property
     def limits(self) -> Limits:
         return Limits(self.database)
-
-    @cached_property
-    def budget_alerts(self) -> BudgetAlerts:
-        return BudgetAlerts(self.database, log_alert)
 
     @cached_property
     def declaration(self) -> Declaration:

@@ -4,7 +4,7 @@ from tollhouse.store.records.api_key import ApiKeyRecord
 from tollhouse.store.records.audit_entry import AuditEntryRecord
 from tollhouse.store.records.base import Base
 from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
-from tollhouse.store.records.budget_alert import BudgetAlertRecord
+from tollhouse.store.records.budget_alert import BudgetAlertDeliveryRecord, BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
@@ -32,6 +32,7 @@ __all__ = [
     "ApiKeyRecord",
     "AuditEntryRecord",
     "Base",
+    "BudgetAlertDeliveryRecord",
     "BudgetAlertRecord",
     "BudgetRecord",
     "BudgetWindowRecord",
