@@ -1,4 +1,4 @@
-"""Tollhouse, set up by its own commands in an empty home: a provider, a model, a key with a hard budget and limits."""
+"""Tollhouse, set up by its own commands in an empty home: provider, model, key, four hard budgets, three limits."""
 
 import json
 import subprocess
@@ -14,10 +14,11 @@ from bench.processes import Child, Failed, environment, free_port
 
 COMMAND = (sys.executable, "-m", "tollhouse")
 BUDGET_USD = "1000000"
-"""Hard, and never reached: each call is held against it and booked on it."""
+"""Hard, and never reached: each call is held against four of them and booked on them."""
 
 LIMITS = ("--rpm", "100000000", "--tpm", "100000000000", "--concurrency", "100000")
-"""The same: each call is let in by all three."""
+"""The same: each call is let in by those of its key, its team and its model, each in all three ways."""
+TEAM = "team_default"
 
 
 class Gateway:
@@ -41,8 +42,8 @@ class Gateway:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 
-    def prepare(self, upstream_port: int) -> None:
-        """Make the database, and what a call needs."""
+    def prepare(self, upstream_port: int, *, guarded: bool = True) -> None:
+        """Make the database, and what a call needs. `guarded` says whether there are budgets and limits."""
         base_url = f"http://127.0.0.1:{upstream_port}/v1"
         prices = ("--input-price", "0.15", "--output-price", "0.60")
         self.command("db", "upgrade")
@@ -56,9 +57,13 @@ class Gateway:
         )  # fmt: skip
         made = self.json("keys", "create", "--name", "bench")
         self.key = made["key"]
-        self.command("budgets", "set", "--key", made["id"], "--usd", BUDGET_USD, "--period", "month")
-        if "limits" in self.command("--help"):  # revisions before 0006 have none
-            self.command("limits", "set", "--key", made["id"], *LIMITS)
+        if not guarded:
+            return
+        scopes = [("--key", made["id"]), ("--team", TEAM), ("--model", MODEL)]
+        for scope in [*scopes, ("--organisation",)]:
+            self.command("budgets", "set", *scope, "--usd", BUDGET_USD, "--period", "month")
+        for scope in scopes:
+            self.command("limits", "set", *scope, *LIMITS)
 
     def start(self, part: str) -> Child:
         """One of `web`, `worker`, `scheduler`, or `up` for all, with its log in the home."""
@@ -88,8 +93,8 @@ class Gateway:
         return sum(row["requests"] for row in self.json("usage", "--by", "model"))
 
     def held(self) -> str:
-        """What is held on the budget, in US dollars."""
-        return str(self.json("budgets", "list")[0]["held_usd"])
+        """The most that is held on a budget, in US dollars; "0" where there is none."""
+        return str(max((one["held_usd"] for one in self.json("budgets", "list")), key=float, default="0"))
 
     def metric(self, name: str) -> float:
         """The sum over the processes and labels of a metric of the web processes; 0 where there is none."""

@@ -6,9 +6,9 @@ the same cores. Medians of {rounds} rounds of {seconds:g} s, in which the contes
 connections; in brackets the slowest and the fastest round. CPU a call is user and system time of the server's
 processes, the steadiest figure on a busy machine. Ratios are of requests/s, the median of the rounds' own, and in
 brackets of CPU a call, the database's included. Memory is resident, of the server's processes together. Tollhouse
-authenticates, lets each call in under three limits, which Redis keeps, holds it against a hard budget, books it in a
-synced ledger (as many rows as answers, checked at the end) and logs to a file; LiteLLM compares a master key and has no
-database; nginx, the bare function (gunicorn, gevent, geventhttpclient) and Portkey only forward.
+authenticates, lets each call in under three limits of three kinds each, which Redis keeps, holds it against four hard
+budgets, books it in a synced ledger (as many rows as answers, checked at the end) and logs to a file; without budgets
+and limits it does the rest. LiteLLM compares a master key and has no database; nginx, the bare function (gunicorn, gevent, geventhttpclient) and Portkey only forward.
 """
 
 STREAMS = """\

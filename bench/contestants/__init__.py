@@ -38,7 +38,7 @@ class Contestant(Protocol):
 
 
 def names() -> tuple[str, ...]:
-    return ("nginx", "bare-wsgi", "tollhouse-sqlite", "tollhouse-postgres", "litellm", "portkey")
+    return ("nginx", "bare-wsgi", "tollhouse-sqlite", "tollhouse-unguarded", "tollhouse-postgres", "litellm", "portkey")
 
 
 def start(name: str, given: Surroundings) -> Contestant:
@@ -49,6 +49,7 @@ def start(name: str, given: Surroundings) -> Contestant:
         "nginx": nginx.start,
         "bare-wsgi": bare_wsgi.start,
         "tollhouse-sqlite": tollhouse.start_on_sqlite,
+        "tollhouse-unguarded": tollhouse.start_unguarded,
         "tollhouse-postgres": tollhouse.start_on_postgres,
         "litellm": litellm.start,
         "portkey": portkey.start,

@@ -1,5 +1,5 @@
-"""Tollhouse with its real defaults: authentication, three limits, a hard budget that is held and booked, the synced
-ledger, logs.
+"""Tollhouse with its real defaults: authentication, three limits, four hard budgets that are held and booked, the
+synced ledger, logs. And once without budgets and limits: what they cost.
 """
 
 import time
@@ -19,13 +19,20 @@ class Tollhouse:
     """One web process. What it booked is compared with what was answered."""
 
     def __init__(
-        self, label: str, gateway: Gateway, upstream_port: int, valkey: Valkey, postgres: Postgres | None = None
+        self,
+        label: str,
+        gateway: Gateway,
+        upstream_port: int,
+        valkey: Valkey,
+        postgres: Postgres | None = None,
+        *,
+        guarded: bool = True,
     ) -> None:
         self.label = label
         self._gateway = gateway
         self._servers = [server for server in (valkey, postgres) if server]
         self.databases = [server.child for server in self._servers]
-        gateway.prepare(upstream_port)
+        gateway.prepare(upstream_port, guarded=guarded)
         self.port = gateway.port
         self.headers = gateway.headers
         self.child = gateway.start_web()
@@ -52,6 +59,13 @@ def start_on_sqlite(given: Surroundings) -> Contestant:
     valkey = Valkey(given.folder / "sqlite-kv")
     gateway = Gateway(given.folder / "sqlite", given.source, TOLLHOUSE_REDIS_URL=valkey.url)
     return Tollhouse("Tollhouse on SQLite", gateway, given.upstream_port, valkey)
+
+
+def start_unguarded(given: Surroundings) -> Contestant:
+    valkey = Valkey(given.folder / "unguarded-kv")
+    gateway = Gateway(given.folder / "unguarded", given.source, TOLLHOUSE_REDIS_URL=valkey.url)
+    label = "Tollhouse on SQLite, without budgets and limits"
+    return Tollhouse(label, gateway, given.upstream_port, valkey, guarded=False)
 
 
 def start_on_postgres(given: Surroundings) -> Contestant:

@@ -3,6 +3,7 @@
 import smtplib
 import ssl
 import threading
+from collections.abc import Sequence
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,10 @@ class LogMailer:
 
     def send(self, to: str, subject: str, text: str) -> None:
         logs.event("mail_not_sent", level=logs.WARNING, to=to, subject=subject, text=text, why="no TOLLHOUSE_SMTP_URL")
+
+    def deliver(self, to: Sequence[str], subject: str, text: str) -> None:
+        for one in to:
+            self.send(one, subject, text)
 
     def close(self) -> None:
         pass
@@ -61,21 +66,24 @@ class SmtpMailer:
         for thread in list(self._under_way):
             thread.join(SECONDS)
 
-    def _send(self, to: str, subject: str, text: str) -> None:
+    def deliver(self, to: Sequence[str], subject: str, text: str) -> None:
         message = EmailMessage()
-        message["From"], message["To"], message["Subject"] = self._sender, to, subject
+        message["From"], message["To"], message["Subject"] = self._sender, ", ".join(to), subject
         message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=self._sender.rpartition("@")[2])
         message.set_content(text)
+        with self._room, self._connection() as connection:
+            if not self._tls and connection.has_extn("starttls"):
+                connection.starttls(context=ssl.create_default_context())
+                connection.ehlo()
+            elif not self._tls and self._user:
+                raise smtplib.SMTPNotSupportedError("the server has no TLS, and a password is set")
+            if self._user:
+                connection.login(self._user, self._password)
+            connection.send_message(message)
+
+    def _send(self, to: str, subject: str, text: str) -> None:
         try:
-            with self._room, self._connection() as connection:
-                if not self._tls and connection.has_extn("starttls"):
-                    connection.starttls(context=ssl.create_default_context())
-                    connection.ehlo()
-                elif not self._tls and self._user:
-                    raise smtplib.SMTPNotSupportedError("the server has no TLS, and a password is set")
-                if self._user:
-                    connection.login(self._user, self._password)
-                connection.send_message(message)
+            self.deliver([to], subject, text)
         except (OSError, smtplib.SMTPException) as error:
             logs.event(
                 "mail_failed", level=logs.ERROR, to=to, subject=subject, error=f"{type(error).__name__}: {error}"

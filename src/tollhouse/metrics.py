@@ -165,6 +165,12 @@ BUDGET_ALERTS = Counter(
     ["kind", "percent"],
     registry=REGISTRY,
 )
+BUDGET_ALERT_DELIVERIES = Counter(
+    "tollhouse_budget_alert_deliveries",
+    "Attempts to tell of a budget by mail or webhook.",
+    ["channel", "outcome"],
+    registry=REGISTRY,
+)
 REDIS_UP = Gauge(
     "tollhouse_redis_up",
     "Whether Redis answers its clients; 0 when it does not answer one process.",

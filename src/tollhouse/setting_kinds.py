@@ -5,6 +5,8 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
+_EMAIL = re.compile(r"[^@\s,<>]+@[^@\s,<>]+\Z")
+_WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(/[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]*)?\Z")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+\Z")
 
 
@@ -38,6 +40,26 @@ def one_of(*words: str) -> Callable[[str], str]:
 
     read.__doc__ = "one of " + ", ".join(words)
     return read
+
+
+def words(text: str) -> tuple[str, ...]:
+    """texts, by comma"""
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """e-mail addresses, by comma"""
+    found = words(text)
+    if not all(_EMAIL.match(one) for one in found):
+        raise ValueError
+    return found
+
+
+def web_address(text: str) -> str:
+    """an address such as https://hooks.example.com/services/x"""
+    if not _WEB_ADDRESS.match(text):
+        raise ValueError
+    return text
 
 
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -15,12 +15,15 @@ from typing import Any
 
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.setting_kinds import address as _address
+from tollhouse.setting_kinds import addresses as _addresses
 from tollhouse.setting_kinds import folder as _folder
 from tollhouse.setting_kinds import networks as _networks
 from tollhouse.setting_kinds import one_of as _one_of
 from tollhouse.setting_kinds import origins as _origins
 from tollhouse.setting_kinds import seconds as _seconds
+from tollhouse.setting_kinds import web_address as _web_address
 from tollhouse.setting_kinds import whole as _whole
+from tollhouse.setting_kinds import words as _words
 
 SECRET_MARK = "********"
 
@@ -58,6 +61,14 @@ class Settings:
         "Key that seals provider keys and checks API keys, 32 characters or more; made in the home at the "
         "first start, required when the database is not the embedded one.",
         "",
+        secret=True,
+    )
+    previous_secret_keys: tuple[str, ...] = _setting(
+        "TOLLHOUSE_PREVIOUS_SECRET_KEYS",
+        "Secret keys beside the current one with which what was made before is still good, by comma: those before it, "
+        "and while hosts are changed one by one the one that comes next.",
+        (),
+        _words,
         secret=True,
     )
     admin_email: str = _setting("TOLLHOUSE_ADMIN_EMAIL", "E-mail of the first administrator.", "admin@localhost")
@@ -222,6 +233,25 @@ class Settings:
         "How often it is looked which budgets are spent in part.",
         15.0,
         _seconds(0.2, 86400),
+    )
+    budget_alert_emails: tuple[str, ...] = _setting(
+        "TOLLHOUSE_BUDGET_ALERT_EMAILS",
+        "Who is mailed when 50, 80 and 100 % of a budget are spent; by comma.",
+        (),
+        _addresses,
+    )
+    budget_alert_url: str = _setting(
+        "TOLLHOUSE_BUDGET_ALERT_URL",
+        "Where the same is posted as JSON, with the `text` that Slack and its like show.",
+        "",
+        _web_address,
+        secret=True,
+    )
+    budget_alert_private: str = _setting(
+        "TOLLHOUSE_BUDGET_ALERT_PRIVATE",
+        "Whether that may be an address inside this network.",
+        "off",
+        _one_of("on", "off"),
     )
     public_url: str = _setting(
         "TOLLHOUSE_PUBLIC_URL",

@@ -14,7 +14,6 @@ from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
 from tollhouse.services.bootstrap import Bootstrap, Prepared
-from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
 from tollhouse.services.fleet import Fleet
@@ -27,6 +26,7 @@ from tollhouse.services.replay import Replay
 from tollhouse.services.requests import RequestLog
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
+from tollhouse.services.server_secrets import ServerSecrets
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings
@@ -37,8 +37,10 @@ from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.searches import Searches
-from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_key, is_lost, load_secret_key
+from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_keys, is_lost
+from tollhouse.store.secret_ring import SecretRing
 from tollhouse.store.vault import FernetVault
+from tollhouse.wiring_alerts import Alerts
 from tollhouse.wiring_batches import Work
 from tollhouse.wiring_people import People
 from tollhouse.wiring_setup import SetUp
@@ -75,7 +77,7 @@ class Serving:
         return self.ledger.available and self.catalogue.follows
 
 
-class Services(People, SetUp, Work):
+class Services(People, SetUp, Work, Alerts):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process) -> None:
@@ -100,15 +102,15 @@ class Services(People, SetUp, Work):
         return Schema(self.database)
 
     @cached_property
+    def secrets(self) -> ServerSecrets:
+        return ServerSecrets(self.database, self._ring, self._vault, self.mint)
+
+    @cached_property
     def snapshot(self) -> CatalogueReader:
         """The catalogue as it is now, for who makes no calls."""
         catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
         catalogue.refresh()
         return catalogue
-
-    @cached_property
-    def budget_alerts(self) -> BudgetAlerts:
-        return BudgetAlerts(self.database, log_alert)
 
     @cached_property
     def idempotency(self) -> Idempotency:
@@ -193,6 +195,7 @@ class Services(People, SetUp, Work):
 
             catalogue = CatalogueReader(self.database, self._vault, self._upstreams, self._prices, self.process)
             catalogue.on_change(self.authentication.forget)
+            catalogue.on_change(self.secrets.follow)
             self._read(catalogue)
             instance = Instance(self.database, self.process)
             spool = Spool(self.settings.home / SPOOL, instance.id)
@@ -253,21 +256,21 @@ class Services(People, SetUp, Work):
 
     def _upgrade(self) -> None:
         self.schema.upgrade()
-        confirm_secret_key(self.database, self._secret)
+        confirm_secret_keys(self.database, self._ring.secrets)
 
     @cached_property
-    def _secret(self) -> str:
+    def _ring(self) -> SecretRing:
         with suppress(SQLAlchemyError):  # the database is away, or has no tables yet
             if is_lost(self.settings) and (self.settings.home / EMBEDDED_DATABASE).exists():
                 confirm_not_lost(self.database, self.settings)
-        key = load_secret_key(self.settings)
+        ring = SecretRing(self.settings)
         with suppress(SQLAlchemyError):
-            confirm_secret_key(self.database, key)
-        return key
+            confirm_secret_keys(self.database, ring.secrets)
+        return ring
 
     @cached_property
     def _vault(self) -> FernetVault:
-        return FernetVault(self._secret)
+        return self._told(FernetVault(*self._ring.secrets))
 
     @cached_property
     def _upstreams(self) -> HttpUpstreams:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
+from typing import Protocol, TypeVar
 
 from tollhouse.domain.ports import Mailer
 from tollhouse.mail import mailer_of
@@ -20,10 +21,21 @@ from tollhouse.services.sign_in import SignIn
 from tollhouse.services.sign_in_throttle import SignInThrottle
 from tollhouse.services.signed_links import SignedLinks
 from tollhouse.services.teams import Teams
-from tollhouse.services.tokens import Tokens, token_key
+from tollhouse.services.token_keys import TokenKeys
+from tollhouse.services.tokens import Tokens
 from tollhouse.services.users import Users
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
+from tollhouse.store.secret_ring import SecretRing
+
+
+class UsesSecrets(Protocol):
+    """What is made of the server's secrets, newest first."""
+
+    def use(self, *secrets: str) -> None: ...
+
+
+_UsesSecrets = TypeVar("_UsesSecrets", bound=UsesSecrets)
 
 HASHES_AT_ONCE = 2
 """Hashing one password takes 64 MiB: more at once would be a way to take all memory."""
@@ -40,7 +52,7 @@ class People(ABC):
 
     @property
     @abstractmethod
-    def _secret(self) -> str: ...
+    def _ring(self) -> SecretRing: ...
 
     @cached_property
     def users(self) -> Users:
@@ -48,7 +60,7 @@ class People(ABC):
 
     @cached_property
     def mint(self) -> KeyMint:
-        return KeyMint(self._secret)
+        return self._told(KeyMint(*self._ring.secrets))
 
     @cached_property
     def authentication(self) -> Authentication:
@@ -68,12 +80,12 @@ class People(ABC):
 
     @cached_property
     def tokens(self) -> Tokens:
-        return Tokens(self.database, self.token_key, timedelta(seconds=self.settings.session_seconds))
+        return Tokens(self.database, self.token_keys, timedelta(seconds=self.settings.session_seconds))
 
     @cached_property
-    def token_key(self) -> str:
+    def token_keys(self) -> TokenKeys:
         """What people's tokens are signed with."""
-        return token_key(self._secret)
+        return self._told(TokenKeys(*self._ring.secrets))
 
     @cached_property
     def sign_in(self) -> SignIn:
@@ -92,7 +104,12 @@ class People(ABC):
 
     def _links(self, kind: str, seconds: int) -> SignedLinks:
         base = self.settings.public_url or self.settings.own_url
-        return SignedLinks(self.database, self._secret, kind, timedelta(seconds=seconds), base)
+        return self._told(SignedLinks(self.database, self._ring.secrets, kind, timedelta(seconds=seconds), base))
+
+    def _told(self, user: _UsesSecrets) -> _UsesSecrets:
+        """The same, which is told from here on when the server's secrets change."""
+        self._ring.followed_by(user.use)
+        return user
 
     @cached_property
     def _passwords(self) -> Passwords:

@@ -10,11 +10,13 @@ from tollhouse.services.declaration.budgets import BudgetsSection
 from tollhouse.services.declaration.declaration import Declaration
 from tollhouse.services.declaration.limits import LimitsSection
 from tollhouse.services.declaration.models import ModelsSection
+from tollhouse.services.declaration.prices import PricesSection
 from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.declaration.routes import RoutesSection
 from tollhouse.services.declaration.scopes import ScopeNames
 from tollhouse.services.declaration.teams import TeamsSection
 from tollhouse.services.limits import Limits
+from tollhouse.services.model_prices import ModelPrices
 from tollhouse.services.models import Models
 from tollhouse.services.providers import Providers
 from tollhouse.services.routes import Routes
@@ -55,6 +57,10 @@ class SetUp(ABC):
         return Routes(self.database)
 
     @cached_property
+    def model_prices(self) -> ModelPrices:
+        return ModelPrices(self.database)
+
+    @cached_property
     def budgets(self) -> Budgets:
         return Budgets(self.database)
 
@@ -68,6 +74,7 @@ class SetUp(ABC):
         sections = (
             ProvidersSection(self.providers, variable),
             ModelsSection(self.models),
+            PricesSection(self.model_prices),
             RoutesSection(self.routes, self.models),
             TeamsSection(self.teams),
             BudgetsSection(self.budgets, names),

@@ -24,7 +24,8 @@ class Facts:
 
     `unit` is what else the call may be priced by, and `units` how many thousandths of it, as far as that is
     known before it is sent: `units_bounded` says whether it is a bound, or a guess. `reply` is the kind of
-    reply that is asked for, in the word of the format, where it has such a word.
+    reply that is asked for, in the word of the format, where it has such a word. `batched` says that it goes to the
+    provider's own batch interface, at its prices.
     """
 
     model: str
@@ -44,6 +45,7 @@ class Facts:
     units: int = 0
     units_bounded: bool = True
     reply: str = ""
+    batched: bool = False
 
 
 class Room(Protocol):

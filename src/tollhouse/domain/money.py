@@ -44,6 +44,17 @@ class Prices:
         )
         return -(-parts // MILLION)
 
+    def less(self, percent: int) -> "Prices":
+        """With a discount, each rounded up: so a cost is exact again from the prices that were used."""
+        rest = 100 - percent
+        return Prices(
+            -(-self.input * rest // 100),
+            -(-self.cache_read * rest // 100),
+            -(-self.cache_write * rest // 100),
+            -(-self.output * rest // 100),
+            None if self.unit is None else -(-self.unit * rest // 100),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
@@ -69,6 +80,10 @@ class Tariff:
                 dearest_out = max(dearest_out, prices.output)
         return -(-(prompt_tokens * dearest_in + output_tokens * dearest_out) // MILLION)
 
+    def less(self, percent: int) -> "Tariff":
+        """With a discount on every price."""
+        return Tariff(self.base.less(percent), tuple((above, prices.less(percent)) for above, prices in self.steps))
+
 
 FREE = Tariff(Prices(0, 0, 0, 0))
 
@@ -81,6 +96,11 @@ class Rates:
 
     tokens: Tariff | None
     unit: int | None = None
+
+    def less(self, percent: int) -> "Rates":
+        """With a discount on every price."""
+        unit = None if self.unit is None else -(-self.unit * (100 - percent) // 100)
+        return Rates(self.tokens.less(percent) if self.tokens else None, unit)
 
     @property
     def known(self) -> bool:

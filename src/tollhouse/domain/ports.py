@@ -20,6 +20,9 @@ class Mailer(Protocol):
     def send(self, to: str, subject: str, text: str) -> None:
         """Return at once: what becomes of the mail is in the log, and takes nobody's time."""
 
+    def deliver(self, to: Sequence[str], subject: str, text: str) -> None:
+        """One mail to all of them; return once the server has it. Raises whatever kept it from that."""
+
     def close(self) -> None:
         """Wait, not for long, for what is being sent."""
 

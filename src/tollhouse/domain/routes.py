@@ -1,7 +1,7 @@
 """Where a call may go: providers, targets, and the candidates that a model's name stands for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from tollhouse.domain.call import Facts, Unit
@@ -60,7 +60,8 @@ class Target:
     in nano-dollars per million thousandths.
 
     `deployment` is the id by which it is watched; the lowest `priority` goes first, and `weight` says how often it is
-    the first of those. `lacks` is what the catalogue says that it cannot do. `limit` is its own.
+    the first of those. `lacks` is what the catalogue says that it cannot do. `limit` is its own. `batch_discount` is in
+    percent.
     """
 
     model: str
@@ -78,9 +79,12 @@ class Target:
     priority: int = 0
     lacks: frozenset[Capability] = frozenset()
     limit: Limit | None = None
+    batch_discount: int = 0
 
     def rates(self, facts: Facts) -> Rates:
         """What such a call is priced by here."""
+        if facts.batched and self.batch_discount:
+            return self.rates(replace(facts, batched=False)).less(self.batch_discount)
         if facts.free:
             return _FREE
         if facts.unit is None:

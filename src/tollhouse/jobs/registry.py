@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tollhouse import jobs
 
 if TYPE_CHECKING:
+    from tollhouse.services.alert_deliveries import AlertDeliveries
     from tollhouse.services.budget_alerts import BudgetAlerts
     from tollhouse.services.files import Files
     from tollhouse.services.idempotency import Idempotency
@@ -31,6 +32,9 @@ class Services(Protocol):
 
     @property
     def budget_alerts(self) -> "BudgetAlerts": ...
+
+    @property
+    def alert_deliveries(self) -> "AlertDeliveries": ...
 
     @property
     def files(self) -> "Files": ...

@@ -8,3 +8,4 @@ EVERY = "budget_alert_seconds"
 
 def run(services: Services) -> None:
     services.budget_alerts.run()
+    services.alert_deliveries.run()

@@ -86,8 +86,7 @@ class Authentication:
     def _look_up(self, key: str, digest: str, team: str | None) -> Principal | None:
         generation = self._generation
         principal: Principal | None
-        if self._mint.is_ours(key):
-            of_key = digest if team is None else self._mint.digest(key)
+        if (of_key := self._mint.stored_as(key)) is not None:
             principal = self._database.ask(lambda session: _principal(session, of_key))
         elif self._tokens is not None and key.count(".") == 2 and not key.startswith(PREFIX):
             principal = self._principal_of_token(self._tokens, key, team)

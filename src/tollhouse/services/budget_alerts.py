@@ -1,8 +1,9 @@
 """Who watches a budget is told when half, four fifths and all of it are spent: once a period each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,7 +15,7 @@ from tollhouse.domain.principal import Scope
 from tollhouse.services.budget_start import terms_of
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.budget_book import window_of
-from tollhouse.store.records import BudgetAlertRecord, BudgetRecord, BudgetWindowRecord
+from tollhouse.store.records import BudgetAlertDeliveryRecord, BudgetAlertRecord, BudgetRecord, BudgetWindowRecord
 
 PERCENTS = (50, 80, 100)
 
@@ -58,9 +59,11 @@ def log_alert(alert: BudgetAlert) -> None:
 class BudgetAlerts:
     """At least once: an alert is written before it is told, and what was not told is told again."""
 
-    def __init__(self, database: Database, tell: Tell) -> None:
+    def __init__(self, database: Database, tell: Tell, channels: Sequence[str] = ()) -> None:
+        """`channels` are those on which an alert is delivered as well, by `AlertDeliveries`."""
         self._database = database
         self._tell = tell
+        self._channels = channels
         self._insert = sqlite.insert if database.dialect == "sqlite" else postgresql.insert
 
     def run(self) -> int:
@@ -97,6 +100,8 @@ class BudgetAlerts:
         if fresh:
             with self._database.write() as session:
                 session.execute(self._insert(BudgetAlertRecord).values(fresh).on_conflict_do_nothing())
+                if rows := [_delivery(row, channel) for row in fresh for channel in self._channels]:
+                    session.execute(self._insert(BudgetAlertDeliveryRecord).values(rows).on_conflict_do_nothing())
 
     def _untold(self) -> list[tuple[BudgetAlertRecord, BudgetAlert]]:
         with self._database.read() as session:
@@ -106,22 +111,31 @@ class BudgetAlerts:
                 .where(BudgetAlertRecord.told_at.is_(None))
                 .order_by(BudgetAlertRecord.raised_at, BudgetAlertRecord.percent)
             ).all()
-        return [
-            (
-                row,
-                BudgetAlert(
-                    budget.id,
-                    (budget.scope_kind, budget.scope_id),
-                    budget.period,
-                    budget.hard,
-                    row.percent,
-                    row.spent,
-                    row.limit_nanos,
-                    row.raised_at,
-                ),
-            )
-            for row, budget in rows
-        ]
+        return [(row, alert_of(row, budget)) for row, budget in rows]
+
+
+def alert_of(row: BudgetAlertRecord, budget: BudgetRecord) -> BudgetAlert:
+    return BudgetAlert(
+        budget.id,
+        (budget.scope_kind, budget.scope_id),
+        budget.period,
+        budget.hard,
+        row.percent,
+        row.spent,
+        row.limit_nanos,
+        row.raised_at,
+    )
+
+
+def _delivery(row: dict[str, Any], channel: str) -> dict[str, Any]:
+    return {
+        "window_id": row["window_id"],
+        "percent": row["percent"],
+        "channel": channel,
+        "attempts": 0,
+        "due_at": row["raised_at"],
+        "delivered": False,
+    }
 
 
 def _spent_in_part(session: Session) -> list[tuple[BudgetRecord, BudgetWindowRecord]]:

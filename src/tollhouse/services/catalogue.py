@@ -11,12 +11,20 @@ from tollhouse.domain.errors import InvalidSetting
 from tollhouse.domain.ports import PriceList, Upstreams, Vault
 from tollhouse.domain.routes import Catalogue, Host
 from tollhouse.services.limits import limit_of
+from tollhouse.services.model_prices import terms_of
 from tollhouse.services.providers import host_of
 from tollhouse.services.route_map import RouteMap
 from tollhouse.services.targets import Targets
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
-from tollhouse.store.records import DeploymentRecord, LimitRecord, ModelRecord, ProviderRecord, RouteRecord
+from tollhouse.store.records import (
+    DeploymentRecord,
+    LimitRecord,
+    ModelRecord,
+    PriceTermsRecord,
+    ProviderRecord,
+    RouteRecord,
+)
 
 POLL_SECONDS = 0.5
 LOST_SECONDS = 3.0
@@ -68,10 +76,12 @@ class CatalogueReader:
             models = list(session.scalars(select(ModelRecord).order_by(ModelRecord.id)))
             rows = list(session.scalars(select(RouteRecord)))
             deployments = list(session.scalars(select(DeploymentRecord).order_by(DeploymentRecord.id)))
+            terms = {row.model_id: terms_of(row) for row in session.scalars(select(PriceTermsRecord))}
             limits = [limit_of(row) for row in session.scalars(select(LimitRecord))]
         # At once: a key that was revoked must end whatever becomes of the rest.
         self._tell()
         hosts = {id: host for id, row in providers.items() if (host := self._host(row)) is not None}
+        self._targets.use_terms(terms)
         routes = RouteMap(self._targets, hosts, models, rows, deployments)
         named, wildcards, created = routes.named(), routes.wildcards(), routes.created()
         # And once more: whoever sees the new version must not act on what was cached under the old.

@@ -1,7 +1,7 @@
 """Links that do one thing once: signed, so that nobody makes one up, and a row, so that each is used once."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,15 +18,22 @@ REMOVED_AT_ONCE = 500
 
 
 class SignedLinks:
-    """Of one kind, as "invitation", good for `life`. `base` is where people's browsers find this gateway."""
+    """Of one kind, as "invitation", good for `life`. `base` is where people's browsers find this gateway; `secrets` are
+    the server's, newest first.
+    """
 
-    def __init__(self, database: Database, secret: str, kind: str, life: timedelta, base: str) -> None:
+    def __init__(self, database: Database, secrets: Sequence[str], kind: str, life: timedelta, base: str) -> None:
         self._database = database
         self._kind = kind
         self._life = life
         self._base = base
-        key = hmac.digest(secret.encode(), b"tollhouse signed link", "sha256").hex()
-        self._serializer = URLSafeTimedSerializer(key, salt=f"tollhouse {kind}")
+        self.use(*secrets)
+
+    def use(self, *secrets: str) -> None:
+        """These secrets from here on, newest first."""
+        keys = [hmac.digest(secret.encode(), b"tollhouse signed link", "sha256").hex() for secret in secrets]
+        # It signs with the last.
+        self._serializer = URLSafeTimedSerializer(keys[::-1], salt=f"tollhouse {self._kind}")
 
     def make(self, session: Session, fields: Mapping[str, Any]) -> tuple[LinkRecord, str]:
         """The row and the address of a new link, in the caller's transaction."""

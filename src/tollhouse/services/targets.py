@@ -1,5 +1,6 @@
 """Targets, of the rows that say where a model is and of what is published about it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -7,6 +8,7 @@ from tollhouse.domain.call import Unit
 from tollhouse.domain.limits import Limit
 from tollhouse.domain.money import Prices, Tariff
 from tollhouse.domain.ports import Listing, PriceList, Upstreams
+from tollhouse.domain.price_terms import PLAIN, PriceTerms
 from tollhouse.domain.routes import Host, Target
 from tollhouse.store.records import DeploymentRecord, ModelRecord, RouteRecord
 from tollhouse.wire import FORMATS
@@ -69,16 +71,23 @@ class Targets:
     def __init__(self, upstreams: Upstreams, prices: PriceList) -> None:
         self._upstreams = upstreams
         self._prices = prices
+        self._terms: Mapping[str, PriceTerms] = {}
+
+    def use_terms(self, terms: Mapping[str, PriceTerms]) -> None:
+        """What is said of prices from here on, by the id of the site."""
+        self._terms = terms
 
     def make(self, name: str, site: Site, host: Host, upstream_model: str) -> Target:
         """The site as a call of the model `name` needs it."""
         listing = self._listing(site, host, upstream_model)
+        terms = self._terms.get(site.id, PLAIN)
+        tariff = listing.tariff if listing else None
         window = site.context_window or (listing.context_window if listing else None)
         return Target(
             model=name,
             upstream_model=upstream_model,
             host=host,
-            tariff=listing.tariff if listing else None,
+            tariff=terms.over(tariff) if tariff and terms != PLAIN else tariff,
             context_window=window,
             max_output=site.max_output,
             default_output_cap=min(DEFAULT_OUTPUT_CAP, site.max_output or DEFAULT_OUTPUT_CAP),
@@ -90,6 +99,7 @@ class Targets:
             priority=site.priority,
             lacks=site.lacks,
             limit=site.limit,
+            batch_discount=terms.batch_discount,
         )
 
     def _listing(self, site: Site, host: Host, upstream_model: str) -> Listing | None:

@@ -5,7 +5,6 @@ current one has it from somebody else, or somebody has theirs: the family ends, 
 who race: it would be as good to a thief as to a page that asks twice, and a page can take turns.
 """
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from tollhouse.domain.errors import ExpiredToken, InvalidToken, SpentToken
 from tollhouse.domain.identifiers import new_id
 from tollhouse.services.audit import note
 from tollhouse.services.memberships import person_of
+from tollhouse.services.token_keys import TokenKeys
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import RefreshTokenRecord, UserRecord
@@ -45,17 +45,12 @@ class Session:
     expires_at: datetime
 
 
-def token_key(secret: str) -> str:
-    """What tokens are signed with, made from the server's secret for this use alone."""
-    return hmac.digest(secret.encode(), b"tollhouse access token", "sha256").hex()
-
-
 class Tokens:
     """`life` is that of a family, from the sign-in to the last renewal."""
 
-    def __init__(self, database: Database, key: str, life: timedelta) -> None:
+    def __init__(self, database: Database, keys: TokenKeys, life: timedelta) -> None:
         self._database = database
-        self._key = key
+        self._keys = keys
         self._life = life
 
     def begin(self, session: Transaction, user: UserRecord) -> Session:
@@ -122,7 +117,7 @@ class Tokens:
         try:
             parsed = jwt.decode_complete(
                 token,
-                self._key,
+                self._keys.of(jwt.get_unverified_header(token)),
                 algorithms=[ALGORITHM],
                 issuer=ISSUER,
                 audience=AUDIENCE,

@@ -27,7 +27,7 @@ def create_app(given: settings.Settings | None = None) -> Flask:
     errors.register(app)
     for blueprint in (operations.blueprint, *_blueprints(inference), *_blueprints(pages)):
         app.register_blueprint(blueprint)
-    tokens.register(app, services.token_key, chosen.access_token_seconds)
+    tokens.register(app, services.token_keys, chosen.access_token_seconds)
     management.mount(app, chosen.cors_origins)
     services.serve()
     app.wsgi_app = Calls(app)  # type: ignore[method-assign]

@@ -20,6 +20,7 @@ from jwt.exceptions import ExpiredSignatureError
 
 from tollhouse.domain.actor import Actor, Person
 from tollhouse.domain.errors import ExpiredToken, InvalidToken, MissingToken
+from tollhouse.services.token_keys import TokenKeys
 from tollhouse.services.tokens import ALGORITHM, AUDIENCE, FAMILY_CLAIM, ISSUER, SIGN_IN, Session, checked_claims
 from tollhouse.web.gate import services
 
@@ -36,10 +37,9 @@ class SignedIn:
     family_id: str
 
 
-def register(app: Flask, key: str, access_seconds: int) -> None:
+def register(app: Flask, keys: TokenKeys, access_seconds: int) -> None:
     """What is not set here by name could be changed by a default of the library."""
     app.config.update(
-        JWT_SECRET_KEY=key,
         JWT_ALGORITHM=ALGORITHM,
         JWT_DECODE_ALGORITHMS=[ALGORITHM],
         JWT_TOKEN_LOCATION=["headers"],
@@ -54,7 +54,11 @@ def register(app: Flask, key: str, access_seconds: int) -> None:
         JWT_IDENTITY_CLAIM="sub",
         JWT_VERIFY_SUB=True,
     )
-    JWTManager(app)
+    manager = JWTManager(app)
+    # Asked for each token: the server's secrets can be changed while it runs.
+    manager.encode_key_loader(lambda _identity: keys.newest)
+    manager.decode_key_loader(lambda header, _claims: keys.of(header))
+    manager.additional_headers_loader(lambda _identity: {"kid": keys.newest_id})
 
 
 def pair(session: Session) -> dict[str, Any]:

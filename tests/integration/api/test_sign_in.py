@@ -125,7 +125,7 @@ def forged(gateway: Gateway, header: Any = None, signature: str | None = None, *
     good |= {"iss": "tollhouse", "aud": "tollhouse/api"}
     sent = {name: value for name, value in (good | claims).items() if value is not None}
     signed = f"{segment(header or {'alg': 'HS256', 'typ': 'JWT'})}.{segment(sent)}"
-    digest = hmac.digest(gateway.services.token_key.encode(), signed.encode(), "sha256")
+    digest = hmac.digest(gateway.services.token_keys.newest.encode(), signed.encode(), "sha256")
     return f"{signed}.{segment(digest) if signature is None else signature}"
 
 
@@ -197,7 +197,8 @@ def test_a_token_that_was_good_for_calls_is_not_once_it_has_expired(gateway: Gat
 
 def test_a_token_lives_for_fifteen_minutes_and_says_who_in_which_role(gateway: Gateway, token: str) -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
-    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+    kid = gateway.services.token_keys.newest_id
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT", "kid": kid}
     assert claims["exp"] - claims["iat"] == 900
     assert (claims["role"], claims["teams"]) == ("owner", [])
     assert not {"email", "password"} & set(claims)
@@ -205,8 +206,8 @@ def test_a_token_lives_for_fifteen_minutes_and_says_who_in_which_role(gateway: G
 
 def test_the_key_of_tokens_is_for_tokens_alone(gateway: Gateway, tmp_path: Any) -> None:
     secret = (gateway.settings.home / "secret.key").read_text().strip()
-    assert len(gateway.services.token_key) == 64
-    assert gateway.services.token_key not in (secret, hmac.digest(secret.encode(), b"", "sha256").hex())
+    assert len(gateway.services.token_keys.newest) == 64
+    assert gateway.services.token_keys.newest not in (secret, hmac.digest(secret.encode(), b"", "sha256").hex())
 
 
 @pytest.mark.parametrize(

@@ -218,3 +218,34 @@ def test_what_a_file_changes_is_told_as_the_shells_without_its_secrets(tollhouse
     assert (budget["action"], budget["before"], budget["after"]) == ("budgets.change", {"usd": "100"}, {"usd": "200"})
     assert (model["action"], model["after"]) == ("models.change", {"output_price": "1.75"})
     assert "sk-planted-canary" not in str(entries)
+
+
+def test_prices_in_steps_are_set_shown_and_travel_in_the_file(tollhouse, file: Path) -> None:
+    tollhouse("apply", str(file))
+    tollhouse("models", "prices", "small", "--cached-input-price", "0.025", "--batch-discount", "50")
+    step = "above=200000,input=0.5,output=2.25,cached-input=0.05"
+    assert tollhouse.json("models", "prices", "small", "--long-context", step) == {
+        "cached_input_usd_per_mtok": "0.025",
+        "cache_write_usd_per_mtok": None,
+        "batch_discount": 50,
+        "long_context": [
+            {"above": 200000, "input": "0.5", "output": "2.25", "cached_input": "0.05", "cache_write": None}
+        ],
+    }
+    exported = tollhouse("export").stdout
+    assert tomllib.loads(exported)["prices"] == {
+        "small": {
+            "cached_input": "0.025",
+            "batch_discount": 50,
+            "long_context": [{"above": 200000, "input": "0.5", "output": "2.25", "cached_input": "0.05"}],
+        }
+    }
+    tollhouse("models", "prices", "small", "--cached-input-price", "default", "--long-context", "none")
+    assert tollhouse.json("models", "prices", "small")["long_context"] == []
+    file.write_text(exported)
+    assert [change["section"] for change in tollhouse.json("apply", str(file))] == ["prices"]
+    assert tollhouse.json("apply", str(file)) == []
+    for wrong in ("above=5", "above=5,input=1,output=x", "above=5,input=1,output=1,more=1", ""):
+        assert "--long-context" in tollhouse.error("models", "prices", "small", "--long-context", wrong, status=2)
+    refused = tollhouse.error("models", "prices", "small", "--batch-discount", "101", status=2)
+    assert "batch-discount: it must be from 0 to 100 percent." in refused

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = ["apply", "audit", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models"]
-COMMANDS += ["providers", "scheduler", "settings", "teams", "up", "usage", "users", "web", "worker"]
+COMMANDS += ["providers", "scheduler", "secrets", "settings", "teams", "up", "usage", "users", "web", "worker"]
 
 
 def run(home: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:

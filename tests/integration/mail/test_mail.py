@@ -95,3 +95,14 @@ def test_without_a_server_the_log_has_the_whole_letter(capfd: pytest.CaptureFixt
         "ada@example.com", "Set a new password for Tollhouse", f"it sets a new password, once:\n\n{link}\n"
     )
     assert link in capfd.readouterr().out
+
+
+def test_one_mail_to_several_is_with_the_server_when_it_was_delivered(office: PostOffice) -> None:
+    SmtpMailer(url(office), "gateway@example.com").deliver(["a@example.com", "b@example.com"], "Spent", "80 %")
+    (letter,) = office.letters
+    assert "To: a@example.com, b@example.com" in letter
+
+
+def test_a_mail_that_no_server_takes_is_an_error_to_whoever_delivers_it() -> None:
+    with pytest.raises(OSError):
+        SmtpMailer("smtp://127.0.0.1:9", "gateway@example.com").deliver(["a@example.com"], "Spent", "80 %")

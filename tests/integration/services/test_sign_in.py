@@ -15,6 +15,7 @@ from tollhouse.services import sign_in_throttle
 from tollhouse.services.passwords import Passwords
 from tollhouse.services.sign_in import SignIn
 from tollhouse.services.sign_in_throttle import FAILURES_OF_ACCOUNT, FAILURES_OF_ADDRESS, WINDOW, SignInThrottle
+from tollhouse.services.token_keys import TokenKeys
 from tollhouse.services.tokens import Tokens
 from tollhouse.services.users import Users
 from tollhouse.store.database import Database
@@ -51,7 +52,7 @@ def sign_in(database: Database, offload: CountingOffload) -> SignIn:
 
 
 def sign_in_of(database: Database, passwords: Passwords) -> SignIn:
-    return SignIn(database, SignInThrottle(database), passwords, Tokens(database, "key", timedelta(days=1)))
+    return SignIn(database, SignInThrottle(database), passwords, Tokens(database, TokenKeys("key"), timedelta(days=1)))
 
 
 def attempts(database: Database) -> int:

@@ -21,34 +21,34 @@ def test_no_two_keys_are_the_same() -> None:
 
 def test_a_key_is_known_by_the_secret_that_made_it() -> None:
     key = MINT.mint().key
-    assert MINT.is_ours(key)
-    assert KeyMint("a secret for tests that is long enough").is_ours(key)
+    assert MINT.stored_as(key)
+    assert KeyMint("a secret for tests that is long enough").stored_as(key)
 
 
 def test_a_key_of_another_secret_is_not_ours() -> None:
-    assert not KeyMint("another secret that is long enough as well").is_ours(MINT.mint().key)
+    assert not KeyMint("another secret that is long enough as well").stored_as(MINT.mint().key)
 
 
 def test_a_key_with_any_one_character_changed_is_not_ours() -> None:
     key = MINT.mint().key
     for place in range(len(key)):
         other = "a" if key[place] != "a" else "b"
-        assert not MINT.is_ours(key[:place] + other + key[place + 1 :]), place
+        assert not MINT.stored_as(key[:place] + other + key[place + 1 :]), place
 
 
 def test_a_key_that_was_not_copied_whole_is_not_ours() -> None:
     key = MINT.mint().key
     for copied in (key[:-1], key[1:], key + "a", " " + key, key.upper(), key.removeprefix(PREFIX)):
-        assert not MINT.is_ours(copied)
+        assert not MINT.stored_as(copied)
 
 
 @pytest.mark.parametrize("key", ["", "sk-th-", "sk-abc", "\x00" * 46, "sk-th-" + "é" * 40, "sk-th-" + "0" * 100_000])
 def test_what_is_no_key_at_all_is_not_ours(key: str) -> None:
-    assert not MINT.is_ours(key)
+    assert not MINT.stored_as(key)
 
 
 def test_a_line_end_after_a_key_makes_it_another() -> None:
-    assert not MINT.is_ours(MINT.mint().key + "\n")
+    assert not MINT.stored_as(MINT.mint().key + "\n")
 
 
 def test_the_digest_is_of_the_whole_key_and_of_the_secret() -> None:

@@ -10,6 +10,7 @@ from tollhouse.domain.ports import at_once
 from tollhouse.services.passwords import LONGEST_PASSWORD, Passwords
 from tollhouse.services.sign_in import SignIn, network_of
 from tollhouse.services.sign_in_throttle import SignInThrottle
+from tollhouse.services.token_keys import TokenKeys
 from tollhouse.services.tokens import Tokens
 from tollhouse.store.database import Database
 
@@ -19,7 +20,7 @@ def sign_in() -> SignIn:
     """One whose database has no tables: whoever asks it fails otherwise than these tests expect."""
     database = Database("sqlite:////nonexistent/x.db")
     passwords = Passwords(at_once, PasswordHasher(1, 8, 1))
-    return SignIn(database, SignInThrottle(database), passwords, Tokens(database, "key", timedelta(days=1)))
+    return SignIn(database, SignInThrottle(database), passwords, Tokens(database, TokenKeys("key"), timedelta(days=1)))
 
 
 @pytest.mark.parametrize("email", ["", "  ", "a@b\n", "a@\x00b", "a\x1b[31m@b", "a@b\u202e.example", "@" * 321])

@@ -8,6 +8,7 @@ from tollhouse.cli.administration import administration
 from tollhouse.cli.explain import explain
 from tollhouse.cli.output import json_option, moment, print_json, print_table, usd
 from tollhouse.cli.parameters import USD
+from tollhouse.cli.prices import prices
 from tollhouse.cli.routes import deploy, deployments, route, undeploy
 from tollhouse.domain.actor import SHELL
 
@@ -20,7 +21,7 @@ def command() -> None:
     """Add and list the models that calls may ask for."""
 
 
-for _one in (deploy, undeploy, deployments, route, explain):
+for _one in (deploy, undeploy, deployments, route, prices, explain):
     command.add_command(_one)
 
 

@@ -4,7 +4,7 @@ from tollhouse.store.records.api_key import ApiKeyRecord
 from tollhouse.store.records.audit_entry import AuditEntryRecord
 from tollhouse.store.records.base import Base
 from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
-from tollhouse.store.records.budget_alert import BudgetAlertRecord
+from tollhouse.store.records.budget_alert import BudgetAlertDeliveryRecord, BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
@@ -18,6 +18,7 @@ from tollhouse.store.records.limit import LimitRecord
 from tollhouse.store.records.link import LinkRecord
 from tollhouse.store.records.membership import MembershipRecord
 from tollhouse.store.records.model import ModelRecord
+from tollhouse.store.records.price_terms import PriceTermsRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
 from tollhouse.store.records.refresh_token import RefreshTokenRecord
@@ -32,6 +33,7 @@ __all__ = [
     "ApiKeyRecord",
     "AuditEntryRecord",
     "Base",
+    "BudgetAlertDeliveryRecord",
     "BudgetAlertRecord",
     "BudgetRecord",
     "BudgetWindowRecord",
@@ -50,6 +52,7 @@ __all__ = [
     "LinkRecord",
     "MembershipRecord",
     "ModelRecord",
+    "PriceTermsRecord",
     "ProcessInstanceRecord",
     "ProviderRecord",
     "RefreshTokenRecord",

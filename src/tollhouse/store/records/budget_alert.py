@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tollhouse.store.columns import Instant
@@ -19,3 +19,18 @@ class BudgetAlertRecord(Base):
     limit_nanos: Mapped[int] = mapped_column(BigInteger)
     raised_at: Mapped[datetime] = mapped_column(Instant)
     told_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class BudgetAlertDeliveryRecord(Base):
+    """That an alert goes to a channel, as mail. It is due until `ended_at`: it was delivered then, or given up."""
+
+    __tablename__ = "budget_alert_deliveries"
+    __table_args__ = (Index("ix_budget_alert_deliveries_due", "ended_at", "due_at"),)
+
+    window_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    percent: Mapped[int] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(20), primary_key=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    delivered: Mapped[bool] = mapped_column(default=False)

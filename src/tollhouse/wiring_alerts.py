@@ -1,0 +1,59 @@
+"""The part of the wiring that is about budget alerts: where they are told."""
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+from tollhouse.domain.ports import Mailer
+from tollhouse.providers.proxy import Proxy
+from tollhouse.providers.webhook import Webhook
+from tollhouse.services.alert_deliveries import AlertDeliveries, Send, document_of, subject_of, text_of
+from tollhouse.services.budget_alerts import BudgetAlert, BudgetAlerts, log_alert
+from tollhouse.settings import Settings
+from tollhouse.store.database import Database
+
+
+class Alerts(ABC):
+    """Services of a process, each made when it is first asked for."""
+
+    settings: Settings
+
+    @property
+    @abstractmethod
+    def database(self) -> Database: ...
+
+    @property
+    @abstractmethod
+    def _mailer(self) -> Mailer: ...
+
+    @cached_property
+    def budget_alerts(self) -> BudgetAlerts:
+        return BudgetAlerts(self.database, log_alert, tuple(self._channels))
+
+    @cached_property
+    def alert_deliveries(self) -> AlertDeliveries:
+        return AlertDeliveries(self.database, self._channels)
+
+    @cached_property
+    def _channels(self) -> dict[str, Send]:
+        channels: dict[str, Send] = {}
+        if self.settings.budget_alert_emails:
+            channels["mail"] = self._mail_alert
+        if self.settings.budget_alert_url:
+            channels["webhook"] = self._post_alert
+        return channels
+
+    def _mail_alert(self, alert: BudgetAlert) -> None:
+        self._mailer.deliver(self.settings.budget_alert_emails, subject_of(alert), text_of(alert))
+
+    def _post_alert(self, alert: BudgetAlert) -> None:
+        # Not kept: what is connected belongs to the thread that it was made in.
+        webhook = Webhook(
+            self.settings.budget_alert_url,
+            allow_private=self.settings.budget_alert_private == "on",
+            proxy=Proxy.of(self.settings),
+            ca_bundle=self.settings.ca_bundle,
+        )
+        try:
+            webhook.post(document_of(alert))
+        finally:
+            webhook.close()
