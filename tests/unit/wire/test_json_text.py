@@ -119,10 +119,10 @@ def test_many_brackets_side_by_side_are_not_depth() -> None:
     ],
 )
 def test_hostile_nesting_is_refused_quickly(text: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InvalidJSON):
         read_object(text)
-    assert time.perf_counter() - began < 0.2
+    assert time.process_time() - began < 0.2
 
 
 def test_of_duplicate_keys_the_last_is_what_is_read_and_what_is_written() -> None:
@@ -142,9 +142,9 @@ def test_a_string_of_ten_megabytes_passes() -> None:
     "value", [b"9" * 19 + b"," + b"1," * (2 * MEGABYTE) + b"1", b"9" * 19 + b',"a"' * MEGABYTE], ids=["digits", "texts"]
 )
 def test_looking_for_large_integers_takes_no_second(value: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert read_object(b'{"a":[' + value + b"]}")["a"][0] == 9_999_999_999_999_999_999
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_an_error_quotes_no_more_than_a_little_of_the_body() -> None:
