@@ -8,7 +8,8 @@ processes, the steadiest figure on a busy machine. Ratios are of requests/s, the
 brackets of CPU a call, the database's included. Memory is resident, of the server's processes together. Tollhouse
 authenticates, lets each call in under three limits of three kinds each, which Redis keeps, holds it against four hard
 budgets, books it in a synced ledger (as many rows as answers, checked at the end) and logs to a file; without budgets
-and limits it does the rest. LiteLLM compares a master key and has no database; nginx, the bare function (gunicorn, gevent, geventhttpclient) and Portkey only forward.
+and limits it does the rest. LiteLLM compares a master key and has no database; nginx, the bare function (gunicorn,
+gevent, geventhttpclient) and Portkey only forward.
 """
 
 STREAMS = """\

@@ -104,5 +104,5 @@ def test_one_mail_to_several_is_with_the_server_when_it_was_delivered(office: Po
 
 
 def test_a_mail_that_no_server_takes_is_an_error_to_whoever_delivers_it() -> None:
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         SmtpMailer("smtp://127.0.0.1:9", "gateway@example.com").deliver(["a@example.com"], "Spent", "80 %")

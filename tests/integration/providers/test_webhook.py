@@ -59,10 +59,10 @@ def post(url: str, document: Any, *, allow_private: bool = True) -> None:
 
 
 def test_the_document_arrives_at_its_path_and_query(receiver: Receiver) -> None:
-    post(f"{receiver.url}/hooks/T1?thread=2", {"text": "80 % – spent"})
+    post(f"{receiver.url}/hooks/T1?thread=2", {"text": "80 % spent: é"})
     post(receiver.url, {"text": "x"})
     assert receiver.got == [
-        ("/hooks/T1?thread=2", "application/json", {"text": "80 % – spent"}),
+        ("/hooks/T1?thread=2", "application/json", {"text": "80 % spent: é"}),
         ("/", "application/json", {"text": "x"}),
     ]
 
