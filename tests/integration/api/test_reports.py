@@ -99,6 +99,7 @@ def test_what_is_wrong_with_a_question_about_usage_is_named(api: Management, que
         ("since=2026-01-01T10:00:00", "since"),
         ("after=led_nowhere", "after"),
         ("tag=", "tag"),
+        ("end_user=a%00b", "end_user"),
     ],
 )
 def test_what_is_wrong_with_a_search_is_named(api: Management, query: str, param: str) -> None:
