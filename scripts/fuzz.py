@@ -29,11 +29,12 @@ MODELS = ("gpt-4o-mini", "gpt-4o", "claude-sonnet-4-5")
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
-    "content_type_conformance",
-    "response_schema_conformance",
     "unsupported_method",
     "use_after_free",
 )
+# The other of each knows no 204 without a content type, and takes the schema of a stream for that of an event.
+OF_CALLS = "content_type_conformance"
+OF_MANAGEMENT = "response_schema_conformance"
 SPARED = [f"--exclude-operation-id={name}" for name in ("logout", "change_password", "refresh")]
 """These would end the session that all of it is asked in."""
 
@@ -67,17 +68,17 @@ def fuzz(python: Path, home: Path, database_url: str) -> list[str]:
         for model in MODELS:
             gateway.command("models", "add", model, "--provider", "echo", "--input-price", "1", "--output-price", "1")
         # The management API comes last: it finds keys in its own lists, and revokes them.
-        calls = passes(python, gateway, "/openapi.json", gateway.key)
-        manages = passes(python, gateway, "/api/swagger.json", access_token(gateway), *SPARED)
+        calls = passes(python, gateway, "/openapi.json", gateway.key, OF_CALLS)
+        manages = passes(python, gateway, "/api/swagger.json", access_token(gateway), OF_MANAGEMENT, *SPARED)
     finally:
         gateway.stop()
     return [path for path, passed in (("/openapi.json", calls), ("/api/swagger.json", manages)) if not passed]
 
 
-def passes(python: Path, gateway: RunningGateway, path: str, token: str, *more: str) -> bool:
+def passes(python: Path, gateway: RunningGateway, path: str, token: str, check: str, *more: str) -> bool:
     install.say(f"== {path}")
     options = (
-        f"--checks={','.join(CHECKS)}",
+        f"--checks={','.join([*CHECKS, check])}",
         "--phases=examples,coverage,fuzzing,stateful",
         "--continue-on-failure",
         "--max-examples=40",

@@ -88,6 +88,11 @@ def test_what_is_wrong_with_a_question_about_usage_is_named(api: Management, que
     assert answer.json["param"] == param
 
 
+def test_all_that_usage_can_be_added_up_by_is_told(api: Management) -> None:
+    detail = api.get("/usage?by=colour", api.owner()).json["detail"]
+    assert detail == "by: it must be one of key, user, team, model, provider, tag, day, end_user."
+
+
 @pytest.mark.parametrize(
     ("query", "param"),
     [
