@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test test-clients faults check static format-check format lint types contracts bench soak clean
+.PHONY: help install up test test-clients fuzz faults check static format-check format lint types contracts bench soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,10 @@ test: .venv/installed-dev ## run every test that needs no accelerator and no int
 # CLIENTS names some of the folders in tests/clients (make test-clients CLIENTS="llm instructor").
 test-clients: .venv/installed-dev ## other people's clients against a running gateway
 	@exec $(BIN)/python scripts/test_clients.py $(ARGS)
+
+# SECONDS says how long for each of the two APIs (make fuzz SECONDS=60); ARGS goes to Schemathesis (ARGS="--seed 7").
+fuzz: .venv/installed-dev ## made-up requests to both APIs, after their own descriptions
+	@exec env SECONDS=$(or $(SECONDS),180) $(BIN)/python scripts/fuzz.py $(ARGS)
 
 faults: .venv/installed-dev ## every fault that the gateway survives, also the long ones
 	@exec $(BIN)/pytest -m 'faults or not faults' --timeout 600 tests/faults $(ARGS)
@@ -55,7 +59,7 @@ soak: .venv/installed-dev ## 30 minutes of steady load: neither memory nor open 
 	@exec $(BIN)/python -m bench.soak $(ARGS)
 
 clean: ## remove what make installed and what the tools cached
-	rm -rf .venv .venv-clients .uv bench/.peers build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-clients .venv-fuzz .uv bench/.peers build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests scripts bench -name __pycache__ -prune -exec rm -rf {} +
 
 # --- Installing -------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def told(change: "Change") -> str:
     """A change in one line, for people."""
     if change.before is None:
         fields = ", ".join(f"{field} = {value}" for field, value in change.after.items())
-        return f"+ {change.section} {change.name}: {fields}"
+        return f"+ {change.section} {change.name}{': ' if fields else ''}{fields}"
     fields = ", ".join(_moved(change.before, change.after, field) for field in change.fields)
     return f"~ {change.section} {change.name}: {fields}"
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from flask import Flask, Response, current_app, g, request
 from gunicorn.http.errors import ParseException
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.exceptions import MethodNotAllowed as NotThisMethod
 from werkzeug.exceptions import NotFound as NoSuchPath
@@ -38,6 +38,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ParseException, _broken_body)
     app.register_error_handler(TimeoutError, _stalled_body)
+    app.register_error_handler(DataError, _value_not_taken)
     app.register_error_handler(SQLAlchemyError, _database_away)
     app.register_error_handler(Exception, _defect)
 
@@ -106,6 +107,11 @@ def _stalled_body(_error: TimeoutError) -> Response:
     problem = BadRequest("The body did not come in time.")
     problem.status = 408
     return respond(problem)
+
+
+def _value_not_taken(error: DataError) -> Response:
+    logs.event("value_not_taken", level=logs.WARNING, error=str(error.orig)[:200])
+    return respond(BadRequest("The database cannot look for a value of this request, such as a text with a NUL in it."))
 
 
 def _database_away(error: SQLAlchemyError) -> Response:

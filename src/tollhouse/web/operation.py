@@ -219,6 +219,7 @@ def _respond(document: Document | None, status: int, *, tagged: bool) -> Respons
     """For one caller alone: no cache may keep it."""
     if document is None:
         response = Response(status=204)
+        del response.headers["content-type"]  # of nothing
     else:
         response = Response(json_text.write(document), status, content_type="application/json")
         if tagged:

@@ -103,6 +103,9 @@ def _complaint(error: jsonschema_rs.ValidationError) -> InvalidField:
         path, complaint = [*path, error.kind.property], "this field is required"
     elif isinstance(error.kind, ValidationErrorKind.AdditionalProperties):
         path, complaint = [*path, error.kind.unexpected[0]], "there is no such field"
+    elif isinstance(error.kind, ValidationErrorKind.Enum):
+        options = ("null" if one is None else str(one) for one in error.kind.options)
+        complaint = f"it must be one of {', '.join(options)}"
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     field = "".join(steps).removeprefix(".")[:200]
     return InvalidField(f"{field or 'The body'}: {complaint}.", param=field or None)

@@ -88,6 +88,11 @@ def test_what_is_wrong_with_a_question_about_usage_is_named(api: Management, que
     assert answer.json["param"] == param
 
 
+def test_all_that_usage_can_be_added_up_by_is_told(api: Management) -> None:
+    detail = api.get("/usage?by=colour", api.owner()).json["detail"]
+    assert detail == "by: it must be one of key, user, team, model, provider, tag, day, end_user."
+
+
 @pytest.mark.parametrize(
     ("query", "param"),
     [
@@ -99,6 +104,7 @@ def test_what_is_wrong_with_a_question_about_usage_is_named(api: Management, que
         ("since=2026-01-01T10:00:00", "since"),
         ("after=led_nowhere", "after"),
         ("tag=", "tag"),
+        ("end_user=a%00b", "end_user"),
     ],
 )
 def test_what_is_wrong_with_a_search_is_named(api: Management, query: str, param: str) -> None:

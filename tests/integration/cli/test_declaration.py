@@ -183,6 +183,7 @@ def test_teams_and_people_are_named_as_on_another_machine(tollhouse, file: Path)
         "team data day",
         "user ada@example.com",
     ]
+    assert "+ teams data\n" in tollhouse("diff", str(file)).stdout
     assert len(tollhouse.json("apply", str(file))) == 3
     assert tollhouse.json("apply", str(file)) == []
     exported = tomllib.loads(tollhouse("export").stdout)

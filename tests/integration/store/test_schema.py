@@ -174,3 +174,25 @@ def test_who_was_an_administrator_before_there_were_roles_owns_the_organisation(
     schema.upgrade()
     schema.check()
     database.close()
+
+
+def test_days_that_were_rolled_up_before_end_users_were_known_are_of_nobody_named(empty_url: str) -> None:
+    database = Database(empty_url)
+    schema = Schema(database)
+    schema.upgrade()
+    schema.downgrade("0008")
+    row = (
+        "INSERT INTO daily_usage (day, key_id, team_id, user_id, model, provider, tags, requests, input_tokens, "
+        "cache_read_tokens, cache_write_tokens, output_tokens, cost, unpriced) "
+        "VALUES ('2026-03-01', :key, :team, '', 'm', 'p', '', 1, 2, 3, 4, 5, 6, 7)"
+    )
+    with database.write() as session:
+        for key, team in (("key_1", "team_a"), ("key_2", "team_a"), ("key_3", "team_b")):
+            session.execute(text(row), {"key": key, "team": team})
+    schema.upgrade()
+    with database.read() as session:
+        found = session.execute(
+            text("SELECT team_id, end_user, requests, output_tokens, cost FROM daily_end_user_usage ORDER BY team_id")
+        ).all()
+    assert [tuple(one) for one in found] == [("team_a", "", 2, 10, 12), ("team_b", "", 1, 5, 6)]
+    database.close()
