@@ -16,6 +16,7 @@ from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.bootstrap import Bootstrap, Prepared
+from tollhouse.services.breakers import Breakers
 from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
 from tollhouse.services.budgets import Budgets
 from tollhouse.services.catalogue import CatalogueReader
@@ -33,13 +34,16 @@ from tollhouse.services.keys import Keys
 from tollhouse.services.limiting import Limiting
 from tollhouse.services.limits import Limits
 from tollhouse.services.models import Models
+from tollhouse.services.probes import Probes
 from tollhouse.services.providers import Providers
 from tollhouse.services.recovery import Recovery
+from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.replay import Replay
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.routes import Routes
 from tollhouse.services.stored_responses import StoredResponses
+from tollhouse.services.tries import RetryPolicy
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings, variable
 from tollhouse.store.database import Database
@@ -53,6 +57,7 @@ from tollhouse.store.vault import FernetVault
 from tollhouse.wiring_people import People
 
 if TYPE_CHECKING:
+    from tollhouse.kv.breaker import RedisBreakerNews
     from tollhouse.kv.limiter import RedisLimiter
     from tollhouse.store.schema import Schema
 
@@ -75,6 +80,7 @@ class Serving:
     instance: Instance
     limiter: "RedisLimiter"
     fleet: Fleet
+    breaker_news: "RedisBreakerNews"
 
     @property
     def available(self) -> bool:
@@ -121,6 +127,10 @@ class Services(People):
     @cached_property
     def providers(self) -> Providers:
         return Providers(self.database, self._vault, self._upstreams, check_base_url)
+
+    @cached_property
+    def probes(self) -> Probes:
+        return Probes(self.providers.check)
 
     @cached_property
     def models(self) -> Models:
@@ -224,6 +234,7 @@ class Services(People):
         waited for: until then calls are refused.
         """
         if self._serving is None:
+            from tollhouse.kv.breaker import RedisBreakerNews
             from tollhouse.kv.connection import redis_url
             from tollhouse.kv.limiter import RedisLimiter
 
@@ -239,6 +250,11 @@ class Services(People):
             fleet = Fleet(self.database, matters=lambda: bool(catalogue.current.limits))
             limiter = RedisLimiter(redis_url(self.settings), lambda: fleet.size)
             limiting = Limiting(limiter)
+            breakers = Breakers(self.settings.breaker_failures, self.settings.breaker_seconds)
+            news = RedisBreakerNews(redis_url(self.settings), breakers.hear)
+            if self.settings.breaker_failures:
+                breakers.tell(news)
+                news.start()
             inference = Inference(
                 catalogue,
                 limiting,
@@ -246,6 +262,11 @@ class Services(People):
                 ledger,
                 self._upstreams,
                 max_reply_bytes=self.settings.max_reply_bytes,
+                policy=RetryPolicy(
+                    self.settings.retries, self.settings.retry_seconds, self.settings.retry_pause_seconds
+                ),
+                breakers=breakers,
+                remainders=Remainders() if self.settings.client_gone == "read" else NO_REMAINDERS,
                 outside=self.outside,
             )
             responses = Responses(
@@ -258,7 +279,7 @@ class Services(People):
             ledger.start()
             catalogue.start()
             fleet.start()
-            self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet)
+            self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet, news)
         return self._serving
 
     def _read(self, catalogue: CatalogueReader) -> None:
@@ -276,6 +297,7 @@ class Services(People):
             serving.catalogue.stop()
             serving.fleet.stop()
             serving.limiter.stop()
+            serving.breaker_news.stop()
             if serving.ledger.stop():
                 with suppress(SQLAlchemyError):  # then its lease runs out
                     serving.instance.end()

@@ -52,6 +52,19 @@ Capability = Literal["images", "audio", "tools", "schema"]
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a model's calls may wait upstream, in seconds; None for as long as the settings say."""
+
+    connect: float | None = None
+    first_byte: float | None = None
+    idle: float | None = None
+    total: float | None = None
+
+
+AS_SET = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One model at one host, a deployment: what a call can be sent to. `tariff` is None where no price is known.
 
@@ -78,6 +91,7 @@ class Target:
     priority: int = 0
     lacks: frozenset[Capability] = frozenset()
     limit: Limit | None = None
+    timeouts: Timeouts = AS_SET
 
     def rates(self, facts: Facts) -> Rates:
         """What such a call is priced by here."""

@@ -11,6 +11,7 @@ from tollhouse import jobs
 
 if TYPE_CHECKING:
     from tollhouse.services.budget_alerts import BudgetAlerts
+    from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.stored_responses import StoredResponses
 
@@ -23,6 +24,9 @@ class Services(Protocol):
 
     @property
     def stored_responses(self) -> "StoredResponses": ...
+
+    @property
+    def probes(self) -> "Probes": ...
 
     @property
     def budget_alerts(self) -> "BudgetAlerts": ...
