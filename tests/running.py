@@ -40,6 +40,9 @@ class RunningGateway:
             "HOME": str(home),
             "TOLLHOUSE_HOME": str(home),
             "TOLLHOUSE_PORT": str(self.port),
+            # What fails is tried once, where a test says no more.
+            "TOLLHOUSE_RETRIES": "0",
+            "TOLLHOUSE_BREAKER_FAILURES": "0",
             **settings,
         }
         home.mkdir(parents=True, exist_ok=True)

@@ -97,6 +97,39 @@ UPSTREAM_ATTEMPTS = Counter(
     ["provider", "outcome"],
     registry=REGISTRY,
 )
+CREDENTIALS_BAD = Gauge(
+    "tollhouse_credentials_bad",
+    "Whether the provider refused its credential when it was last called, in any process.",
+    ["provider"],
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+CREDENTIAL_REFUSALS = Counter(
+    "tollhouse_credential_refusals",
+    "Attempts that a provider refused for its credential, by 401 or 403.",
+    ["provider"],
+    registry=REGISTRY,
+)
+PROVIDERS_UP = Gauge(
+    "tollhouse_providers_up",
+    "Whether the provider answered and took its credential when it was last probed.",
+    ["provider"],
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+BREAKERS_OPEN = Gauge(
+    "tollhouse_breakers_open",
+    "Whether a deployment of the model at the provider rests after failures, in any process.",
+    ["provider", "model"],
+    multiprocess_mode="livemax",
+    registry=REGISTRY,
+)
+BREAKER_OPENINGS = Counter(
+    "tollhouse_breaker_openings",
+    "Times that a deployment was left alone after failures.",
+    ["provider", "model"],
+    registry=REGISTRY,
+)
 BODY_MEMORY_BYTES = Gauge(
     "tollhouse_body_memory_bytes",
     "Memory that is set aside for request bodies over 64 kB.",
@@ -245,12 +278,21 @@ def _calls(format: str, provider: str, model: str, status: int) -> Counter:
 
 def observe_call(entry: Entry) -> None:
     """Count a settled call once: what it was, what it used, what it cost, how long it took."""
-    attempt, usage = entry.attempt, entry.usage
+    attempt = entry.attempt
     _calls(attempt.format, attempt.provider, attempt.model, entry.status).inc()
     of = _of_call(attempt.format, attempt.provider, attempt.model)
     of.seconds.observe(entry.latency_us / 1e6)
     if entry.first_token_us is not None:
         of.first_token.observe(entry.first_token_us / 1e6)
+    observe_tokens(entry)
+
+
+def observe_tokens(entry: Entry) -> None:
+    """Count what an attempt used and cost: a part of `observe_call`, or all that there is of one that was not the
+    call's last.
+    """
+    attempt, usage = entry.attempt, entry.usage
+    of = _of_call(attempt.format, attempt.provider, attempt.model)
     if usage.input:
         of.input.inc(usage.input)
     if usage.cache_read:

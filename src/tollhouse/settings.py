@@ -151,6 +151,51 @@ class Settings:
     total_seconds: float = _setting(
         "TOLLHOUSE_TOTAL_SECONDS", "Longest time for one upstream call.", 900.0, _seconds(0.05, 86400)
     )
+    client_gone: str = _setting(
+        "TOLLHOUSE_CLIENT_GONE",
+        "What becomes of a stream whose client leaves: close ends the provider's, and books what came of it; read goes "
+        "on to its end, with up to 200 at once, and books what the provider says.",
+        "close",
+        _one_of("close", "read"),
+    )
+    retries: int = _setting(
+        "TOLLHOUSE_RETRIES",
+        "How often a call is sent anew to deployments that failed it before its first byte, after all that can take it "
+        "were tried once.",
+        2,
+        _whole(0, 20),
+    )
+    retry_seconds: float = _setting(
+        "TOLLHOUSE_RETRY_SECONDS",
+        "How long after its beginning a call may be sent anew, there or elsewhere.",
+        60.0,
+        _seconds(0, 3600),
+    )
+    retry_pause_seconds: float = _setting(
+        "TOLLHOUSE_RETRY_PAUSE_SECONDS",
+        "Longest pause before the first retry, doubled for each further one; what a provider's retry-after asks for, "
+        "up to 10 s, goes before.",
+        0.5,
+        _seconds(0, 10),
+    )
+    breaker_failures: int = _setting(
+        "TOLLHOUSE_BREAKER_FAILURES",
+        "Failures in a row after which a deployment is left alone for a while; 0 for never.",
+        5,
+        _whole(0, 10000),
+    )
+    breaker_seconds: float = _setting(
+        "TOLLHOUSE_BREAKER_SECONDS",
+        "How long it is; then one call tries it, and where that fails it is twice as long, eight times at most.",
+        10.0,
+        _seconds(0.05, 3600),
+    )
+    probe_seconds: float = _setting(
+        "TOLLHOUSE_PROBE_SECONDS",
+        "How often every provider is asked for its models, the cheapest call that it has, to see whether it is well.",
+        300.0,
+        _seconds(1, 86400),
+    )
     stalled_client_seconds: float = _setting(
         "TOLLHOUSE_STALLED_CLIENT_SECONDS",
         "How long a client may leave a reply unread, or a request unsent.",

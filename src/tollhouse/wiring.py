@@ -14,6 +14,7 @@ from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
 from tollhouse.services.bootstrap import Bootstrap, Prepared
+from tollhouse.services.breakers import Breakers
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
 from tollhouse.services.fleet import Fleet
@@ -21,13 +22,16 @@ from tollhouse.services.health import Health
 from tollhouse.services.idempotency import Idempotency
 from tollhouse.services.inference import Inference
 from tollhouse.services.limiting import Limiting
+from tollhouse.services.probes import Probes
 from tollhouse.services.recovery import Recovery
+from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.replay import Replay
 from tollhouse.services.requests import RequestLog
 from tollhouse.services.responses import Responses
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.server_secrets import ServerSecrets
 from tollhouse.services.stored_responses import StoredResponses
+from tollhouse.services.tries import RetryPolicy
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
@@ -46,6 +50,7 @@ from tollhouse.wiring_people import People
 from tollhouse.wiring_setup import SetUp
 
 if TYPE_CHECKING:
+    from tollhouse.kv.breaker import RedisBreakerNews
     from tollhouse.kv.limiter import RedisLimiter
     from tollhouse.store.schema import Schema
 
@@ -70,6 +75,7 @@ class Serving:
     instance: Instance
     limiter: "RedisLimiter"
     fleet: Fleet
+    breaker_news: "RedisBreakerNews"
 
     @property
     def available(self) -> bool:
@@ -104,6 +110,10 @@ class Services(People, SetUp, Work, Alerts):
     @cached_property
     def secrets(self) -> ServerSecrets:
         return ServerSecrets(self.database, self._ring, self._vault, self.mint)
+
+    @cached_property
+    def probes(self) -> Probes:
+        return Probes(self.providers.check)
 
     @cached_property
     def snapshot(self) -> CatalogueReader:
@@ -190,6 +200,7 @@ class Services(People, SetUp, Work, Alerts):
         waited for: until then calls are refused.
         """
         if self._serving is None:
+            from tollhouse.kv.breaker import RedisBreakerNews
             from tollhouse.kv.connection import redis_url
             from tollhouse.kv.limiter import RedisLimiter
 
@@ -206,6 +217,11 @@ class Services(People, SetUp, Work, Alerts):
             fleet = Fleet(self.database, matters=lambda: bool(catalogue.current.limits))
             limiter = RedisLimiter(redis_url(self.settings), lambda: fleet.size)
             limiting = Limiting(limiter)
+            breakers = Breakers(self.settings.breaker_failures, self.settings.breaker_seconds)
+            news = RedisBreakerNews(redis_url(self.settings), breakers.hear)
+            if self.settings.breaker_failures:
+                breakers.tell(news)
+                news.start()
             inference = Inference(
                 catalogue,
                 limiting,
@@ -213,6 +229,11 @@ class Services(People, SetUp, Work, Alerts):
                 ledger,
                 self._upstreams,
                 max_reply_bytes=self.settings.max_reply_bytes,
+                policy=RetryPolicy(
+                    self.settings.retries, self.settings.retry_seconds, self.settings.retry_pause_seconds
+                ),
+                breakers=breakers,
+                remainders=Remainders() if self.settings.client_gone == "read" else NO_REMAINDERS,
                 outside=self.outside,
             )
             responses = Responses(
@@ -225,7 +246,7 @@ class Services(People, SetUp, Work, Alerts):
             ledger.start()
             catalogue.start()
             fleet.start()
-            self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet)
+            self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet, news)
         return self._serving
 
     def _read(self, catalogue: CatalogueReader) -> None:
@@ -243,6 +264,7 @@ class Services(People, SetUp, Work, Alerts):
             serving.catalogue.stop()
             serving.fleet.stop()
             serving.limiter.stop()
+            serving.breaker_news.stop()
             if serving.ledger.stop():
                 with suppress(SQLAlchemyError):  # then its lease runs out
                     serving.instance.end()

@@ -77,6 +77,21 @@ class Duration(click.ParamType[timedelta]):
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
+class SecondsOrNone(click.ParamType[float | str]):
+    """A time in seconds, or `none`."""
+
+    name = "seconds|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        if value == "none":
+            return "none"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of seconds, or none.", param, ctx)
+
+
+SECONDS_OR_NONE = SecondsOrNone()
 MOST_OR_OFF = MostOrOff()
 USD = Usd()
 DURATION = Duration()

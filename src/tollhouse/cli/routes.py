@@ -8,7 +8,7 @@ import click
 
 from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, print_json, print_table, usd
-from tollhouse.cli.parameters import MOST_OR_OFF, OFF, USD
+from tollhouse.cli.parameters import MOST_OR_OFF, OFF, SECONDS_OR_NONE, USD
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
@@ -124,10 +124,15 @@ def deployments(name: str | None, as_json: bool) -> None:
     metavar="NAME",
     help="The model that gets what this one's provider refuses for its content; may be repeated.",
 )
+@click.option("--connect-seconds", type=SECONDS_OR_NONE, metavar="S", help="Longest wait for a connection.")
+@click.option("--first-byte-seconds", type=SECONDS_OR_NONE, metavar="S", help="Longest wait for a first byte.")
+@click.option("--idle-seconds", type=SECONDS_OR_NONE, metavar="S", help="Longest silence in the middle.")
+@click.option("--total-seconds", type=SECONDS_OR_NONE, metavar="S", help="Longest time for one attempt.")
 @_of_deployment
 @json_option
 def route(name: str, as_json: bool, **given: Any) -> None:
-    """Show how the calls of NAME are routed, or change it: what is not given stays. `none` empties a list.
+    """Show how the calls of NAME are routed, or change it: what is not given stays. `none` empties a list, and is the
+    setting's time again.
 
     Weight, priority and what follows are those of the model's own deployment.
     """
@@ -174,6 +179,10 @@ def _shown_route(route: "RouteTerms") -> dict[str, Any]:
         "aliases": list(route.aliases),
         "context_fallbacks": list(route.context_fallbacks),
         "refusal_fallbacks": list(route.refusal_fallbacks),
+        "connect_seconds": route.connect_seconds,
+        "first_byte_seconds": route.first_byte_seconds,
+        "idle_seconds": route.idle_seconds,
+        "total_seconds": route.total_seconds,
         **route.terms.columns(),
     }
 

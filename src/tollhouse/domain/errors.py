@@ -16,7 +16,8 @@
     ├── RateLimited 429
     ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded, SearchTooLong
     ├── OutOfSpace 507
-    ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid
+    ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid,
+    │       DeploymentFull 429, DeploymentResting 503
     └── InvalidSetting
 """
 
@@ -241,7 +242,6 @@ class UpstreamError(TollhouseError):
     status = 502
     code = "upstream_error"
     billable = True
-    may_fail_over = False
     usage: Usage | None = None
 
 
@@ -250,7 +250,22 @@ class UpstreamRefused(UpstreamError):
 
     code = "upstream_refused"
     billable = False
-    may_fail_over = True
+
+
+class DeploymentFull(UpstreamError):
+    """Its own limit lets no more calls to the deployment for now."""
+
+    status = 429
+    code = "deployment_full"
+    billable = False
+
+
+class DeploymentResting(UpstreamError):
+    """The deployment has failed several times in a row, and is left alone for a while."""
+
+    status = 503
+    code = "deployment_resting"
+    billable = False
 
 
 RELAYED = frozenset({400, 404, 409, 413, 415, 422, 429, 500, 503, 529})
@@ -280,7 +295,6 @@ class UpstreamRejected(UpstreamError):
         self.status = status if status in RELAYED else 502
         self.body = body
         self.content_type = content_type
-        self.may_fail_over = status in (408, 409, 429) or status >= 500
 
 
 class UpstreamTimeout(UpstreamError):

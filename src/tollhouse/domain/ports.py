@@ -180,6 +180,14 @@ class Limiter(Protocol):
         """Whether all processes share the limits, as far as this one has seen. Asks nobody."""
 
 
+class BreakerNews(Protocol):
+    """Tells other processes of breakers; returns at once, and nothing is lost but news where they cannot be told."""
+
+    def opened(self, deployment: str, seconds: float) -> None: ...
+
+    def closed(self, deployment: str) -> None: ...
+
+
 class Outside(Protocol):
     """Runs a piece of work to its end where it holds up nobody else; gives what it gives, and raises what it raises."""
 

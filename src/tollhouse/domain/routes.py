@@ -52,6 +52,19 @@ Capability = Literal["images", "audio", "tools", "schema"]
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a model's calls may wait upstream, in seconds; None for as long as the settings say."""
+
+    connect: float | None = None
+    first_byte: float | None = None
+    idle: float | None = None
+    total: float | None = None
+
+
+AS_SET = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One model at one host, a deployment: what a call can be sent to. `tariff` is None where no price is known.
 
@@ -80,6 +93,7 @@ class Target:
     lacks: frozenset[Capability] = frozenset()
     limit: Limit | None = None
     batch_discount: int = 0
+    timeouts: Timeouts = AS_SET
 
     def rates(self, facts: Facts) -> Rates:
         """What such a call is priced by here."""

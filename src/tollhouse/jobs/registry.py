@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tollhouse.services.budget_alerts import BudgetAlerts
     from tollhouse.services.files import Files
     from tollhouse.services.idempotency import Idempotency
+    from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.stored_responses import StoredResponses
 
@@ -29,6 +30,9 @@ class Services(Protocol):
 
     @property
     def idempotency(self) -> "Idempotency": ...
+
+    @property
+    def probes(self) -> "Probes": ...
 
     @property
     def budget_alerts(self) -> "BudgetAlerts": ...

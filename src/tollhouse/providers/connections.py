@@ -37,7 +37,6 @@ class Pool:
         url: BaseURL,
         allow_private: bool,
         size: int,
-        connect_seconds: float,
         *,
         proxy: Proxy | None = None,
         ca_bundle: str = "",
@@ -47,7 +46,6 @@ class Pool:
         self._allow_private = allow_private
         self._proxy = proxy if proxy and proxy.serves(url) else None
         self._ca_bundle = ca_bundle
-        self._connect_seconds = connect_seconds
         self._size = size
         self._room = BoundedSemaphore(size)
         self._idle: deque[tuple[Any, float]] = deque()
@@ -55,13 +53,16 @@ class Pool:
         self.watch = DeadlineWatch()
         """Ends the waits on its connections."""
 
-    def take(self, *, fresh: bool = False) -> tuple[Any, bool]:
-        """A connected socket, and whether it was used before; never, if `fresh`. Raises UpstreamRefused."""
+    def take(self, seconds: float, *, fresh: bool = False) -> tuple[Any, bool]:
+        """A connected socket, within so many seconds, and whether it was used before; never, if `fresh`.
+
+        Raises UpstreamRefused.
+        """
         if self._room.acquire(blocking=False):
             by = 0.0
         else:
-            by = monotonic() + self._connect_seconds
-            if not self._room.acquire(timeout=self._connect_seconds):
+            by = monotonic() + seconds
+            if not self._room.acquire(timeout=seconds):
                 raise UpstreamRefused(
                     f"All {self._size} connections to {self._url.authority} are in use; "
                     "raise TOLLHOUSE_UPSTREAM_CONNECTIONS if that is too few."
@@ -74,7 +75,7 @@ class Pool:
                 if until > monotonic() and _is_quiet(connection):
                     return connection, True
                 connection.close()
-            return self._connect(by or monotonic() + self._connect_seconds), False
+            return self._connect(by or monotonic() + seconds, seconds), False
         except BaseException:
             self._room.release()
             raise
@@ -108,15 +109,15 @@ class Pool:
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _connect(self, by: float) -> Any:
+    def _connect(self, by: float, seconds: float) -> Any:
         """One deadline for the name, the connection and the handshake together."""
         timer = gevent.Timeout.start_new(max(by - monotonic(), 0.001))
         try:
-            return self._connect_to_one_of(self._addresses(), by)
+            return self._connect_to_one_of(self._addresses(), by, seconds)
         except gevent.Timeout as passed:
             if passed is not timer:
                 raise
-            raise self._too_slow() from None
+            raise self._too_slow(seconds) from None
         finally:
             timer.close()
 
@@ -133,7 +134,7 @@ class Pool:
                 f"The proxy {proxy.authority} has no address; check TOLLHOUSE_HTTPS_PROXY."
             ) from error
 
-    def _connect_to_one_of(self, addresses: list[SocketAddress], by: float) -> Any:
+    def _connect_to_one_of(self, addresses: list[SocketAddress], by: float, seconds: float) -> Any:
         last: OSError | None = None
         proxy = self._proxy
         for position, (family, address) in enumerate(addresses):
@@ -161,9 +162,9 @@ class Pool:
             except BaseException:
                 connection.close()
                 raise
-        raise self._refused(last) from last
+        raise self._refused(last, seconds) from last
 
-    def _refused(self, error: OSError | None) -> UpstreamRefused:
+    def _refused(self, error: OSError | None, seconds: float) -> UpstreamRefused:
         where = self._url.authority
         if isinstance(error, ssl.SSLCertVerificationError):
             return UpstreamRefused(
@@ -173,16 +174,15 @@ class Pool:
         if isinstance(error, ssl.SSLError):
             return UpstreamRefused(f"No TLS with {where} ({error.reason}); check the provider's base URL.")
         if isinstance(error, TimeoutError):
-            return self._too_slow()
+            return self._too_slow(seconds)
         reason = error.strerror if error else "no address"
         if self._proxy is not None:
             return UpstreamRefused(f"No connection to {where}{self._by_way_of()} ({reason}); check both.")
         return UpstreamRefused(f"No connection to {where} ({reason}); check that the provider is up.")
 
-    def _too_slow(self) -> UpstreamRefused:
+    def _too_slow(self, seconds: float) -> UpstreamRefused:
         return UpstreamRefused(
-            f"No connection to {self._url.authority}{self._by_way_of()} within {self._connect_seconds:g} s "
-            "(connect deadline)."
+            f"No connection to {self._url.authority}{self._by_way_of()} within {seconds:g} s (connect deadline)."
         )
 
     def _by_way_of(self) -> str:

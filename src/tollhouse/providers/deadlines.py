@@ -1,9 +1,11 @@
 """How long an upstream call may wait, and the errors for when it did."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Self
 
 from tollhouse.domain.errors import UpstreamTimeout
+from tollhouse.domain.routes import AS_SET, Timeouts
 from tollhouse.settings import Settings
 
 
@@ -27,6 +29,10 @@ class Deadlines:
             total=settings.total_seconds,
         )
 
+    def under(self, own: Timeouts) -> "Deadlines":
+        """These, but for what a model has of its own."""
+        return self if own is AS_SET else _under(self, own)
+
     def first_byte_passed(self, name: str) -> UpstreamTimeout:
         return UpstreamTimeout(f"Provider {name} said nothing for {self.first_byte:g} s (first-byte deadline).")
 
@@ -35,3 +41,9 @@ class Deadlines:
 
     def total_passed(self, name: str) -> UpstreamTimeout:
         return UpstreamTimeout(f"Provider {name} did not finish within {self.total:g} s (total deadline).")
+
+
+@lru_cache(1024)
+def _under(deadlines: Deadlines, own: Timeouts) -> Deadlines:
+    given = {name: seconds for name in ("connect", "first_byte", "idle", "total") if (seconds := getattr(own, name))}
+    return replace(deadlines, **given)

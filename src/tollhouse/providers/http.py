@@ -41,11 +41,12 @@ def send(line: Line, head: bytes, body: Body) -> "HttpExchange":
     first use, after STALE_SECONDS, or after any byte, a request is never repeated: it may be billed.
     """
     total_by = monotonic() + line.deadlines.total
-    connection, was_used = line.pool.take()
+    connect = min(line.deadlines.connect, line.deadlines.total)
+    connection, was_used = line.pool.take(connect)
     try:
         return _attempt(HttpExchange(line, connection, total_by), head, body, may_be_stale=was_used)
     except _Stale:
-        connection, _ = line.pool.take(fresh=True)
+        connection, _ = line.pool.take(connect, fresh=True)
         return _attempt(HttpExchange(line, connection, total_by), head, body, may_be_stale=False)
 
 

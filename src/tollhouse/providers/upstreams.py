@@ -62,9 +62,10 @@ class HttpUpstreams:
     def _send(self, target: Target, outgoing: Outgoing) -> Exchange:
         host = target.host
         if _is_echo(host):
-            return open_echo(host, outgoing, self._deadlines)
+            return open_echo(host, outgoing, self._deadlines.under(target.timeouts))
         endpoint = self._endpoint(host)
-        return send(self._line(endpoint), endpoint.head(outgoing, target.upstream_model), outgoing.body)
+        line = self._line(endpoint, self._deadlines.under(target.timeouts))
+        return send(line, endpoint.head(outgoing, target.upstream_model), outgoing.body)
 
     def _count_tokens(self, target: Target, outgoing: Outgoing) -> Exchange:
         """As the host counts, else as we do."""
@@ -106,7 +107,7 @@ class HttpUpstreams:
         timer = gevent.Timeout.start_new(LIST_MODELS_SECONDS)
         try:
             endpoint = self._endpoint(host)
-            exchange = send(self._line(endpoint), endpoint.models_head, b"")
+            exchange = send(self._line(endpoint, self._deadlines), endpoint.models_head, b"")
             try:
                 return _model_ids(exchange, host.name)
             finally:
@@ -134,7 +135,7 @@ class HttpUpstreams:
             self._close_unused(_pool_key(known))
         return made
 
-    def _line(self, endpoint: Endpoint) -> Line:
+    def _line(self, endpoint: Endpoint, deadlines: Deadlines) -> Line:
         hub = gevent.get_hub()
         pools = self._pools.get(hub)
         if pools is None:
@@ -142,16 +143,14 @@ class HttpUpstreams:
         key = _pool_key(endpoint)
         pool = pools.get(key)
         if pool is None:
-            connect = min(self._deadlines.connect, self._deadlines.total)
             pool = pools[key] = Pool(
                 endpoint.url,
                 endpoint.host.allow_private,
                 self._connections,
-                connect,
                 proxy=self._proxy,
                 ca_bundle=self._ca_bundle,
             )
-        return Line(endpoint.host.name, pool, self._deadlines)
+        return Line(endpoint.host.name, pool, deadlines)
 
     def _close_unused(self, key: _PoolKey) -> None:
         if all(_pool_key(one) != key for one in self._endpoints.values()):

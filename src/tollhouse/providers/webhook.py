@@ -30,7 +30,7 @@ class Webhook:
             raise InvalidField("The query of the address has characters that must be percent-encoded.", param="url")
         path = self._url.path or "/"
         self._path = f"{path}?{query}" if query else path
-        self._pool = Pool(self._url, allow_private, 1, DEADLINES.connect, proxy=proxy, ca_bundle=ca_bundle)
+        self._pool = Pool(self._url, allow_private, 1, proxy=proxy, ca_bundle=ca_bundle)
 
     def post(self, document: Mapping[str, Any]) -> None:
         """Return once the receiver said that it has it. Raises UpstreamError, which names neither path nor query: they

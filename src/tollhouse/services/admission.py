@@ -55,8 +55,10 @@ class Admission:
         self._ledger = ledger
         self._refuse_unpriced = refuse_unpriced
 
-    def admit(self, principal: Principal, call: Call, choices: Sequence[Choice]) -> Admitted:
-        """Hold the dearest candidate's bound. Raises BudgetExceeded, LedgerUnavailable, Unsupported."""
+    def admit(self, principal: Principal, call: Call, choices: Sequence[Choice], number: int = 1) -> Admitted:
+        """Hold the dearest candidate's bound, for the attempt of this number and those after it that cost nothing.
+        Raises BudgetExceeded, LedgerUnavailable, Unsupported.
+        """
         if self._refuse_unpriced and not all(target.rates(call.facts).known for target, _ in choices):
             raise Unsupported(
                 f"The model {call.facts.model!r} has no price, and this gateway refuses such models: "
@@ -67,15 +69,15 @@ class Admission:
         scopes = principal.scopes(call.facts.model, tags)
         capped = self._ledger.has_hard_budget(scopes)
         try:
-            return self._hold(principal, tags, call, choices, capped=capped)
+            return self._hold(principal, tags, call, choices, number, capped=capped)
         except BudgetExceeded:
             # The budget may be younger than what this process knew; with a cap the call may fit.
             if capped or not self._ledger.has_hard_budget(scopes):
                 raise
-            return self._hold(principal, tags, call, choices, capped=True)
+            return self._hold(principal, tags, call, choices, number, capped=True)
 
     def _hold(
-        self, principal: Principal, tags: Tags, call: Call, choices: Sequence[Choice], *, capped: bool
+        self, principal: Principal, tags: Tags, call: Call, choices: Sequence[Choice], number: int, *, capped: bool
     ) -> Admitted:
         facts = call.facts
         cap = _cap(facts, [target for target, _ in choices]) if capped and facts.generates else None
@@ -83,7 +85,7 @@ class Admission:
         target, input_bound = choices[0][0], max(bound.input for bound in bounds)
         attempt = Attempt(
             request_id=call.request_id,
-            number=1,
+            number=number,
             key_id=principal.key_id,
             model=facts.model,
             provider=target.host.name,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tollhouse import metrics
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.errors import RateLimited
+from tollhouse.domain.errors import DeploymentFull, RateLimited
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.limits import Limit, LimitOrder, Refusal, Standing, Taken
 from tollhouse.domain.ports import Limiter
@@ -35,10 +35,10 @@ class Allowance:
         """What was left when the call was let in; None without limits."""
         return self._taken.standing if self._taken else None
 
-    def settle(self, usage: Usage) -> None:
-        """The call has ended, and this is what it used."""
+    def settle(self, usage: Usage, earlier: int = 0) -> None:
+        """The call has ended, and this is what it used; and so many tokens, with attempts that failed."""
         if (taken := self._end()) is not None:
-            self._limiter.settle(taken, usage.prompt + usage.output)
+            self._limiter.settle(taken, earlier + usage.prompt + usage.output)
 
     def give_back(self) -> None:
         """The call was not made."""
@@ -70,6 +70,23 @@ class Limiting:
         if isinstance(verdict, Refusal):
             metrics.LIMIT_REFUSALS.labels(verdict.limit.scope[0], verdict.kind).inc()
             raise _refused(verdict, least)
+        return Allowance(self._limiter, verdict)
+
+    def take_share(self, choice: Choice) -> Allowance | None:
+        """Of the deployment's own limit; None where it has none. Raises DeploymentFull."""
+        target = choice[0]
+        if target.limit is None:
+            return None
+        limit = target.limit
+        least, most = tokens_of((choice,)) if limit.tpm is not None else (0, 0)
+        verdict = self._limiter.take(LimitOrder(f"{self._prefix}-{next(self._numbers)}", (limit,), least, most))
+        if isinstance(verdict, Refusal):
+            metrics.LIMIT_REFUSALS.labels(limit.scope[0], verdict.kind).inc()
+            raise DeploymentFull(
+                f"The deployment of {target.model!r} at {target.host.name} has no room for more "
+                f"{_UNITS[verdict.kind]}.",
+                retry_after=None if verdict.retry_ms is None else verdict.retry_ms / 1000,
+            )
         return Allowance(self._limiter, verdict)
 
 

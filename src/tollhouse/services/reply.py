@@ -2,63 +2,29 @@
 
 import time
 from collections import deque
-from typing import Protocol
 
-from tollhouse import crash_points, logs
+from tollhouse import crash_points
 from tollhouse.domain.errors import (
     TollhouseError,
     UpstreamError,
     UpstreamGone,
     UpstreamInvalid,
-    UpstreamRejected,
 )
 from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Exchange
+from tollhouse.services.failures import Failures, unreadable
+from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.settlement import Booking
-from tollhouse.wire import completion, json_text
-from tollhouse.wire.dialects import error_event, is_error_event, is_error_text, response_error_event, without_last_event
+from tollhouse.services.taps import Tap, Tapped
+from tollhouse.wire.dialects import is_error_event, is_error_text, without_last_event
 from tollhouse.wire.format import Meter
-from tollhouse.wire.framing import UNREADABLE, Framing, event_data
-from tollhouse.wire.host_error import read_host_error
+from tollhouse.wire.framing import Framing, event_data
 from tollhouse.wire.passthrough import Converter, Passthrough
 
 CLIENT_GONE = "client_gone"
 TURN_BYTES = 65_536
 """What a reply passes on at most before others have their turn: an upstream that never pauses, and a client that
 always has room, would never let go of the loop."""
-
-
-class Tap(Protocol):
-    """Watches what the caller gets, and may hold its end back. It fails no reply that has begun, and keeps no more
-    of it than it must.
-    """
-
-    def feed(self, out: bytes) -> bytes:
-        """What may go on now, when this is about to."""
-
-    def finish(self) -> bytes:
-        """The host has ended cleanly: the rest. Of a whole reply it may raise TollhouseError, and the caller gets
-        that instead.
-        """
-
-    def abort(self) -> None:
-        """The reply broke off, or whoever asked for it left."""
-
-
-class Tapped:
-    """A converter with a tap behind it."""
-
-    def __init__(self, converter: Converter, tap: Tap) -> None:
-        self._converter = converter
-        self._tap = tap
-
-    def feed(self, frame: bytes) -> bytes:
-        out = self._converter.feed(frame)
-        return self._tap.feed(out) if out else out
-
-    def finish(self) -> bytes:
-        out = self._converter.finish()
-        return (self._tap.feed(out) if out else out) + self._tap.finish()
 
 
 class Reply:
@@ -83,6 +49,7 @@ class Reply:
         meter: Meter,
         converter: Converter,
         booking: Booking,
+        remainders: Remainders = NO_REMAINDERS,
     ) -> None:
         self.request_id = request_id
         self.status = exchange.status
@@ -102,12 +69,12 @@ class Reply:
         self._tap: Tap | None = None
         self._ready: deque[bytes] = deque()
         self._this_turn = 0
-        self._ended = False
-        self._failure: TollhouseError | None = None
+        self._ended = self._closed = False
+        self._remainders = remainders
         self._translates = not isinstance(converter, Passthrough)
-        self._told_failure = False  # by the translation
-        self._numbers = format == "responses" and streamed
-        self._numbered = b""  # the last that went out with a number
+        self._failures = Failures(
+            request_id, dialect, booking.target.host.name, numbers=format == "responses" and streamed
+        )
 
     @property
     def tells_failures(self) -> bool:
@@ -171,7 +138,7 @@ class Reply:
                 # What else this chunk brought is judged as it would be had it come later.
                 break
             if self._meter.refused:
-                raise self._rejection()
+                raise self._failures.rejection(self._meter)
             if self._meter.problem:
                 raise UpstreamInvalid(f"The provider {self.provider} sent {self._meter.problem}.")
             if size > longest:
@@ -185,20 +152,6 @@ class Reply:
             # What a translation could make no answer of.
             raise UpstreamInvalid(f"The provider {self.provider} sent an answer that broke off, or none.")
 
-    def _rejection(self) -> UpstreamRejected:
-        """What the provider said under a status of success, as if it had said it by the status that belongs to it."""
-        said = self._meter.said
-        try:
-            body = json_text.write(said)
-        except TypeError:  # the writer's, of what is deeper than it goes; the reader goes deeper
-            body = b""
-        return UpstreamRejected(
-            f"The provider {self.provider} sent {self._meter.problem}.",
-            status=read_host_error(said).status,
-            body=body,
-            content_type="application/json",
-        )
-
     def __iter__(self) -> "Reply":
         return self
 
@@ -206,8 +159,8 @@ class Reply:
         crash_points.reach("relaying")
         while not self._ready:
             if self._ended:
-                if self._failure and self.dialect is None:
-                    raise self._failure
+                if self._failures.first and self.dialect is None:
+                    raise self._failures.first
                 raise StopIteration
             try:
                 self._take(self._exchange.read())
@@ -229,16 +182,41 @@ class Reply:
             whole = b"".join(self)
         finally:
             self.close()
-        if self._failure:
-            raise self._failure
+        if self._failures.first:
+            raise self._failures.first
         return whole
 
     def close(self) -> None:
-        """End the exchange and settle: at what the upstream said it used, else at what is known."""
+        """End the exchange and settle: at what the upstream said it used, else at what is known. Where its caller has
+        left, the upstream may be read to its end before.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._outcome() == CLIENT_GONE and self._remainders.take(self._read_on):
+            return
+        self._settle()
+
+    def _read_on(self) -> None:
+        """For the usage alone: nobody gets what comes."""
+        try:
+            while not (self._ended or self._meter.complete):
+                chunk = self._exchange.read()
+                for frame in self._framing.feed(chunk) if chunk else self._framing.finish():
+                    self._meter.feed(frame)
+                if not chunk:
+                    self._meter.finish()
+                    break
+        except UpstreamError as error:
+            self._failures.note(error, self._meter)
+        finally:
+            self._settle(CLIENT_GONE)
+
+    def _settle(self, outcome: str | None = None) -> None:
         try:
             self._exchange.close()
         finally:
-            outcome = self._outcome()
+            outcome = outcome or self._outcome()
             self._booking.settle(self._meter.usage(), self.status, outcome)
             if self._tap and outcome != "ok":
                 self._tap.abort()
@@ -246,8 +224,8 @@ class Reply:
     def _outcome(self) -> str:
         if self._meter.refused:
             return UpstreamError.code
-        if self._failure:
-            return self._failure.code
+        if self._failures.first:
+            return self._failures.first.code
         return "ok" if self._ended or self._meter.complete else CLIENT_GONE
 
     def _release(self) -> None:
@@ -277,22 +255,22 @@ class Reply:
             self._booking.saw_first_token()
 
     def _give(self, out: bytes) -> None:
-        if self._numbers and out.find(b'"sequence_number"') >= 0:
-            self._numbered = out
+        self._failures.passes(out)
         self._ready.append(out)
 
     def _fail(self, out: bytes, frame: bytes) -> None:
         """The translation says here that the stream has failed. Of what it could not read more is known than it says;
         in other cases what follows may yet tell the usage.
         """
-        if not (self._told_failure or self._meter.refused) and (problem := _unreadable(event_data(frame))):
+        if not (self._failures.told or self._meter.refused) and (problem := unreadable(event_data(frame))):
             if before := without_last_event(out):
                 self._give(before)
             self._break(UpstreamInvalid(f"The provider {self.provider} sent {problem}."))
             return
-        self._told_failure = True
+        self._failures.told = True
         if not self._meter.refused:
-            self._note(UpstreamInvalid(f"The provider {self.provider} sent an answer that broke off, or none."))
+            broken = UpstreamInvalid(f"The provider {self.provider} sent an answer that broke off, or none.")
+            self._failures.note(broken, self._meter)
         self._give(out)
 
     def _finish(self) -> None:
@@ -318,22 +296,5 @@ class Reply:
     def _break(self, error: TollhouseError) -> None:
         """What has come, has come: the client is told by an event that nothing more will."""
         self._ended = True
-        self._note(error)
-        if self._failure is error and not (self._meter.refused or self._told_failure or self.dialect is None):
-            told = response_error_event(error, self._numbered) if self._numbers else None
-            self._ready.append(told or error_event(error, self.dialect, self.request_id))
-
-    def _note(self, error: TollhouseError) -> None:
-        """For the operator, once, and for the ledger: unless the reply was whole all the same."""
-        if self._failure:
-            return
-        logs.event("upstream_failed", level=logs.WARNING, provider=self.provider, code=error.code, error=error.message)
-        if self._told_failure or not self._meter.complete:
-            self._failure = error
-
-
-def _unreadable(data: bytes) -> str | None:
-    """What is wrong with the data of an event that a translation gave up at; None where it is not that."""
-    if not data or data.startswith(b"[DONE]") or completion.read(data) is not None:
-        return None
-    return "an event that is nested too deep" if isinstance(json_text.read_leniently(data), dict) else UNREADABLE
+        if (told := self._failures.event_of(error, self._meter)) is not None:
+            self._ready.append(told)

@@ -18,17 +18,29 @@ _CANNOT: Mapping[Capability, str] = {
 
 
 def why_not(call: Call, target: Target) -> str | None:
-    """Why the call cannot go to the target, as the end of a sentence about it; None where it can."""
+    """Why the call should not go to the target, as the end of a sentence about it; None where it can."""
+    if (lacking := cannot(call, target)) is not None:
+        return lacking
+    if is_too_long(call, target):
+        return f"has a window of {target.context_window} tokens, and the prompt has more"
+    return None
+
+
+def cannot(call: Call, target: Target) -> str | None:
+    """What the target cannot do that the call asks for."""
     if upstream_format(call.format, target.formats) is None:
         return f"speaks {', '.join(sorted(target.formats)) or 'nothing that is known here'}"
-    facts = call.facts
-    window = target.context_window
-    if window is not None and facts.generates and least_tokens(facts) > window:
-        return f"has a window of {window} tokens, and the prompt has more"
     if target.lacks:
         for needed in sorted(needs(call) & target.lacks):
             return _CANNOT[needed]
     return None
+
+
+def is_too_long(call: Call, target: Target) -> bool:
+    """Whether the prompt has more tokens than the target's window, by any count."""
+    facts = call.facts
+    window = target.context_window
+    return window is not None and facts.generates and least_tokens(facts) > window
 
 
 def least_tokens(facts: Facts) -> int:

@@ -44,7 +44,9 @@ class RouteMap:
         for model in models:
             route = of_model.get(model.id)
             first = [(Site.of_model(model, route), hosts.get(model.provider_id))]
-            more = [(Site.of_deployment(row, model), hosts.get(row.provider_id)) for row in others.get(model.id, ())]
+            more = [
+                (Site.of_deployment(row, model, route), hosts.get(row.provider_id)) for row in others.get(model.id, ())
+            ]
             sites = [(site, host) for site, host in first + more if host is not None]
             if sites:
                 self._models[model.name] = _Model(model, route, tuple(sites))

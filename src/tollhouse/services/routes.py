@@ -22,6 +22,8 @@ from tollhouse.store.records import DeploymentRecord, ModelRecord, ProviderRecor
 
 STRATEGIES: tuple[str, ...] = get_args(Strategy)
 STICKY: tuple[str, ...] = get_args(Sticky)
+TIMEOUTS = ("connect_seconds", "first_byte_seconds", "idle_seconds", "total_seconds")
+LONGEST_SECONDS = 86400
 MOST_ALIASES = 100
 MOST_DEPLOYMENTS = 100
 
@@ -29,7 +31,7 @@ MOST_DEPLOYMENTS = 100
 @dataclass(frozen=True, slots=True)
 class RouteTerms:
     """All of a route that can be said; as it is here where nobody has said anything. `terms` are those of the model's
-    own deployment.
+    own deployment; the timeouts are of all, None for the settings'.
     """
 
     strategy: str = "ordered"
@@ -37,6 +39,10 @@ class RouteTerms:
     aliases: tuple[str, ...] = ()
     context_fallbacks: tuple[str, ...] = ()
     refusal_fallbacks: tuple[str, ...] = ()
+    connect_seconds: float | None = None
+    first_byte_seconds: float | None = None
+    idle_seconds: float | None = None
+    total_seconds: float | None = None
     terms: Terms = PLAIN
 
 
@@ -250,20 +256,16 @@ def _aliases(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check(session: Session, model: str, route: RouteTerms) -> None:
-    if route.strategy not in STRATEGIES:
-        raise InvalidField(f"strategy: it must be one of {', '.join(STRATEGIES)}.", param="strategy")
-    if route.sticky is not None and route.sticky not in STICKY:
-        raise InvalidField(f"sticky: it must be one of {', '.join(STICKY)}.", param="sticky")
-    if len(route.aliases) > MOST_ALIASES:
-        raise InvalidField(f"alias: there may be {MOST_ALIASES} at most.", param="alias")
-    if route.aliases and model.endswith("*"):
-        raise InvalidField("alias: a model whose name ends in * has none.", param="alias")
+    for field, value, known in (("strategy", route.strategy, STRATEGIES), ("sticky", route.sticky, STICKY)):
+        if value is not None and value not in known:
+            raise InvalidField(f"{field}: it must be one of {', '.join(known)}.", param=field)
+    for field in TIMEOUTS:
+        seconds, option = getattr(route, field), field.replace("_", "-")
+        if seconds is not None and not 0.05 <= seconds <= LONGEST_SECONDS:
+            raise InvalidField(f"{option}: it must be from 0.05 to {LONGEST_SECONDS}.", param=option)
+    check_terms(route.terms)
     names = set(session.scalars(select(ModelRecord.name)))
-    others = select(ModelRecord.name, RouteRecord.aliases).join(RouteRecord, RouteRecord.model_id == ModelRecord.id)
-    taken = {alias for name, aliases in session.execute(others) if name != model for alias in aliases}
-    for alias in route.aliases:
-        if alias in names or alias in taken:
-            raise Conflict(f"The name {alias!r} is taken; choose another alias.", param="alias")
+    _check_aliases(session, model, route.aliases, names)
     for field, fallbacks in (
         ("context-fallback", route.context_fallbacks),
         ("refusal-fallback", route.refusal_fallbacks),
@@ -271,7 +273,18 @@ def _check(session: Session, model: str, route: RouteTerms) -> None:
         for name in fallbacks:
             if name not in names or name == model:
                 raise InvalidField(f"{field}: there is no other model {name!r}.", param=field)
-    check_terms(route.terms)
+
+
+def _check_aliases(session: Session, model: str, aliases: Sequence[str], names: set[str]) -> None:
+    if len(aliases) > MOST_ALIASES:
+        raise InvalidField(f"alias: there may be {MOST_ALIASES} at most.", param="alias")
+    if aliases and model.endswith("*"):
+        raise InvalidField("alias: a model whose name ends in * has none.", param="alias")
+    others = select(ModelRecord.name, RouteRecord.aliases).join(RouteRecord, RouteRecord.model_id == ModelRecord.id)
+    taken = {alias for name, theirs in session.execute(others) if name != model for alias in theirs}
+    for alias in aliases:
+        if alias in names or alias in taken:
+            raise Conflict(f"The name {alias!r} is taken; choose another alias.", param="alias")
 
 
 def _flat(route: RouteTerms) -> Mapping[str, Any]:
@@ -290,6 +303,10 @@ def _shown(row: RouteRecord | None) -> RouteTerms:
         tuple(row.aliases),
         tuple(row.context_fallbacks),
         tuple(row.refusal_fallbacks),
+        row.connect_seconds,
+        row.first_byte_seconds,
+        row.idle_seconds,
+        row.total_seconds,
         Terms.of(row),
     )
 

@@ -1,13 +1,13 @@
 """From a model's name to the targets that a call may be sent to, in order. Pure, over a snapshot and what was seen."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import Forbidden, UnknownModel, Unsupported
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Catalogue, Route, Stage, Target
-from tollhouse.services.requirements import why_not
+from tollhouse.services.requirements import cannot, why_not
 from tollhouse.services.strategies import by_stickiness, by_strategy
 from tollhouse.services.vitals import Watch
 from tollhouse.wire import FORMATS, upstream_format
@@ -33,23 +33,37 @@ def route_of(catalogue: Catalogue, principal: Principal, name: str) -> Route:
 
 
 def candidates(route: Route, principal: Principal, call: Call, watch: Watch) -> tuple[Target, ...]:
-    """The targets of a call, first choice first. Raises Unsupported where none can take it."""
+    """The targets of a call, first choice first. Raises Unsupported where none can take it.
+
+    What is too long for all of them goes to the models that are there for that, else to all of them: a provider says
+    better than we do what is wrong with it.
+    """
     lone = route.lone
-    if lone is not None:
-        able: Sequence[Target] = (lone,) if why_not(call, lone) is None else ()
-    else:
-        able = in_order(route.stages, route, principal, call, watch)
+    if lone is not None and not route.for_longer:
+        if cannot(call, lone) is None:
+            return (lone,)
+        raise _unsupported(route, call)
+    able = in_order(route.stages, route, principal, call, watch)
+    able = able or in_order(route.for_longer, route, principal, call, watch)
+    able = able or in_order(route.stages, route, principal, call, watch, unless=cannot)
     if not able:
         raise _unsupported(route, call)
     return tuple(able)
 
 
-def in_order(stages: Sequence[Stage], route: Route, principal: Principal, call: Call, watch: Watch) -> list[Target]:
+def in_order(
+    stages: Sequence[Stage],
+    route: Route,
+    principal: Principal,
+    call: Call,
+    watch: Watch,
+    unless: Callable[[Call, Target], str | None] = why_not,
+) -> list[Target]:
     """The able targets of the stages, as they are to be tried."""
     stays = None if route.sticky is None else sticks_to(route, principal, call)
     ordered = []
     for stage in stages:
-        able = [target for target in stage.targets if why_not(call, target) is None]
+        able = [target for target in stage.targets if unless(call, target) is None]
         if len(able) > 1:
             able = by_stickiness(able, stays) if stays else by_strategy(stage.strategy, able, call, watch)
         ordered += able
@@ -65,13 +79,10 @@ def _unsupported(route: Route, call: Call) -> Unsupported:
             f"{spoken}.",
             param="model",
         )
-    reasons = dict.fromkeys(f"{one.host.name} {why_not(call, one)}" for one in targets)
-    problem = Unsupported(
+    reasons = dict.fromkeys(f"{one.host.name} {cannot(call, one)}" for one in targets)
+    return Unsupported(
         f"No provider of the model {call.facts.model!r} can take this call: {'; '.join(reasons)}.", param="model"
     )
-    if any(" tokens, and the prompt has more" in reason for reason in reasons):
-        problem.code = "context_length_exceeded"
-    return problem
 
 
 def sticks_to(route: Route, principal: Principal, call: Call) -> str | None:

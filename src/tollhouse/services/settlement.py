@@ -13,18 +13,46 @@ from tollhouse.domain.routes import Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import Admitted
 from tollhouse.services.limiting import Allowance
+from tollhouse.services.vitals import Vitals, Watch
 
 NOTHING = Usage()
 
 
-class Booking:
-    """The open account of one call: knows its hold, where it was sent, how long it took. Settles once."""
+def _nothing() -> Usage:
+    return NOTHING
 
-    def __init__(self, ledger: Ledger, admitted: Admitted, target: Target, allowance: Allowance) -> None:
+
+class Visit:
+    """An attempt that is under way at a deployment. It ends once."""
+
+    __slots__ = ("_share", "_vitals")
+
+    def __init__(self, vitals: Vitals, share: Allowance | None) -> None:
+        self._vitals = vitals
+        self._share = share
+        vitals.open += 1
+
+    def end(self, usage: Usage | None) -> None:
+        """`usage` is None where it came to nothing."""
+        self._vitals.open -= 1
+        if self._share is not None:
+            if usage is None:
+                self._share.give_back()
+            else:
+                self._share.settle(usage)
+
+
+class Booking:
+    """The open account of one call under one hold: knows where it was sent, how long it took. Settles once."""
+
+    def __init__(self, ledger: Ledger, admitted: Admitted, target: Target, allowance: Allowance, vitals: Watch) -> None:
         self._ledger = ledger
         self._allowance = allowance
         self._admitted = admitted
         self._began = time.monotonic()
+        self._watch = vitals
+        self._visit: Visit | None = None
+        self._earlier = 0  # tokens of attempts that were booked before
         self._first_token: float | None = None
         self._settled = False
         self._lock = threading.Lock()
@@ -35,11 +63,45 @@ class Booking:
         self.attempts = 0
         ledger.follow(admitted.hold, self._known)
 
-    def sent_to(self, target: Target) -> None:
-        """One more attempt, at this target."""
+    def sent_to(self, target: Target, share: Allowance | None = None) -> None:
+        """One more attempt, at this target; `share` is what it takes of the deployment's own limit."""
+        self._leave(None)
+        self._visit = Visit(self._watch.of(target.deployment), share)
         self.target = target
         self.attempts += 1
         self.known_usage, self._status = self._admitted.unknown_usage, 0
+
+    def came_to_nothing(self) -> None:
+        """What was sent last used nothing that is billed."""
+        self._leave(None)
+        self.known_usage = _nothing
+
+    def goes_on(self, admitted: Admitted, target: Target, usage: Usage | None, outcome: str) -> "Booking":
+        """The account of the next attempt, which has a hold of its own. What was done so far is booked in a row of its
+        own, which no caller saw; or, where `usage` is None, it cost nothing and its hold is gone.
+        """
+        following = Booking(self._ledger, admitted, target, self._allowance, self._watch)
+        following._began, following.attempts = self._began, self.attempts
+        following.known_usage = _nothing  # until it is sent
+        following._earlier = self._earlier + (usage.prompt + usage.output if usage else 0)
+        with self._lock:
+            self._settled = True
+        self._leave(usage)
+        hold = self._admitted.hold
+        entry = None if usage is None else self._entry(usage, 0, outcome)
+        self._ledger.settle(Settlement(hold.id, entry, hold.windows))
+        if entry is not None:
+            metrics.observe_tokens(entry)
+            logs.event(
+                "attempt",
+                provider=self.target.host.name,
+                outcome=outcome,
+                input_tokens=entry.usage.prompt,
+                output_tokens=entry.usage.output,
+                estimated=entry.usage.estimated,
+                cost_nanos=entry.cost,
+            )
+        return following
 
     def relays(self, usage: Callable[[], Usage], status: int) -> None:
         """An answer of this status comes: what it has used so far is known from here on."""
@@ -57,7 +119,13 @@ class Booking:
 
     def upstream_ended(self, usage: Usage) -> None:
         """Nothing more comes: the next call may have this one's place before its last byte is with the client."""
-        self._allowance.settle(usage)
+        self._leave(usage)
+        self._allowance.settle(usage, self._earlier)
+
+    def _leave(self, usage: Usage | None) -> None:
+        visit, self._visit = self._visit, None
+        if visit is not None:
+            visit.end(usage)
 
     def cost_of(self, usage: Usage) -> int | None:
         """Nano-dollars at the target's prices, None where they are not known."""
@@ -69,7 +137,8 @@ class Booking:
             if self._settled:
                 return
             self._settled = True
-        self._allowance.settle(usage)
+        self._leave(usage)
+        self._allowance.settle(usage, self._earlier)
         crash_points.reach("replied")
         hold = self._admitted.hold
         attempt, target = hold.order.attempt, self.target

@@ -9,7 +9,7 @@ from tollhouse.domain.limits import Limit
 from tollhouse.domain.money import Prices, Tariff
 from tollhouse.domain.ports import Listing, PriceList, Upstreams
 from tollhouse.domain.price_terms import PLAIN, PriceTerms
-from tollhouse.domain.routes import Host, Target
+from tollhouse.domain.routes import AS_SET, Host, Target, Timeouts
 from tollhouse.store.records import DeploymentRecord, ModelRecord, RouteRecord
 from tollhouse.wire import FORMATS
 
@@ -33,6 +33,7 @@ class Site:
     priority: int = 0
     lacks: frozenset[Any] = frozenset()
     limit: Limit | None = None
+    timeouts: Timeouts = AS_SET
 
     @classmethod
     def of_model(cls, row: ModelRecord, route: RouteRecord | None) -> "Site":
@@ -44,11 +45,15 @@ class Site:
             row.unit_price,
             row.context_window,
             row.max_output,
-            *((route.weight, route.priority, frozenset(route.lacks), _limit(row.id, route)) if route else ()),
+            route.weight if route else 1,
+            route.priority if route else 0,
+            frozenset(route.lacks if route else ()),
+            _limit(row.id, route) if route else None,
+            _timeouts(route),
         )
 
     @classmethod
-    def of_deployment(cls, row: DeploymentRecord, model: ModelRecord) -> "Site":
+    def of_deployment(cls, row: DeploymentRecord, model: ModelRecord, route: RouteRecord | None) -> "Site":
         """What it does not say of itself is as at the model's own host, but for prices: they are the host's."""
         return cls(
             row.id,
@@ -62,6 +67,7 @@ class Site:
             row.priority,
             frozenset(row.lacks),
             _limit(row.id, row),
+            _timeouts(route),
         )
 
 
@@ -100,6 +106,7 @@ class Targets:
             lacks=site.lacks,
             limit=site.limit,
             batch_discount=terms.batch_discount,
+            timeouts=site.timeouts,
         )
 
     def _listing(self, site: Site, host: Host, upstream_model: str) -> Listing | None:
@@ -125,3 +132,9 @@ def _limit(id: str, row: RouteRecord | DeploymentRecord) -> Limit | None:
     if row.rpm is None and row.tpm is None and row.concurrency is None:
         return None
     return Limit(id, (DEPLOYMENT, id), row.rpm, row.tpm, row.concurrency)
+
+
+def _timeouts(route: RouteRecord | None) -> Timeouts:
+    if route is None:
+        return AS_SET
+    return Timeouts(route.connect_seconds, route.first_byte_seconds, route.idle_seconds, route.total_seconds)

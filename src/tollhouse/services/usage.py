@@ -198,9 +198,9 @@ _DAY = timedelta(days=1)
 
 
 def sums_of_ledger() -> list[ColumnElement[Any]]:
-    """The sums of ledger rows, in the order of `UsageSums`. Adjustments are no requests."""
+    """The sums of ledger rows, in the order of `UsageSums`. Adjustments are no requests, nor are further attempts."""
     return [
-        func.count().filter(LedgerRecord.kind == "call"),
+        func.count().filter(LedgerRecord.kind == "call", LedgerRecord.attempt == 1),
         func.sum(LedgerRecord.input_tokens),
         func.sum(LedgerRecord.cache_read_tokens),
         func.sum(LedgerRecord.cache_write_tokens),

@@ -23,6 +23,7 @@ from tollhouse.domain.errors import (
     UpstreamError,
     UpstreamRejected,
 )
+from tollhouse.domain.retries import again
 from tollhouse.web.gate import dialect, path_of
 from tollhouse.wire import json_text
 from tollhouse.wire.dialects import error_body, is_error_body, status_of
@@ -56,7 +57,7 @@ def _rejected(error: UpstreamRejected) -> Response:
     if error.upstream_status not in RELAYED:
         # The provider's words may quote its credential, and say nothing that the caller can mend.
         problem = UpstreamError(error.message + " Ask whoever runs this gateway to run `tollhouse providers check`.")
-        problem.may_retry = error.may_fail_over
+        problem.may_retry = again(error).here
         return respond(problem)
     said = json_text.read_leniently(error.body)
     language = dialect()

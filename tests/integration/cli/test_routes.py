@@ -26,6 +26,7 @@ strategy = "weighted"
 sticky = "session"
 aliases = ["old"]
 context_fallbacks = ["large"]
+first_byte_seconds = 2.5
 weight = 3
 lacks = ["images"]
 
@@ -122,6 +123,9 @@ def test_a_route_is_changed_in_what_is_said_and_shown(tollhouse, applied: Path) 
     changed = tollhouse.json("models", "route", "m", "--strategy", "cheapest", "--rpm", "30", "--lacks", "none")
     assert (changed["strategy"], changed["sticky"], changed["aliases"]) == ("cheapest", "session", ["old"])
     assert (changed["rpm"], changed["lacks"], changed["weight"]) == (30, [], 3)
+    assert changed["first_byte_seconds"] == 2.5
+    timed = tollhouse.json("models", "route", "m", "--first-byte-seconds", "none", "--idle-seconds", "1.5")
+    assert (timed["first_byte_seconds"], timed["idle_seconds"]) == (None, 1.5)
     ended = tollhouse.json("models", "route", "m", "--sticky", "none", "--alias", "none", "--rpm", "off")
     assert (ended["sticky"], ended["aliases"], ended["rpm"]) == (None, [], None)
     assert tollhouse.json("models", "route", "m") == ended

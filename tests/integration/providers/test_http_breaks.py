@@ -18,6 +18,7 @@ from tests.integration.providers.conftest import (
     target,
 )
 from tollhouse.domain.errors import UpstreamError, UpstreamGone, UpstreamInvalid, UpstreamRefused
+from tollhouse.domain.retries import again
 from tollhouse.providers import http
 from tollhouse.providers.upstreams import HttpUpstreams
 
@@ -126,7 +127,7 @@ def test_a_port_that_nobody_listens_on_refuses_and_nothing_is_billed(upstreams: 
         with pytest.raises(UpstreamRefused, match=f"No connection to 127.0.0.1:{port} .*check that") as refusal:
             client.open(target(f"http://127.0.0.1:{port}"), outgoing())
         assert not refusal.value.billable
-        assert refusal.value.may_fail_over
+        assert again(refusal.value).elsewhere
 
 
 def test_an_early_refusal_of_a_long_body_is_read(upstream: Upstream, upstreams: Client) -> None:

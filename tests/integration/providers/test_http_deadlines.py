@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import gevent
 import pytest
 
 from tests.integration.providers.conftest import Conversation, ScriptedUpstream, outgoing, read_all, target
 from tollhouse.domain.errors import UpstreamRefused, UpstreamTimeout
+from tollhouse.domain.routes import Timeouts
 from tollhouse.providers.upstreams import HttpUpstreams
 
 Upstream = Callable[..., ScriptedUpstream]
@@ -144,3 +146,13 @@ def test_a_host_that_drips_for_ever_is_ended_at_the_total_deadline(upstream: Ups
     client = upstreams(total_seconds=0.4, idle_seconds=0.2)
     with lasting(0.4), pytest.raises(UpstreamTimeout, match=r"within 0\.4 s \(total deadline\)"):
         read_all(client.open(target(upstream(script).url), outgoing()))
+
+
+def test_a_models_own_deadlines_go_before_those_of_the_settings(upstream: Upstream, upstreams: Client) -> None:
+    host = target(upstream(lambda client: (client.request(), client.pause(5))).url)
+    own = replace(host, timeouts=Timeouts(first_byte=0.2))
+    with lasting(0.2), pytest.raises(UpstreamTimeout, match=r"0\.2 s \(first-byte deadline\)"):
+        upstreams(first_byte_seconds=3).open(own, outgoing())
+    tls = replace(host, host=replace(host.host, base_url=host.host.base_url.replace("http:", "https:")))
+    with lasting(0.2), pytest.raises(UpstreamRefused, match=r"0\.2 s \(connect deadline\)"):
+        upstreams(connect_seconds=3).open(replace(tls, timeouts=Timeouts(connect=0.2)), outgoing())

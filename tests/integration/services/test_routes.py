@@ -149,6 +149,8 @@ def test_every_refusal_names_its_field_and_changes_nothing(routes: Routes, model
     refused: list[tuple[RouteTerms, str]] = [
         (RouteTerms("fastest"), "strategy"),
         (RouteTerms(sticky="cookie"), "sticky"),
+        (RouteTerms(idle_seconds=0.01), "idle-seconds"),
+        (RouteTerms(total_seconds=float("inf")), "total-seconds"),
         (RouteTerms(aliases=("a b",)), "alias"),
         (RouteTerms(aliases=tuple(f"a{number}" for number in range(101))), "alias"),
         (RouteTerms(context_fallbacks=("gone",)), "context-fallback"),

@@ -1,16 +1,6 @@
-"""What errors say, and which of an upstream's refusals another target may still answer."""
+"""What errors say."""
 
-import pytest
-
-from tollhouse.domain.errors import UnknownModel, UpstreamRejected
-
-
-@pytest.mark.parametrize(
-    ("status", "elsewhere"),
-    [(400, False), (401, False), (404, False), (408, True), (409, True), (429, True), (500, True), (529, True)],
-)
-def test_only_a_status_that_may_be_otherwise_elsewhere_is_tried_elsewhere(status: int, elsewhere: bool) -> None:
-    assert UpstreamRejected("x", status=status).may_fail_over is elsewhere
+from tollhouse.domain.errors import UnknownModel
 
 
 def test_an_unknown_model_says_what_is_near_or_where_to_look() -> None:

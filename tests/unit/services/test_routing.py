@@ -225,10 +225,20 @@ def test_a_prompt_that_is_longer_than_a_window_by_any_count_does_not_go_there() 
 
 
 def test_a_call_that_no_target_can_take_is_told_what_each_lacks() -> None:
-    route = Route.of("m", (Stage((deployment("a", lacks=frozenset({"tools"})), deployment("b", context_window=5))),))
-    with pytest.raises(Unsupported, match="a cannot call tools; b has a window of 5 tokens") as raised:
-        tried(route, Call("req_1", "chat", {}, Facts("m", 100, tools=1)))
-    assert raised.value.code == "context_length_exceeded"
+    lacking = [deployment("a", lacks=frozenset({"tools"})), deployment("b", formats=EMBEDDINGS)]
+    with pytest.raises(Unsupported, match=r"a cannot call tools; b speaks embeddings\."):
+        tried(Route.of("m", (Stage(tuple(lacking)),)), Call("req_1", "chat", {}, Facts("m", 100, tools=1)))
+
+
+def test_what_is_too_long_for_all_goes_to_the_models_for_that_or_is_left_to_the_providers_to_refuse() -> None:
+    short = (Stage((deployment("a", context_window=5), deployment("b", context_window=6))),)
+    asked = Call("req_1", "chat", {}, Facts("m", 100))
+    assert tried(Route.of("m", short), asked) == ["a", "b"]
+    longer = (Stage((deployment("long", context_window=900),)),)
+    assert tried(Route.of("m", short, for_longer=longer), asked) == ["long"]
+    assert tried(Route.of("m", short[:1], for_longer=longer)) == ["a", "b"]
+    alone = Route.of("m", (Stage(short[0].targets[:1]),), for_longer=longer)
+    assert tried(alone, asked) == ["long"]
 
 
 def test_an_alias_and_a_star_are_allowed_by_the_names_that_a_key_lists() -> None:

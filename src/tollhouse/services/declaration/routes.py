@@ -10,7 +10,7 @@ from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.services.declaration.section import Change, Entry, differing
 from tollhouse.services.deployment_terms import Terms
 from tollhouse.services.models import Models
-from tollhouse.services.routes import Deployment, NewDeployment, Routes, RouteTerms
+from tollhouse.services.routes import TIMEOUTS, Deployment, NewDeployment, Routes, RouteTerms
 
 _PRICES = ("input_price", "output_price")
 _TERMS = tuple(field.name for field in fields(Terms))
@@ -60,13 +60,22 @@ class RoutesSection:
 
 
 def _given(name: str, stated: Mapping[str, Any], upstream: str | None) -> Entry:
-    entry = _without_defaults(stated)
+    entry = _without_defaults(stated) | {field: _seconds(name, field, stated) for field in TIMEOUTS if field in stated}
     sites = []
     for number, site in enumerate(stated.get("deployments", ())):
         where = f"routes.{name}.deployments[{number}]"
         prices = {field: _price(f"{where}.{field}", site[field]) for field in _PRICES if field in site}
         sites.append(_named({**_without_defaults(site), **prices}, upstream))
     return {**entry, **({"deployments": sites} if sites else {})}
+
+
+def _seconds(name: str, field: str, stated: Mapping[str, Any]) -> float:
+    """A decimal, as it was written."""
+    try:
+        return float(stated[field])
+    except ValueError:
+        where = f"routes.{name}.{field}"
+        raise InvalidField(f"{where}: {stated[field]!r} is no number of seconds.", param=where) from None
 
 
 def _price(where: str, given: Any) -> str:

@@ -18,6 +18,10 @@ class RouteRecord(Base):
     aliases: Mapped[list[str]] = mapped_column(Document)
     context_fallbacks: Mapped[list[str]] = mapped_column(Document)
     refusal_fallbacks: Mapped[list[str]] = mapped_column(Document)
+    connect_seconds: Mapped[float | None]
+    first_byte_seconds: Mapped[float | None]
+    idle_seconds: Mapped[float | None]
+    total_seconds: Mapped[float | None]
     weight: Mapped[int]
     priority: Mapped[int]
     lacks: Mapped[list[str]] = mapped_column(Document)

@@ -1,0 +1,72 @@
+"""The first look at a provider's answer: whether it is one, before any of it goes on."""
+
+import re
+
+from tollhouse.domain.errors import UpstreamError, UpstreamInvalid, UpstreamRejected
+from tollhouse.domain.ports import Exchange
+from tollhouse.domain.routes import Target
+from tollhouse.wire import json_text
+from tollhouse.wire.host_error import read_host_error
+
+LONGEST_ERROR = 64 * 1024
+"""Bytes of an upstream's error that are read."""
+LONGEST_WAIT = 3600.0
+"""Seconds of a provider's `retry-after` that are passed on at most."""
+_JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json\b", re.IGNORECASE)
+
+
+def expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]) -> str:
+    """The content type of an answer that is one, which begins like one of the expected. Raises UpstreamRejected,
+    UpstreamInvalid.
+    """
+    content_type = exchange.headers.get("content-type", "")
+    if not 200 <= exchange.status < 300:
+        raise UpstreamRejected(
+            f"The provider {target.host.name} answered with status {exchange.status}.",
+            status=exchange.status,
+            body=_read_error(exchange),
+            content_type=content_type,
+            retry_after=_seconds(exchange.headers.get("retry-after")),
+        )
+    if not content_type.lower().startswith(expected):
+        if _JSON.match(content_type) and (told := _read_failure(exchange)) is not None:
+            body, status = told
+            raise UpstreamRejected(
+                f"The provider {target.host.name} sent an error under a status of success.",
+                status=status,
+                body=body,
+                content_type=content_type,
+                retry_after=_seconds(exchange.headers.get("retry-after")),
+            )
+        raise UpstreamInvalid(
+            f"The provider {target.host.name} answered with {content_type[:60]!r} where {expected[0]} was asked for."
+        )
+    return content_type
+
+
+def _read_failure(exchange: Exchange) -> tuple[bytes, int] | None:
+    """The error that a document is which nobody asked for, and the status that belongs to it; None where it is none."""
+    body = _read_error(exchange)
+    document = json_text.read_leniently(body)
+    if not isinstance(document, dict) or not document.get("error"):
+        return None
+    return body, read_host_error(document).status
+
+
+def _read_error(exchange: Exchange) -> bytes:
+    body = b""
+    try:
+        while len(body) <= LONGEST_ERROR and (chunk := exchange.read()):
+            body += chunk
+    except UpstreamError:
+        return b""
+    return body if len(body) <= LONGEST_ERROR else b""
+
+
+def _seconds(text: str | None) -> float | None:
+    """A provider's wish, as far as it can be granted."""
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        return None
+    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None

@@ -1,0 +1,22 @@
+"""Probes: every provider is asked now and then whether it answers, by the cheapest call that it has."""
+
+from collections.abc import Callable, Sequence
+
+from tollhouse import logs, metrics
+from tollhouse.services.provider_check import ProviderCheck
+
+
+class Probes:
+    """Tells what it found by metrics, and by a log line for each provider that is not well."""
+
+    def __init__(self, check: Callable[[], Sequence[ProviderCheck]]) -> None:
+        self._check = check
+
+    def run(self) -> list[ProviderCheck]:
+        """All that were asked."""
+        found = list(self._check())
+        for one in found:
+            metrics.PROVIDERS_UP.labels(one.name).set(1 if one.ok else 0)
+            if not one.ok:
+                logs.event("provider_unwell", level=logs.WARNING, provider=one.name, error=one.problem)
+        return found
