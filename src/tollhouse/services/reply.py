@@ -14,6 +14,7 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Exchange
+from tollhouse.domain.usage import Usage
 from tollhouse.services.settlement import Booking
 from tollhouse.wire import completion, json_text
 from tollhouse.wire.dialects import error_event, is_error_event, is_error_text, response_error_event, without_last_event
@@ -135,6 +136,11 @@ class Reply:
     def size(self) -> int | None:
         """Bytes that are left to read, once the whole reply is here; None before that."""
         return sum(map(len, self._ready)) if self._ended else None
+
+    @property
+    def usage(self) -> Usage:
+        """What the upstream said so far that was used."""
+        return self._meter.usage()
 
     @property
     def cost(self) -> int | None:
