@@ -239,6 +239,12 @@ JOBS = Counter(
     ["kind", "outcome"],
     registry=REGISTRY,
 )
+BATCH_LINES = Counter(
+    "tollhouse_batch_lines",
+    "Lines of batches that were called; the outcome is completed, failed, or later: it waits to be called again.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 CATALOGUE_VERSION = Gauge(
     "tollhouse_catalogue_version",
     "Version of the catalogue in use; the oldest of all processes of the kind.",

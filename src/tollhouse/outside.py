@@ -26,6 +26,13 @@ def outside_the_loop(threads: int = 10) -> Outside:
     return outside
 
 
+def end_thread() -> None:
+    """What gevent made for a thread of the system that is about to end."""
+    from gevent import get_hub
+
+    get_hub().destroy(destroy_loop=True)
+
+
 def _caught(work: Callable[[], Result]) -> tuple[Any, Exception | None]:
     try:
         return work(), None

@@ -258,6 +258,21 @@ class Settings:
         3600.0,
         _seconds(0.2, 86400),
     )
+    run_batch_seconds: float = _setting(
+        "TOLLHOUSE_RUN_BATCH_SECONDS",
+        "How often a worker is woken for batches, whatever was lost; a new batch wakes one at once.",
+        15.0,
+        _seconds(0.2, 86400),
+    )
+    batch_concurrency: int = _setting(
+        "TOLLHOUSE_BATCH_CONCURRENCY", "Calls of batches that one worker makes at once.", 32, _whole(1, 1024)
+    )
+    batch_attempts: int = _setting(
+        "TOLLHOUSE_BATCH_ATTEMPTS",
+        "How often a line of a batch is called whose provider fails, before that is its result.",
+        3,
+        _whole(1, 20),
+    )
     expire_files_seconds: float = _setting(
         "TOLLHOUSE_EXPIRE_FILES_SECONDS",
         "How often files whose time is over are deleted.",

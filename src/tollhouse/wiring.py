@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs
 from tollhouse.domain.ports import JobQueue, Outside
-from tollhouse.outside import outside_the_loop
+from tollhouse.outside import end_thread, outside_the_loop
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
@@ -45,7 +45,7 @@ from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_keys, is
 from tollhouse.store.secret_ring import SecretRing
 from tollhouse.store.vault import FernetVault
 from tollhouse.wiring_alerts import Alerts
-from tollhouse.wiring_batches import Work
+from tollhouse.wiring_batches import Calling, Work
 from tollhouse.wiring_people import People
 from tollhouse.wiring_setup import SetUp
 
@@ -248,6 +248,19 @@ class Services(People, SetUp, Work, Alerts):
             fleet.start()
             self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet, news)
         return self._serving
+
+    @property
+    def _calling(self) -> Calling:
+        serving = self.serve()
+        ways = {"/v1/responses": serving.responses.open}
+
+        def end() -> None:
+            self._upstreams.close()
+            end_thread()
+
+        return Calling(
+            lambda endpoint: ways.get(endpoint, serving.inference.open), serving.catalogue, serving.instance.id, end
+        )
 
     def _read(self, catalogue: CatalogueReader) -> None:
         try:

@@ -1,10 +1,21 @@
 """The part of the wiring that is about work that outlives its request: files and batches."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
-from tollhouse.domain.ports import Blobs
+from tollhouse.domain.ports import Blobs, JobQueue
 from tollhouse.outside import outside_the_loop
+from tollhouse.services.authentication import Authentication
+from tollhouse.services.batch_call import Open
+from tollhouse.services.batch_lines import BatchLines
+from tollhouse.services.batch_output import BatchOutput
+from tollhouse.services.batch_run import BatchRun
+from tollhouse.services.batch_tasks import BatchTasks
+from tollhouse.services.batch_validation import BatchValidation
+from tollhouse.services.batches import Batches
+from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.files import Files
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
@@ -12,6 +23,18 @@ from tollhouse.store.local_blobs import LocalBlobs
 
 FILES = "files"
 """Folder of the home that has the content of files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """What a run needs of a process that makes calls: where those of an endpoint go, and whose they are. Each thread
+    that calls ends with `end_thread`.
+    """
+
+    open: Callable[[str], Open]
+    catalogue: CatalogueReader
+    owner: str
+    end_thread: Callable[[], None]
 
 
 class Work(ABC):
@@ -23,6 +46,18 @@ class Work(ABC):
     @abstractmethod
     def database(self) -> Database: ...
 
+    @property
+    @abstractmethod
+    def authentication(self) -> Authentication: ...
+
+    @property
+    @abstractmethod
+    def queue(self) -> JobQueue: ...
+
+    @property
+    @abstractmethod
+    def _calling(self) -> Calling: ...
+
     @cached_property
     def files(self) -> Files:
         return Files(self.database, self.blobs)
@@ -30,3 +65,36 @@ class Work(ABC):
     @cached_property
     def blobs(self) -> Blobs:
         return LocalBlobs(self.settings.home / FILES, outside_the_loop())
+
+    @cached_property
+    def batches(self) -> Batches:
+        # The kind's name, and not the kind: wiring knows no more of jobs than that they are woken.
+        return Batches(self.database, lambda: self.queue.enqueue("run_batch"))
+
+    def run_batches(self, seconds: float) -> bool:
+        """Work on batches for about so long; whether there is more. Begins to make calls in this process."""
+        calling = self._calling
+        validation = BatchValidation(
+            self.database,
+            self.blobs,
+            self.authentication,
+            calling.catalogue,
+            longest_line=self.settings.max_body_bytes,
+        )
+        tasks = BatchTasks(
+            self.database,
+            self.blobs,
+            self.authentication,
+            validation,
+            BatchOutput(self.database, self.files),
+            owner=calling.owner,
+            open=calling.open,
+        )
+        run = BatchRun(
+            tasks,
+            BatchLines(self.database, calling.owner),
+            concurrency=self.settings.batch_concurrency,
+            attempts=self.settings.batch_attempts,
+            end_thread=calling.end_thread,
+        )
+        return run.work(seconds)

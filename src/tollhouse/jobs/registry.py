@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tollhouse import jobs
 
 if TYPE_CHECKING:
+    from tollhouse.domain.ports import JobQueue
     from tollhouse.services.alert_deliveries import AlertDeliveries
+    from tollhouse.services.batches import Batches
     from tollhouse.services.budget_alerts import BudgetAlerts
     from tollhouse.services.files import Files
     from tollhouse.services.idempotency import Idempotency
@@ -42,6 +44,15 @@ class Services(Protocol):
 
     @property
     def files(self) -> "Files": ...
+
+    @property
+    def batches(self) -> "Batches": ...
+
+    @property
+    def queue(self) -> "JobQueue": ...
+
+    def run_batches(self, seconds: float) -> bool:
+        """Work on batches for about so long; whether there is more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """From a key or an access token to a principal."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
@@ -62,6 +63,18 @@ class Authentication:
             if principal.is_person:
                 raise ExpiredToken(f"This access token has expired: {SIGN_IN}.")
             raise ExpiredKey("This API key has expired: `tollhouse keys create --name NAME` makes another.")
+        return principal
+
+    def owner(self, key_id: str, team_id: str) -> Principal:
+        """Whose work goes on after their request: the key, or the person, as they are now. Raises RevokedKey,
+        ExpiredKey, and what the database raises. Nothing of it is kept: ask now and then.
+        """
+        with self._database.read() as session:
+            principal = _owner(session, key_id, team_id)
+        if principal is None:
+            raise RevokedKey("The API key, or whoever asked for this, has no right to call models any more.")
+        if principal.expires_at is not None and principal.expires_at <= datetime.now(UTC):
+            raise ExpiredKey("The API key has expired.")
         return principal
 
     def person(self, user_id: str, family_id: str) -> Person:
@@ -136,20 +149,41 @@ def _principal(session: Session, digest: str) -> Principal | None:
     )
     if row is None:
         raise InvalidKey("This API key does not exist: it may be of another database of this gateway.")
+    if (principal := _holder(session, row)) is None:
+        return None
+    if row.digest != digest and row.previous_until is not None:
+        # The one before the last rotation is good for the overlap.
+        return replace(principal, expires_at=min(row.expires_at or row.previous_until, row.previous_until))
+    return principal
+
+
+def _owner(session: Session, key_id: str, team_id: str) -> Principal | None:
+    """Whoever calls are booked on under this id."""
+    row = session.get(ApiKeyRecord, key_id)
+    if row is not None:
+        return _holder(session, row)
+    user = session.get(UserRecord, key_id)
+    if user is None or not is_here(session, user.id, team_id) or not _is_team(session, team_id):
+        return None
+    person = person_of(session, user)
+    callers = RIGHTS[Right.CALL_MODELS]
+    if person.organisation not in callers and person.teams.get(team_id) not in callers:
+        return None
+    return Principal(user.id, user.email, team_id=team_id, user_id=user.id)
+
+
+def _holder(session: Session, row: ApiKeyRecord) -> Principal | None:
+    """A key as it is; None where it was revoked, or belongs to nobody any more."""
     team = session.get(TeamRecord, row.team_id)
     if row.revoked_at or team is None or team.archived_at:
         return None
     if row.user_id is not None and not is_here(session, row.user_id, row.team_id):
         return None
-    expires_at = row.expires_at
-    if row.digest != digest and row.previous_until is not None:
-        # The one before the last rotation is good for the overlap.
-        expires_at = min(expires_at or row.previous_until, row.previous_until)
     return Principal(
         row.id,
         row.name,
         None if row.models is None else frozenset(row.models),
-        expires_at,
+        row.expires_at,
         team_id=row.team_id,
         user_id=row.user_id,
         paths=None if row.paths is None else tuple(row.paths),

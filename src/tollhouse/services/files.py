@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from tollhouse.domain.errors import InvalidField, NotFound
+from tollhouse.domain.errors import Conflict, InvalidField, NotFound
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ports import Blobs, NewBlob, OpenBlob
 from tollhouse.domain.principal import Principal
 from tollhouse.services.pages import FilePage, no_such_item, shown
 from tollhouse.store.database import Database
-from tollhouse.store.records import FileRecord
+from tollhouse.store.records import BatchRecord, FileRecord
 
 BATCH, BATCH_OUTPUT = "batch", "batch_output"
 PURPOSES = ("assistants", BATCH, "fine-tune", "vision", "user_data", "evals")
@@ -106,6 +106,10 @@ class Files:
             raise
         return _shown(row)
 
+    def discard(self, incoming: Incoming) -> None:
+        """What was kept of it belongs to nothing."""
+        self._blobs.delete(incoming.id)
+
     def retrieve(self, principal: Principal, id: str) -> dict[str, Any]:
         """Raises NotFound."""
         return _shown(self._row(principal, id))
@@ -138,13 +142,15 @@ class Files:
         return Content(self._blobs.open(row.id), row.size)
 
     def delete(self, principal: Principal, id: str) -> dict[str, Any]:
-        """Raises NotFound."""
+        """Raises NotFound, Conflict."""
 
         def change(session: Session) -> str | None:
             row = FileRecord
             mine = (row.id == id, row.team_id == principal.team_id, _is_kept(self._database.now(session)))
             return session.scalar(delete(row).where(*mine).returning(row.id))
 
+        if _is_id(id) and self._database.ask(lambda session: session.scalar(select(_is_in_use(id)))):
+            raise Conflict(f"The file {id} is being read by a batch: cancel that first.", param="file_id")
         if not _is_id(id) or self._database.put(change) is None:
             raise unknown_file(id)
         self._blobs.delete(id)
@@ -166,7 +172,7 @@ class Files:
         with self._database.write() as session:
             row = FileRecord
             now = self._database.now(session)
-            due = select(row.id).where(row.expires_at <= now).limit(CHUNK_ROWS)
+            due = select(row.id).where(row.expires_at <= now, ~_is_in_use(row.id)).limit(CHUNK_ROWS)
             return list(session.scalars(delete(row).where(row.id.in_(due)).returning(row.id)))
 
     def _is_there(self, id: str) -> bool:
@@ -230,12 +236,18 @@ def find_file(session: Session, now: datetime, team_id: str, id: str) -> FileRec
     return session.scalar(select(row).where(row.id == id, row.team_id == team_id, _is_kept(now)))
 
 
-def unknown_file(id: str) -> NotFound:
-    return NotFound(f"There is no file {id[:100]!r}: it was deleted, has expired, or never was.", param="file_id")
+def unknown_file(id: str, param: str = "file_id") -> NotFound:
+    """For whoever is asked for a file that the team does not have."""
+    return NotFound(f"There is no file {id[:100]!r}: it was deleted, has expired, or never was.", param=param)
 
 
 def _is_kept(now: datetime) -> Any:
     return or_(FileRecord.expires_at.is_(None), FileRecord.expires_at > now)
+
+
+def _is_in_use(id: Any) -> Any:
+    """Whether a batch that has not ended reads this file: nobody but its owner's team has one that does."""
+    return exists().where(BatchRecord.input_file_id == id, BatchRecord.is_open)
 
 
 def _is_id(id: str) -> bool:

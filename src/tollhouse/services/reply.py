@@ -12,6 +12,7 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Exchange
+from tollhouse.domain.usage import Usage
 from tollhouse.services.failures import Failures, unreadable
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.settlement import Booking
@@ -102,6 +103,11 @@ class Reply:
     def size(self) -> int | None:
         """Bytes that are left to read, once the whole reply is here; None before that."""
         return sum(map(len, self._ready)) if self._ended else None
+
+    @property
+    def usage(self) -> Usage:
+        """What the upstream said so far that was used."""
+        return self._meter.usage()
 
     @property
     def cost(self) -> int | None:

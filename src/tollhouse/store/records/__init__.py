@@ -3,6 +3,7 @@
 from tollhouse.store.records.api_key import ApiKeyRecord
 from tollhouse.store.records.audit_entry import AuditEntryRecord
 from tollhouse.store.records.base import Base
+from tollhouse.store.records.batch import BatchLineRecord, BatchRecord, BatchResultRecord
 from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
 from tollhouse.store.records.budget_alert import BudgetAlertDeliveryRecord, BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
@@ -33,6 +34,9 @@ __all__ = [
     "ApiKeyRecord",
     "AuditEntryRecord",
     "Base",
+    "BatchLineRecord",
+    "BatchRecord",
+    "BatchResultRecord",
     "BudgetAlertDeliveryRecord",
     "BudgetAlertRecord",
     "BudgetRecord",
