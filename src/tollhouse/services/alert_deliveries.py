@@ -128,7 +128,7 @@ def subject_of(alert: BudgetAlert) -> str:
 
 def text_of(alert: BudgetAlert) -> str:
     """A sentence or two, for people."""
-    when = "in total" if alert.period == "total" else f"this {alert.period}"
+    when = {"total": "in total", "day": "today"}.get(alert.period, f"this {alert.period}")
     spent, limit = usd_from_nanos(alert.spent), usd_from_nanos(alert.limit)
     rest = "Calls that could cost more than what is left are refused." if alert.hard else "It is soft: calls go on."
     return f"{subject_of(alert)}: {spent} of {limit} USD {when}. {rest}"
