@@ -17,6 +17,7 @@ from tollhouse.domain.errors import Conflict, InvalidKey, InvalidSetting
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.services import server_secrets
 from tollhouse.services.authentication import Authentication
+from tollhouse.services.idempotency import Answer, Idempotency
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
 from tollhouse.services.providers import Providers
@@ -107,6 +108,15 @@ def test_a_key_and_a_credential_outlive_two_rotations_and_the_end_of_their_secre
     assert not process.knows(KeyMint("a secret that was never this gateway's").mint().key)
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.glob(f"{FILE}*")] == [FILE]
+
+
+def test_an_answer_that_is_kept_for_its_idempotency_key_outlives_its_secret(process: Process) -> None:
+    kept = Idempotency(process.database, process.vault)
+    first = kept.once("usr_1", "a", "f", lambda: Answer(201, "sk-shown-once"))
+    process.secrets.rotate(by=SHELL)
+    process.secrets.forget(by=SHELL)
+    again = kept.once("usr_1", "a", "f", lambda: Answer(201, "another"))
+    assert (again.text, again.again, first.again) == ("sk-shown-once", True, False)
 
 
 def test_what_is_sealed_after_a_rotation_needs_no_older_secret(process: Process) -> None:
