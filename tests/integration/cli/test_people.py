@@ -150,3 +150,9 @@ def test_what_was_done_in_the_shell_is_in_the_audit_log(tollhouse) -> None:
 def test_nobody_is_told_by_what_they_could_be_called(tollhouse) -> None:
     assert "users list" in tollhouse.error("users", "disable", "nobody@example.com")
     assert "teams list" in tollhouse.error("teams", "archive", "nothing")
+
+
+def test_who_somebody_is_at_an_issuer_is_forgotten(tollhouse) -> None:
+    tollhouse("users", "create", ADA)
+    assert tollhouse.json("users", "unlink", ADA)["email"] == ADA
+    assert tollhouse.json("audit")[0]["action"] == "users.unlink"

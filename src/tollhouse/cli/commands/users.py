@@ -140,6 +140,20 @@ def reset_password(user: str, password_stdin: bool, as_json: bool) -> None:
     _print_password(password)
 
 
+@command.command()
+@click.argument("user")
+@json_option
+def unlink(user: str, as_json: bool) -> None:
+    """Forget who somebody is at an issuer: the next with their e-mail address there is taken to be them."""
+    with administration() as services:
+        found = services.users.named(user)
+        services.users.unlink(found.id, by=SHELL)
+    if as_json:
+        print_json(_shown(found))
+    else:
+        click.echo(f"{found.email} is linked to nobody at an issuer.")
+
+
 def _set_disabled(name: str, disabled: bool, as_json: bool) -> None:
     with administration() as services:
         user = services.users.set_disabled(services.users.named(name).id, disabled, by=SHELL)
