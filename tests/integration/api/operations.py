@@ -101,6 +101,8 @@ OPERATIONS: dict[str, Maker] = {
     ),
     "GET /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}"),
     "PATCH /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}", {"disabled": True}),
+    "DELETE /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}"),
+    "GET /api/users/<id>/export": lambda api, team: Request(f"/users/{_member(api, team)}/export"),
     "GET /api/teams": lambda api, team: Request("/teams"),
     "POST /api/teams": lambda api, team: Request("/teams", {"name": f"walk {next(_number)}"}),
     "GET /api/teams/<id>": lambda api, team: Request(f"/teams/{team}", of_team=True),
