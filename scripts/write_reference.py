@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import click
 from prometheus_client.metrics import MetricWrapperBase
 
 from tollhouse import metrics
-from tollhouse.settings import Settings
+from tollhouse.settings import each
 from tollhouse.wire import PAIRS
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -17,7 +16,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 
 def settings_page() -> str:
     rows = []
-    for one in fields(Settings):
+    for one in each():
         default = one.default if isinstance(one.default, (str, int, float)) else "see the text"
         if one.default == ():
             default = ""

@@ -2,12 +2,26 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 _EMAIL = re.compile(r"[^@\s,<>]+@[^@\s,<>]+\Z")
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(/[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]*)?\Z")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+\Z")
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+\Z")
+_ISSUER = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?\Z")
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+def setting(name: str, doc: str, default: Any, read: Callable[[str], Any] = str, *, secret: bool = False) -> Any:
+    """A field of `Settings`, with all that there is to know of it."""
+    metadata = {"name": name, "doc": doc, "read": read, "secret": secret}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -80,6 +94,21 @@ def address(text: str) -> str:
     if not _ORIGIN.match(text.rstrip("/")):
         raise ValueError
     return text.rstrip("/")
+
+
+def issuer(text: str) -> str:
+    """an address such as https://login.example.com/realms/staff (http:// on this machine only)"""
+    if not _ISSUER.match(text) or (text.startswith("http://") and urlsplit(text).hostname not in _HERE):
+        raise ValueError
+    return text
+
+
+def domains(text: str) -> tuple[str, ...]:
+    """domains, by comma, such as example.com, example.org"""
+    domains = tuple(one.strip().lower() for one in text.split(","))
+    if not all(_DOMAIN.match(one) for one in domains):
+        raise ValueError
+    return domains
 
 
 def folder(text: str) -> Path:

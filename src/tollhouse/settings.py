@@ -7,13 +7,14 @@ default. `docs/reference/settings.md` and `tollhouse settings` are made from thi
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
 from tollhouse.domain.errors import InvalidSetting
+from tollhouse.oidc_settings import OidcSettings
 from tollhouse.setting_kinds import address as _address
 from tollhouse.setting_kinds import addresses as _addresses
 from tollhouse.setting_kinds import folder as _folder
@@ -21,6 +22,7 @@ from tollhouse.setting_kinds import networks as _networks
 from tollhouse.setting_kinds import one_of as _one_of
 from tollhouse.setting_kinds import origins as _origins
 from tollhouse.setting_kinds import seconds as _seconds
+from tollhouse.setting_kinds import setting as _setting
 from tollhouse.setting_kinds import web_address as _web_address
 from tollhouse.setting_kinds import whole as _whole
 from tollhouse.setting_kinds import words as _words
@@ -28,15 +30,8 @@ from tollhouse.setting_kinds import words as _words
 SECRET_MARK = "********"
 
 
-def _setting(name: str, doc: str, default: Any, read: Callable[[str], Any] = str, *, secret: bool = False) -> Any:
-    metadata = {"name": name, "doc": doc, "read": read, "secret": secret}
-    if callable(default):
-        return field(default_factory=default, metadata=metadata, repr=not secret)
-    return field(default=default, metadata=metadata, repr=not secret)
-
-
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(OidcSettings):
     """The settings of one process, read once at its start."""
 
     home: Path = _setting(
@@ -392,6 +387,12 @@ class Settings:
         return not self.redis_url
 
 
+def each() -> list[Field[Any]]:
+    """All settings, those of a part of the gateway last."""
+    parts = {one.name for one in fields(OidcSettings)}
+    return sorted(fields(Settings), key=lambda one: one.name in parts)
+
+
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
     """Read the settings. InvalidSetting names the one that is wrong, and what it takes.
 
@@ -399,7 +400,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     """
     given = {**_dotenv(dotenv or Path(".env")), **(os.environ if environ is None else environ)}
     values: dict[str, Any] = {}
-    for one in fields(Settings):
+    for one in each():
         name, read = one.metadata["name"], one.metadata["read"]
         text = given.get(name, "").strip()
         if not text:
@@ -419,13 +420,13 @@ def variable(name: str, dotenv: Path | None = None) -> str | None:
 
 def default_of(name: str) -> str:
     """The default of the setting of this name, as text."""
-    return str(next(one.default for one in fields(Settings) if one.metadata["name"] == name))
+    return str(next(one.default for one in each() if one.metadata["name"] == name))
 
 
 def describe(settings: Settings) -> list[dict[str, str]]:
     """Name, value, default and meaning of each setting, secrets masked."""
     rows = []
-    for one in fields(Settings):
+    for one in each():
         value = _text(getattr(settings, one.name))
         default = "" if one.default is MISSING else _text(one.default)
         shown = SECRET_MARK if one.metadata["secret"] and value else value

@@ -22,6 +22,7 @@ from tollhouse.services.health import Health
 from tollhouse.services.idempotency import Idempotency
 from tollhouse.services.inference import Inference
 from tollhouse.services.limiting import Limiting
+from tollhouse.services.personal_data import PersonalDataOf
 from tollhouse.services.probes import Probes
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
@@ -138,6 +139,10 @@ class Services(People, SetUp, Work, Alerts):
     @cached_property
     def requests(self) -> RequestLog:
         return RequestLog(self.searches)
+
+    @cached_property
+    def personal_data(self) -> PersonalDataOf:
+        return PersonalDataOf(self.database, self.usage)
 
     @cached_property
     def replay(self) -> Replay:

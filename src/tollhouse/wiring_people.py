@@ -7,14 +7,21 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Protocol, TypeVar
 
-from tollhouse.domain.ports import Mailer
+from tollhouse.domain.errors import NotFound
+from tollhouse.domain.ports import Issuer, Mailer
+from tollhouse.domain.rights import Role
 from tollhouse.mail import mailer_of
+from tollhouse.oidc.issuer import issuer_of
 from tollhouse.outside import outside_the_loop
+from tollhouse.providers.proxy import proxy_for
+from tollhouse.services.arrivals import Arrivals, Welcome
 from tollhouse.services.audit import Audit
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.invitations import Invitations
+from tollhouse.services.issuer_sign_in import IssuerSignIn
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
+from tollhouse.services.outside_tokens import OutsideTokens
 from tollhouse.services.password_resets import PasswordResets
 from tollhouse.services.passwords import Passwords
 from tollhouse.services.sign_in import SignIn
@@ -37,6 +44,8 @@ class UsesSecrets(Protocol):
 
 _UsesSecrets = TypeVar("_UsesSecrets", bound=UsesSecrets)
 
+CALLBACK = "/api/auth/oidc/callback"
+"""Where an issuer sends browsers back to: it must be registered there."""
 HASHES_AT_ONCE = 2
 """Hashing one password takes 64 MiB: more at once would be a way to take all memory."""
 
@@ -64,7 +73,7 @@ class People(ABC):
 
     @cached_property
     def authentication(self) -> Authentication:
-        return Authentication(self.database, self.mint, self.tokens)
+        return Authentication(self.database, self.mint, self.tokens, self.outside_tokens)
 
     @cached_property
     def keys(self) -> Keys:
@@ -92,6 +101,42 @@ class People(ABC):
         return SignIn(self.database, SignInThrottle(self.database), self._passwords, self.tokens)
 
     @cached_property
+    def issuer_sign_in(self) -> IssuerSignIn:
+        """Raises NotFound where nobody signs in so."""
+        settings = self.settings
+        if self.issuer is None or not settings.oidc_client_id:
+            raise NotFound("Nobody signs in with an issuer here: TOLLHOUSE_OIDC_ISSUER and TOLLHOUSE_OIDC_CLIENT_ID.")
+        welcome = Welcome(
+            domains=settings.oidc_domains,
+            anyone=settings.oidc_admits == "anyone",
+            team=settings.oidc_new_team,
+            role=Role(settings.oidc_new_role),
+            teams_claim=settings.oidc_teams_claim,
+        )
+        arrivals = Arrivals(self.database, self.invitations, welcome)
+        throttle = SignInThrottle(self.database)
+        return self._told(IssuerSignIn(self.database, self.issuer, arrivals, throttle, self.tokens, self._ring.secrets))
+
+    @cached_property
+    def outside_tokens(self) -> OutsideTokens | None:
+        """Tokens of the issuer in place of API keys, where those are taken."""
+        settings = self.settings
+        if self.issuer is None or not settings.oidc_audience:
+            return None
+        return OutsideTokens(
+            self.database, self.issuer, domains=settings.oidc_domains, workload_claim=settings.oidc_workload_claim
+        )
+
+    @cached_property
+    def issuer(self) -> Issuer | None:
+        return issuer_of(self.settings, f"{self._base_url}{CALLBACK}", proxy_for(self.settings))
+
+    @property
+    def _base_url(self) -> str:
+        """Where people's browsers find this gateway."""
+        return self.settings.public_url or self.settings.own_url
+
+    @cached_property
     def invitations(self) -> Invitations:
         links = self._links("invitation", self.settings.invitation_seconds)
         return Invitations(self.database, links, self._passwords, self._mailer)
@@ -103,8 +148,9 @@ class People(ABC):
         return PasswordResets(self.database, links, throttle, self._passwords, self._mailer, _aside)
 
     def _links(self, kind: str, seconds: int) -> SignedLinks:
-        base = self.settings.public_url or self.settings.own_url
-        return self._told(SignedLinks(self.database, self._ring.secrets, kind, timedelta(seconds=seconds), base))
+        return self._told(
+            SignedLinks(self.database, self._ring.secrets, kind, timedelta(seconds=seconds), self._base_url)
+        )
 
     def _told(self, user: _UsesSecrets) -> _UsesSecrets:
         """The same, which is told from here on when the server's secrets change."""

@@ -6,6 +6,8 @@ from pathlib import Path
 API = Path(__file__).parent.parent.parent / "src" / "tollhouse" / "web" / "api"
 WITHOUT = {
     # Those who are not signed in: a password, a token or a link says who it is.
+    ("issuer_sign_in", "begin"),
+    ("issuer_sign_in", "finish"),
     ("sign_in", "sign_in"),
     ("tokens", "renew"),
     ("password_resets", "request"),

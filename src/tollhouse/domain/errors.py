@@ -5,7 +5,7 @@
     ├── BadRequest 400 ─ InvalidJSON, InvalidField, TooLarge 413, UnsupportedEncoding 415, Unsupported
     │       (Unsupported ─ ThreadsUnsupported)
     ├── Unauthenticated 401 ─ MissingKey, InvalidKey, RevokedKey, ExpiredKey, MissingToken, InvalidToken,
-    │                       ExpiredToken, WrongLogin, SpentToken
+    │                       ExpiredToken, WrongLogin, SpentToken, SignInRefused
     ├── Forbidden 403
     ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
     ├── Conflict 409 ─ AlreadyUnderWay
@@ -14,7 +14,7 @@
     ├── TooManyAttempts 429
     ├── BudgetExceeded 429 (402 in Anthropic's dialect)
     ├── RateLimited 429
-    ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded, SearchTooLong
+    ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded, SearchTooLong, IssuerUnavailable
     ├── OutOfSpace 507
     ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid,
     │       DeploymentFull 429, DeploymentResting 503
@@ -118,6 +118,12 @@ class SpentToken(Unauthenticated):
     """A refresh token came twice: one of the two who sent it has stolen it."""
 
     code = "spent_refresh_token"
+
+
+class SignInRefused(Unauthenticated):
+    """The issuer did not vouch for who came back from it, or not in a way that can be believed."""
+
+    code = "sign_in_refused"
 
 
 class Forbidden(TollhouseError):
@@ -232,6 +238,12 @@ class SearchTooLong(Unavailable):
 
     code = "search_too_long"
     may_retry = False
+
+
+class IssuerUnavailable(Unavailable):
+    """The issuer of people's tokens does not answer, or not as OpenID Connect says."""
+
+    code = "issuer_unavailable"
 
 
 class UpstreamError(TollhouseError):

@@ -18,7 +18,8 @@ DEFAULT_TEAM = "team_default"
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An authenticated caller, a program with a key or a person: a value, so that no session is held open while a
-    call runs. `key_id` is what the call is booked on: the key's id, or the person's own where they call themselves.
+    call runs. `key_id` is what the call is booked on: the key's id, or the person's own where they call themselves,
+    or the subject's of an issuer's token that is of nobody here.
     `tags` are on each of its calls.
     """
 
@@ -38,10 +39,6 @@ class Principal:
         of_user = () if self.user_id is None else (("user", self.user_id),)
         of_tags = [("tag", tag) for tag in tags]
         return (("key", self.key_id), *of_user, ("team", self.team_id), ("model", model), *of_tags, ORGANISATION)
-
-    @property
-    def is_person(self) -> bool:
-        return self.key_id == self.user_id
 
     def may_use(self, model: str) -> bool:
         """Whether this principal's key allows the model; a key without a list allows all."""

@@ -6,10 +6,11 @@ seen to be private, by its name or as an address, is refused before the proxy is
 
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from tollhouse import __version__
 from tollhouse.domain.errors import InvalidField, InvalidSetting, UpstreamRefused
@@ -88,6 +89,17 @@ class Proxy:
                 f"The proxy {self.authority} opens no way to {there} (status {status[1].decode()}); "
                 f"allow it there, or name the host in {_NO_PROXY}."
             )
+
+
+def proxy_for(settings: Settings) -> Callable[[str], str | None]:
+    """Tells the URL of the proxy through which a URL is reached, None for no proxy; for whoever has another client."""
+
+    def proxy(url: str) -> str | None:
+        found, parts = Proxy.of(settings), urlsplit(url)
+        way = split_base_url(f"{parts.scheme}://{parts.netloc}")
+        return settings.https_proxy if found is not None and found.serves(way) else None
+
+    return proxy
 
 
 def _authority(host: str, port: int) -> str:

@@ -11,18 +11,17 @@ from tollhouse.domain.actor import Person
 from tollhouse.domain.errors import (
     ExpiredKey,
     ExpiredToken,
-    Forbidden,
     InvalidKey,
     InvalidToken,
     MissingKey,
-    NotFound,
     RevokedKey,
 )
-from tollhouse.domain.principal import DEFAULT_TEAM, Principal
-from tollhouse.domain.rights import RIGHTS, Right
+from tollhouse.domain.principal import Principal
+from tollhouse.services.calling_team import calling_team
 from tollhouse.services.key_mint import PREFIX, KeyMint
 from tollhouse.services.memberships import is_here, person_of
-from tollhouse.services.tokens import FAMILY_CLAIM, SIGN_IN, Tokens, is_good
+from tollhouse.services.outside_tokens import OutsideTokens
+from tollhouse.services.tokens import FAMILY_CLAIM, SIGN_IN, Tokens, is_good, is_of_ours
 from tollhouse.store.database import Database
 from tollhouse.store.records import ApiKeyRecord, RefreshTokenRecord, TeamRecord, UserRecord
 
@@ -34,10 +33,18 @@ class Authentication:
     tokens by their full digest.
     """
 
-    def __init__(self, database: Database, mint: KeyMint, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        mint: KeyMint,
+        tokens: Tokens | None = None,
+        outside: OutsideTokens | None = None,
+    ) -> None:
+        """`outside` are tokens of an issuer, where those are taken."""
         self._database = database
         self._mint = mint
         self._tokens = tokens
+        self._outside = outside
         self._known: dict[str, Principal | None] = {}
         self._people: dict[tuple[str, str], Person] = {}
         self._generation = 0
@@ -45,7 +52,8 @@ class Authentication:
     def principal(self, key: str | None, team: str | None = None) -> Principal:
         """The caller with this key or access token; `team` is what the caller says of a token: whose call it is.
 
-        Raises MissingKey, InvalidKey, RevokedKey, ExpiredKey, InvalidToken, ExpiredToken, NotFound, Forbidden.
+        Raises MissingKey, InvalidKey, RevokedKey, ExpiredKey, InvalidToken, ExpiredToken, NotFound, Forbidden,
+        IssuerUnavailable.
         """
         if not key:
             raise MissingKey(
@@ -60,7 +68,7 @@ class Authentication:
         if principal is None:
             raise RevokedKey("This API key was revoked: `tollhouse keys create --name NAME` makes another.")
         if principal.expires_at is not None and principal.expires_at <= datetime.now(UTC):
-            if principal.is_person:
+            if self._mint.stored_as(key) is None:
                 raise ExpiredToken(f"This access token has expired: {SIGN_IN}.")
             raise ExpiredKey("This API key has expired: `tollhouse keys create --name NAME` makes another.")
         return principal
@@ -102,11 +110,17 @@ class Authentication:
         if (of_key := self._mint.stored_as(key)) is not None:
             principal = self._database.ask(lambda session: _principal(session, of_key))
         elif self._tokens is not None and key.count(".") == 2 and not key.startswith(PREFIX):
-            principal = self._principal_of_token(self._tokens, key, team)
+            if self._outside is not None and not is_of_ours(key):
+                principal = self._outside.principal(key, team)
+            else:
+                principal = self._principal_of_token(self._tokens, key, team)
         else:
             raise InvalidKey("This API key is not one of this gateway's: check that it was copied whole.")
         # What was read before a change must not be kept after it.
-        if generation == self._generation and len(self._known) < CACHED_KEYS:
+        if generation == self._generation:
+            if len(self._known) >= CACHED_KEYS:
+                # The oldest goes: tokens of an issuer come anew every few minutes, also while nothing changes.
+                del self._known[next(iter(self._known))]
             self._known[digest] = principal
         return principal
 
@@ -117,29 +131,9 @@ class Authentication:
             key_id=person.id,
             name=person.email,
             expires_at=datetime.fromtimestamp(claims["exp"], UTC),
-            team_id=self._team_of(person, team),
+            team_id=calling_team(self._database, person, team),
             user_id=person.id,
         )
-
-    def _team_of(self, person: Person, asked: str | None) -> str:
-        """The team that a person's call belongs to: the one they name, else the one that they are in the longest."""
-        callers = RIGHTS[Right.CALL_MODELS]
-        everywhere = person.organisation in callers
-        if asked is not None:
-            seen = asked in person.teams or (
-                everywhere and self._database.ask(lambda session: _is_team(session, asked))
-            )
-            if not seen:
-                raise NotFound(f"There is no team {asked[:60]!r}.", param="x-tollhouse-team")
-            if everywhere or person.teams[asked] in callers:
-                return asked
-        else:
-            for team_id, role in person.teams.items():
-                if role in callers:
-                    return team_id
-            if everywhere:
-                return DEFAULT_TEAM
-        raise Forbidden("Your role does not let you call models: an owner or an admin of a team can give you another.")
 
 
 def _principal(session: Session, digest: str) -> Principal | None:
@@ -197,8 +191,3 @@ def _person(session: Session, user_id: str, family_id: str) -> Person | None:
     if family is None or user is None or family.user_id != user_id or family.ended_at is not None:
         return None
     return person_of(session, user) if is_good(user, family.created_at) else None
-
-
-def _is_team(session: Session, id: str) -> bool:
-    team = session.get(TeamRecord, id)
-    return team is not None and team.archived_at is None

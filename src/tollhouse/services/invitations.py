@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import SYSTEM, Actor
 from tollhouse.domain.errors import Conflict
@@ -92,8 +93,7 @@ class Invitations:
         digest = self._passwords.hash(check_new_password(password, link.email))
         with self._database.write() as session:
             row = self._links.take(session, id)
-            maker, team = session.get(UserRecord, row.made_by), row.team_id and session.get(TeamRecord, row.team_id)
-            if (maker is not None and maker.disabled_at is not None) or (team and team.archived_at is not None):
+            if not _still_stands(session, row):
                 raise bad_link()
             user = session.scalar(select(UserRecord).where(UserRecord.email == row.email))
             # What they may do here was settled when they were invited.
@@ -104,3 +104,27 @@ class Invitations:
             else:
                 set_role(self._database, session, user.id, row.team_id, role, by, self._database.now(session))
             return row.email
+
+    def open_for(self, session: Session, email: str) -> list[LinkRecord]:
+        """Invitations to this address that are still good."""
+        asked = select(LinkRecord).where(
+            LinkRecord.kind == "invitation",
+            LinkRecord.email == email,
+            LinkRecord.used_at.is_(None),
+            LinkRecord.expires_at > self._database.now(session),
+        )
+        return [row for row in session.scalars(asked) if _still_stands(session, row)]
+
+    def accept_all(self, session: Session, user: UserRecord, address: str) -> None:
+        """Accept all of them, for somebody new of whom another has shown that the address is theirs. In the caller's
+        transaction.
+        """
+        by, now = Actor("person", user.id, Role.OWNER, address=address), self._database.now(session)
+        for one in self.open_for(session, user.email):
+            row = self._links.take(session, one.id)
+            set_role(self._database, session, user.id, row.team_id, role_named(row.role or ""), by, now)
+
+
+def _still_stands(session: Session, row: LinkRecord) -> bool:
+    maker, team = session.get(UserRecord, row.made_by), row.team_id and session.get(TeamRecord, row.team_id)
+    return not (maker is not None and maker.disabled_at is not None) and not (team and team.archived_at is not None)

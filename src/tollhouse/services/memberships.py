@@ -63,9 +63,7 @@ def set_role(
 
     Raises Forbidden, and Conflict where the organisation would have no owner left.
     """
-    if database.dialect == "postgresql":
-        # Two owners who each unmake the other at once would both still see two.
-        session.execute(text("LOCK TABLE memberships IN SHARE ROW EXCLUSIVE MODE"))
+    lock_roles(database, session)
     held = MembershipRecord.team_id.is_(None) if team_id is None else MembershipRecord.team_id == team_id
     row = session.scalar(select(MembershipRecord).where(MembershipRecord.user_id == user_id, held))
     before = None if row is None else Role(row.role)
@@ -95,6 +93,13 @@ def set_role(
         after={"role": role},
     )
     announce(session)
+
+
+def lock_roles(database: Database, session: Session) -> None:
+    """Let nobody else change roles until this transaction ends. Whoever locks people as well does this first."""
+    if database.dialect == "postgresql":
+        # Two owners who each unmake the other at once would both still see two.
+        session.execute(text("LOCK TABLE memberships IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def require_another_owner(session: Session, user_id: str) -> None:

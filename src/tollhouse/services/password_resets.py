@@ -67,7 +67,8 @@ class PasswordResets:
     def _send(self, email: str, address: str) -> None:
         with self._database.write() as session:
             user = session.scalar(select(UserRecord).where(UserRecord.email == email))
-            if user is None or user.disabled_at is not None:
+            # Whom an issuer signs in gets no other way in by mail: it may have been closed to them there.
+            if user is None or user.disabled_at is not None or not user.password_hash:
                 logs.event("password_reset_of_nobody", address=address)
                 return
             self._links.void(session, LinkRecord.user_id == user.id)

@@ -150,6 +150,14 @@ def checked_claims(header: Mapping[str, Any], claims: Mapping[str, Any], kind: s
     return claims
 
 
+def is_of_ours(token: str) -> bool:
+    """Whether a token could have been made here, by the algorithm that it names. It may be forged all the same."""
+    try:
+        return jwt.get_unverified_header(token).get("alg") == ALGORITHM
+    except Exception:  # noqa: BLE001 - whatever a forged token does to its parser, it is no defect of ours
+        return True
+
+
 def is_good(user: UserRecord, began: datetime) -> bool:
     """Whether a family of this user that began then is good, as far as the user goes."""
     return user.disabled_at is None and (user.void_before is None or began > user.void_before)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import SYSTEM, Actor
@@ -13,12 +13,12 @@ from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.rights import Right, Role
 from tollhouse.services.audit import note
-from tollhouse.services.memberships import Roles, require_another_owner, roles_of, set_role
+from tollhouse.services.memberships import Roles, lock_roles, require_another_owner, roles_of, set_role
 from tollhouse.services.naming import LONGEST_EMAIL, check_email
 from tollhouse.services.passwords import SHORTEST_PASSWORD, Passwords, check_new_password, made_up
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
-from tollhouse.store.records import UserRecord
+from tollhouse.store.records import IdentityRecord, UserRecord
 
 __all__ = ["SHORTEST_PASSWORD", "NewAdmin", "NewUser", "User", "Users"]
 
@@ -156,8 +156,7 @@ class Users:
         """Keep somebody out, with their keys and all that was issued to them; or let them in again."""
         by.require(Right.CHANGE_PEOPLE)
         with self._database.write() as session:
-            if self._database.dialect == "postgresql":
-                session.execute(text("LOCK TABLE memberships IN SHARE ROW EXCLUSIVE MODE"))
+            lock_roles(self._database, session)
             row = _find(session, id)
             _compare(session, row, unless_changed)
             now = self._database.now(session)
@@ -182,6 +181,15 @@ class Users:
             )
             announce(session)
             return _shown(row, roles)
+
+    def unlink(self, id: str, *, by: Actor = SYSTEM) -> None:
+        """Forget who somebody is at issuers: the next who comes with their verified address is taken to be them."""
+        by.require(Right.CHANGE_PEOPLE)
+        with self._database.write() as session:
+            _find(session, id)
+            session.execute(delete(IdentityRecord).where(IdentityRecord.user_id == id))
+            note(session, by, "users.unlink", id, at=self._database.now(session))
+            announce(session)
 
     def set_password(self, id: str, password: str = "", *, by: Actor = SYSTEM) -> str | None:
         """Set somebody's password, which ends all that was issued to them. An empty one is made up, and returned.

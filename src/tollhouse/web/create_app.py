@@ -27,7 +27,8 @@ def create_app(given: settings.Settings | None = None) -> Flask:
     errors.register(app)
     for blueprint in (operations.blueprint, *_blueprints(inference), *_blueprints(pages)):
         app.register_blueprint(blueprint)
-    tokens.register(app, services.token_keys, chosen.access_token_seconds)
+    https = chosen.public_url.startswith("https://")
+    tokens.register(app, services.token_keys, chosen.access_token_seconds, https=https)
     management.mount(app, chosen.cors_origins)
     services.serve()
     app.wsgi_app = Calls(app)  # type: ignore[method-assign]

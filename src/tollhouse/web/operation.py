@@ -31,6 +31,7 @@ MAKING = (201, 202)
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 NOT_OF_THE_STATE = ("last_used_at", "key", "spent_usd", "held_usd", "starts_at")
 """What changes by itself, or is shown once: an ETag does not tell of it."""
+_DONE = {302: "Go there."}
 _MEANINGS = {
     400: "A field is not as it must be: `param` names it.",
     401: "There is no access token that is good.",
@@ -113,22 +114,24 @@ def operation(
     status: int = 200,
     public: bool = False,
     once: bool | None = None,
+    or_cookie: bool = False,
     errors: Sequence[int] = (),
-) -> Callable[[Callable[..., Document | None]], Callable[..., Response]]:
+) -> Callable[[Callable[..., Document | Response | None]], Callable[..., Response]]:
     """Make a method of a Resource an operation, called with what was `Asked` before the parts of its path.
 
     It returns a document after the schema `answer` (`many`: a page of such; None: 204). `body` and `query` name closed
     schemas, `errors` the statuses that are its own. With `tagged`, answers have an ETag; a method that changes
     something hands `unless_changed` to its service. `once` says that it honours an Idempotency-Key: what makes
-    something (201, 202) does. Its docstring's first line is the summary.
+    something (201, 202) does. `or_cookie`: a refresh token in a cookie will do for who it is. Its docstring's first
+    line is the summary.
     """
     repeatable = status in MAKING and not public if once is None else once
 
-    def decorate(view: Callable[..., Document | None]) -> Callable[..., Response]:
+    def decorate(view: Callable[..., Document | Response | None]) -> Callable[..., Response]:
         @wraps(view)
         def run(self: Any, **path: str) -> Response:
             # Who it is comes first: nobody else is told what a body must be.
-            signed_in = None if public else tokens.signed_in()
+            signed_in = None if public else tokens.signed_in(or_cookie=or_cookie)
             if any("\0" in part for part in path.values()):
                 raise NotFound("There is nothing with such an id.")  # which no database can be asked for
             asked = Asked(signed_in, read_body(body) if body else {}, read_query(query) if query else {})
@@ -206,8 +209,10 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, (tuple, frozenset)) else value
 
 
-def _made(view: Callable[..., Document | None], self: Any, asked: Asked, **path: str) -> Document:
-    return view(self, asked, **path) or {}
+def _made(view: Callable[..., Document | Response | None], self: Any, asked: Asked, **path: str) -> Document:
+    made = view(self, asked, **path)
+    assert not isinstance(made, Response)  # noqa: S101 - only documents are kept for who comes again
+    return made or {}
 
 
 def _tag(document: Document) -> str:
@@ -215,9 +220,11 @@ def _tag(document: Document) -> str:
     return hashlib.sha256(json_text.write(state)).hexdigest()[:32]
 
 
-def _respond(document: Document | None, status: int, *, tagged: bool) -> Response:
+def _respond(document: Document | Response | None, status: int, *, tagged: bool) -> Response:
     """For one caller alone: no cache may keep it."""
-    if document is None:
+    if isinstance(document, Response):
+        response = document
+    elif document is None:
         response = Response(status=204)
         del response.headers["content-type"]  # of nothing
     else:
@@ -254,7 +261,7 @@ def _document(
     if body:
         namespace.expect(_model(namespace, body), validate=False)(run)
     if answer is None:
-        namespace.response(204, "Done.")(run)
+        namespace.response(204 if status == 200 else status, _DONE.get(status, "Done."))(run)
     else:
         model = _model(namespace, answer, many=many)
         headers = {"etag": "what to send as `If-Match` with a change"} if tagged else {}

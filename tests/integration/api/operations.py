@@ -81,6 +81,8 @@ def _limit(api: Management, team: str) -> str:
 OPERATIONS: dict[str, Maker] = {
     "POST /api/auth/login": lambda api, team: Request("/auth/login", {"email": _email(), "password": "x"}, open=True),
     "POST /api/auth/refresh": lambda api, team: Request("/auth/refresh", {"refresh_token": "x"}, open=True),
+    "GET /api/auth/oidc/login": lambda api, team: Request("/auth/oidc/login", open=True),
+    "GET /api/auth/oidc/callback": lambda api, team: Request("/auth/oidc/callback?state=x", open=True),
     "POST /api/auth/logout": lambda api, team: Request("/auth/logout"),
     "GET /api/auth/me": lambda api, team: Request("/auth/me"),
     "POST /api/auth/password": lambda api, team: Request(
@@ -99,6 +101,8 @@ OPERATIONS: dict[str, Maker] = {
     ),
     "GET /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}"),
     "PATCH /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}", {"disabled": True}),
+    "DELETE /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}"),
+    "GET /api/users/<id>/export": lambda api, team: Request(f"/users/{_member(api, team)}/export"),
     "GET /api/teams": lambda api, team: Request("/teams"),
     "POST /api/teams": lambda api, team: Request("/teams", {"name": f"walk {next(_number)}"}),
     "GET /api/teams/<id>": lambda api, team: Request(f"/teams/{team}", of_team=True),

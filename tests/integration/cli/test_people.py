@@ -150,3 +150,26 @@ def test_what_was_done_in_the_shell_is_in_the_audit_log(tollhouse) -> None:
 def test_nobody_is_told_by_what_they_could_be_called(tollhouse) -> None:
     assert "users list" in tollhouse.error("users", "disable", "nobody@example.com")
     assert "teams list" in tollhouse.error("teams", "archive", "nothing")
+
+
+def test_somebody_gets_all_that_is_known_of_them_and_is_forgotten(tollhouse) -> None:
+    tollhouse("users", "create", "other@example.com", "--role", "owner")
+    made = tollhouse.json("users", "create", ADA, "--role", "member", "--team", "default")
+    key = tollhouse.json("keys", "create", "--name", "hers", "--user", made["id"])
+    data = tollhouse.json("users", "export", ADA)
+    assert data["profile"]["email"] == ADA
+    assert [one["id"] for one in data["keys"]] == [key["id"]]
+    assert tollhouse("users", "export", made["id"]).output.startswith("{")
+    tollhouse("users", "delete", ADA, given="n\n", status=130)
+    assert calls(tollhouse, key["key"]) == "team_default"
+    assert tollhouse.json("users", "delete", ADA, "--yes") == {"id": made["id"]}
+    assert calls(tollhouse, key["key"]) == "revoked_api_key"
+    assert "nobody" in tollhouse.error("users", "export", ADA)
+    actions = [entry["action"] for entry in tollhouse.json("audit") if entry["subject_id"] == made["id"]]
+    assert actions[:3] == ["users.delete", "users.export", "users.export"]
+
+
+def test_who_somebody_is_at_an_issuer_is_forgotten(tollhouse) -> None:
+    tollhouse("users", "create", ADA)
+    assert tollhouse.json("users", "unlink", ADA)["email"] == ADA
+    assert tollhouse.json("audit")[0]["action"] == "users.unlink"

@@ -1,6 +1,7 @@
 """`tollhouse users`."""
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -138,6 +139,47 @@ def reset_password(user: str, password_stdin: bool, as_json: bool) -> None:
         return
     click.echo(f"{found.email} has a new password.")
     _print_password(password)
+
+
+@command.command()
+@click.argument("user")
+@json_option
+def unlink(user: str, as_json: bool) -> None:
+    """Forget who somebody is at an issuer: the next with their e-mail address there is taken to be them."""
+    with administration() as services:
+        found = services.users.named(user)
+        services.users.unlink(found.id, by=SHELL)
+    if as_json:
+        print_json(_shown(found))
+    else:
+        click.echo(f"{found.email} is linked to nobody at an issuer.")
+
+
+@command.command()
+@click.argument("user")
+@click.option("--json", is_flag=True, expose_value=False, help="Print JSON, and nothing else, as it does anyway.")
+def export(user: str) -> None:
+    """Print all that is known of somebody, as JSON. USER is an id or an e-mail address."""
+    with administration() as services:
+        data = services.personal_data.export(services.users.named(user).id, by=SHELL)
+    print_json(asdict(data))
+
+
+@command.command()
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def delete(user: str, yes: bool, as_json: bool) -> None:
+    """Forget somebody, with their keys and tokens, within a second. What they used stays, under an id of nobody."""
+    with administration() as services:
+        found = services.users.named(user)
+        if not yes:
+            click.confirm(f"Forget {found.email}? This cannot be undone.", abort=True, err=True)
+        services.personal_data.delete(found.id, by=SHELL)
+    if as_json:
+        print_json({"id": found.id})
+    else:
+        click.echo(f"{found.id} is nobody any more.")
 
 
 def _set_disabled(name: str, disabled: bool, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from tollhouse.store.records.deployment import DeploymentRecord
 from tollhouse.store.records.file import FileRecord
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.idempotency_record import IdempotencyRecord
+from tollhouse.store.records.identity import IdentityRecord
 from tollhouse.store.records.lease import LeaseRecord
 from tollhouse.store.records.ledger_entry import LedgerRecord
 from tollhouse.store.records.limit import LimitRecord
@@ -27,6 +28,7 @@ from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
 from tollhouse.store.records.route import RouteRecord
 from tollhouse.store.records.server_secret import ServerSecretRecord
 from tollhouse.store.records.sign_in_attempt import SignInAttemptRecord
+from tollhouse.store.records.spent_state import SpentStateRecord
 from tollhouse.store.records.team import TeamRecord
 from tollhouse.store.records.user import UserRecord
 
@@ -50,6 +52,7 @@ __all__ = [
     "FileRecord",
     "HoldRecord",
     "IdempotencyRecord",
+    "IdentityRecord",
     "LeaseRecord",
     "LedgerRecord",
     "LimitRecord",
@@ -66,6 +69,7 @@ __all__ = [
     "RouteRecord",
     "ServerSecretRecord",
     "SignInAttemptRecord",
+    "SpentStateRecord",
     "TeamRecord",
     "UserRecord",
 ]

@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tollhouse.store.columns import Instant
@@ -10,7 +10,10 @@ _ORGANISATIONS = text("team_id IS NULL")
 
 
 class MembershipRecord(Base):
-    """A role that a person has in a team, or in the organisation where `team_id` is NULL: one each."""
+    """A role that a person has in a team, or in the organisation where `team_id` is NULL: one each.
+
+    One that is `from_issuer` was given by what an issuer said of the person, and is taken so.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (
@@ -29,3 +32,4 @@ class MembershipRecord(Base):
     team_id: Mapped[str | None] = mapped_column(ForeignKey("teams.id"), index=True)
     role: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(Instant)
+    from_issuer: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -8,7 +8,7 @@ from tollhouse.store.records.base import Base
 
 
 class UserRecord(Base):
-    """A person. `password_hash` is argon2id, parameters and salt in it.
+    """A person. `password_hash` is argon2id, parameters and salt in it; "" for somebody whom an issuer signs in.
 
     Token families that began at `void_before` or earlier are void.
     """

@@ -7,7 +7,7 @@ from flask_restx import Namespace, Resource
 from tollhouse.domain.actor import Person
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation
-from tollhouse.web.tokens import pair, refresh_claims
+from tollhouse.web.tokens import drop_cookies, pair, pair_in_cookies, refresh_sent
 
 namespace = Namespace("auth", "Signing in, and who one is.")
 
@@ -19,30 +19,38 @@ class Login(Resource):
         """Sign in with e-mail address and password
 
         After 5 failures in 15 minutes for one e-mail address, or 20 from one network address, more attempts are
-        refused for a while, also with the right password.
+        refused for a while, also with the right password. With `cookie`, for pages of this gateway, the refresh token
+        is in an HttpOnly cookie and not in the answer.
         """
-        return pair(services().sign_in.sign_in(asked.body["email"], asked.body["password"], asked.address))
+        body = asked.body
+        session = services().sign_in.sign_in(body["email"], body["password"], asked.address)
+        return pair_in_cookies(session) if body.get("cookie") else pair(session)
 
 
 @namespace.route("/refresh")
 class Refresh(Resource):
-    @operation(namespace, "refresh", "token_pair", body="refresh", public=True, errors=(401,))
+    @operation(namespace, "refresh", "token_pair", body="refresh", public=True, errors=(401, 403))
     def post(self, asked: Asked) -> dict[str, Any]:
         """Spend a refresh token for another pair
 
-        It is taken from the body, or from the Authorization header. Each is good once: whoever sends one again
-        ends all that came from its sign-in, so take turns.
+        It is taken from the body, from the Authorization header, or from the cookie, and then with `X-CSRF-Token`.
+        Each is good once: whoever sends one again ends all that came from its sign-in, so take turns.
         """
-        family_id, token_id = refresh_claims(asked.body.get("refresh_token"))
-        return pair(services().tokens.renew(family_id, token_id))
+        sent = refresh_sent(asked.body.get("refresh_token"))
+        session = services().tokens.renew(sent.family_id, sent.token_id)
+        return pair_in_cookies(session) if sent.in_cookie else pair(session)
 
 
 @namespace.route("/logout")
 class Logout(Resource):
-    @operation(namespace, "logout")
+    @operation(namespace, "logout", or_cookie=True)
     def post(self, asked: Asked) -> None:
-        """Sign out: all that came from this sign-in ends within a second"""
+        """Sign out: all that came from this sign-in ends within a second
+
+        The refresh token in the cookie, with `X-CSRF-Token`, will do where there is no access token.
+        """
         services().tokens.end(asked.family_id, asked.by)
+        drop_cookies()
 
 
 @namespace.route("/me")
@@ -62,7 +70,8 @@ class Password(Resource):
         The answer is a new pair of tokens.
         """
         body = asked.body
-        return pair(services().sign_in.change_password(asked.by, body["password"], body["new_password"]))
+        session = services().sign_in.change_password(asked.by, body["password"], body["new_password"])
+        return pair_in_cookies(session) if body.get("cookie") else pair(session)
 
 
 @namespace.route("/password-reset")

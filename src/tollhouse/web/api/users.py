@@ -51,3 +51,20 @@ class User(Resource):
             return shown(users.set_disabled(id, body["disabled"], by=asked.by, unless_changed=unless_changed()))
         role = None if body["role"] is None else role_named(body["role"])
         return shown(users.set_role(id, role, by=asked.by, unless_changed=unless_changed()))
+
+    @operation(namespace, "delete_user", errors=(404, 409))
+    def delete(self, asked: Asked, id: str) -> None:
+        """Forget somebody, or oneself
+
+        Their keys and all that was issued to them end within a second. What they used stays, under an id that nobody
+        has any more.
+        """
+        services().personal_data.delete(id, by=asked.by)
+
+
+@namespace.route("/<string:id>/export")
+class Export(Resource):
+    @operation(namespace, "export_user", "personal_data", errors=(404,))
+    def get(self, asked: Asked, id: str) -> dict[str, Any]:
+        """Tell all that is known of somebody, or of oneself"""
+        return shown(services().personal_data.export(id, by=asked.by))

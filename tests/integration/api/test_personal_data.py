@@ -1,0 +1,129 @@
+"""What is known of a person: told to them, and forgotten."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.integration.api.management import PASSWORD, Management, is_problem, within_a_second
+from tollhouse.domain.actor import SYSTEM
+from tollhouse.domain.rights import Role
+from tollhouse.domain.vouched import Vouched
+from tollhouse.services.identities import link
+from tollhouse.store.records import Base, UserRecord
+
+EMAIL = "ada.lovelace@example.com"
+SUBJECT = "ada at the issuer"
+KEY_NAME = "the laptop of Ada Lovelace"
+
+
+@pytest.fixture
+def ada(api: Management) -> Any:
+    """The id of somebody who has left traces everywhere."""
+    services = api.services
+    id = api.add(EMAIL, "member", "team_default")
+    team = services.teams.create("analysts").id
+    services.teams.set_member(team, id, Role.VIEWER)
+    services.invitations.invite(EMAIL, Role.MEMBER, team)
+    with services.database.write() as session:
+        user, now = session.get(UserRecord, id), services.database.now(session)
+        assert user is not None
+        link(session, user, Vouched("https://login.example.com", SUBJECT, None, now, now), SYSTEM, now)
+    assert api.login(EMAIL).status_code == 200
+    assert api.login(EMAIL, "wrong").status_code == 401
+    api.post("/auth/password-reset", {"email": EMAIL})
+    yield id
+    services.teams.change(team, name=f"analysts before {id}", archived=True)
+
+
+def key_of(api: Management, id: str) -> Any:
+    return api.services.keys.create(KEY_NAME, user_id=id)
+
+
+def tables_with(api: Management, *words: str) -> set[str]:
+    """The tables in which one of the words stands anywhere."""
+    found = set()
+    with api.services.database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            rows = session.execute(select(text("*")).select_from(table)).all()
+            found |= {table.name for row in rows if any(word in repr(tuple(row)) for word in words)}
+    return found
+
+
+def test_the_export_has_all_that_is_known_and_no_secret(api: Management, ada: str) -> None:
+    key = key_of(api, ada)
+    call = api.gateway.post(
+        "/v1/chat/completions", {"model": "echo", "messages": [{"role": "user", "content": "x"}]}, key=key.key
+    )
+    assert call.status_code == 200
+    api.gateway.rows()
+    answer = api.get(f"/users/{ada}/export", api.owner())
+    assert answer.status_code == 200
+    data = answer.json
+    assert data["profile"]["email"] == EMAIL
+    assert [(one["issuer"], one["subject"]) for one in data["identities"]] == [("https://login.example.com", SUBJECT)]
+    assert {one["role"] for one in data["memberships"]} == {"member", "viewer"}
+    assert [one["id"] for one in data["keys"]] == [key.id]
+    assert data["sessions"]
+    assert {one["kind"] for one in data["invitations"]} >= {"invitation"}
+    assert data["usage"]["requests"] == 1
+    assert {"auth.sign_in", "users.create", "users.link", "users.export"} <= {
+        one["action"] for one in data["audit_entries"]
+    }
+    with api.services.database.read() as session:
+        user = session.get(UserRecord, ada)
+        assert user is not None
+        secrets = [user.password_hash, key.key, *session.execute(text("SELECT digest FROM api_keys")).scalars()]
+    said = answer.get_data(as_text=True)
+    assert not [secret for secret in secrets if secret in said]
+    (entry,) = api.get(f"/audit?action=users.export&subject_id={ada}", api.owner()).json["data"]
+    assert entry["actor_kind"] == "person"
+    api.services.personal_data.delete(ada)
+
+
+def test_deleted_is_the_person_and_not_what_they_used(api: Management, ada: str) -> None:
+    token, key = api.token(ada), key_of(api, ada)
+    body = {"model": "echo", "messages": [{"role": "user", "content": "x"}]}
+    before = len(api.gateway.rows(0))
+    for credential in (token, key.key):
+        assert api.gateway.post("/v1/chat/completions", body, key=credential).status_code == 200
+    api.gateway.rows(before + 2)
+    sums = api.services.usage.by("user")[ada]
+    assert tables_with(api, EMAIL, SUBJECT)
+
+    assert api.ask("DELETE", f"/users/{ada}", api.owner()).status_code == 204
+
+    within_a_second(lambda: api.gateway.post("/v1/chat/completions", body, key=key.key).status_code == 401)
+    within_a_second(lambda: api.get("/auth/me", token).status_code == 401)
+    assert is_problem(api.login(EMAIL), 401, "wrong_login")
+    assert api.services.usage.by("user")[ada] == sums
+    assert not tables_with(api, EMAIL, SUBJECT)
+    assert tables_with(api, KEY_NAME) == {"audit_entries"}, "the audit log cannot be changed"
+    entries = api.get(f"/audit?actor_id={ada}", api.owner()).json["data"]
+    assert entries
+    assert all(entry["actor_email"] is None for entry in entries)
+    (entry,) = api.get(f"/audit?action=users.delete&subject_id={ada}", api.owner()).json["data"]
+    assert entry["actor_email"] == "admin@localhost"
+    assert is_problem(api.get(f"/users/{ada}", api.owner()), 404, "not_found")
+    assert is_problem(api.ask("DELETE", f"/users/{ada}", api.owner()), 404, "not_found")
+    assert api.add(EMAIL) != ada, "the address is free again"
+    api.services.personal_data.delete(api.services.users.named(EMAIL).id)
+
+
+def test_everybody_may_have_and_delete_their_own_and_nobody_elses(api: Management, ada: str) -> None:
+    token, other = api.token(ada), api.token(api.add("curious@example.com", "admin", "team_default"))
+    for method, path in (("GET", f"/users/{ada}/export"), ("DELETE", f"/users/{ada}")):
+        assert is_problem(api.ask(method, path, other), 403, "forbidden")
+    assert api.get(f"/users/{ada}/export", token).json["profile"]["id"] == ada
+    assert api.ask("DELETE", f"/users/{ada}", token).status_code == 204
+    assert is_problem(api.get(f"/users/{ada}", api.owner()), 404, "not_found")
+
+
+def test_the_last_owner_stays_and_an_admin_deletes_no_owner(api: Management) -> None:
+    owner = api.services.users.named("admin@localhost").id
+    assert is_problem(api.ask("DELETE", f"/users/{owner}", api.owner()), 409, "conflict")
+    second = api.add("second-owner@example.com", "owner")
+    admin = api.token(api.add("mere-admin@example.com", "admin"))
+    assert is_problem(api.ask("DELETE", f"/users/{second}", admin), 403, "forbidden")
+    assert api.login("second-owner@example.com", PASSWORD).status_code == 200
+    assert api.ask("DELETE", f"/users/{second}", api.owner()).status_code == 204
