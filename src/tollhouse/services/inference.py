@@ -55,6 +55,11 @@ class Inference:
         self._means = Means(upstreams, limiting, Watch(), breakers or Breakers(), policy, max_reply_bytes, remainders)
         self._outside = outside
 
+    @property
+    def breakers(self) -> Breakers:
+        """Of all deployments, as this process sees them."""
+        return self._means.breakers
+
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
         catalogue = self._catalogue.current
