@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
 from prometheus_client.metrics import MetricWrapperBase
 
 from tollhouse import metrics
-from tollhouse.settings import each
+from tollhouse.settings import Settings
 from tollhouse.wire import PAIRS
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -16,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 
 def settings_page() -> str:
     rows = []
-    for one in each():
+    for one in fields(Settings):
         default = one.default if isinstance(one.default, (str, int, float)) else "see the text"
         if one.default == ():
             default = ""

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from tollhouse.setting_kinds import domains as _domains
-from tollhouse.setting_kinds import issuer as _issuer
-from tollhouse.setting_kinds import one_of as _one_of
-from tollhouse.setting_kinds import setting as _setting
+from tollhouse.settings.kinds import domains as _domains
+from tollhouse.settings.kinds import issuer as _issuer
+from tollhouse.settings.kinds import one_of as _one_of
+from tollhouse.settings.kinds import setting as _setting
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OidcSettings:
     """What is known of one OpenID Connect issuer, and what is believed of what it says."""
 

@@ -1,0 +1,78 @@
+"""Settings of background work: how often each kind is due, and how it works."""
+
+from dataclasses import dataclass
+
+from tollhouse.settings.kinds import addresses, one_of, seconds, setting, web_address, whole
+
+
+@dataclass(frozen=True)
+class WorkSettings:
+    """What the scheduler and the workers do."""
+
+    probe_seconds: float = setting(
+        "TOLLHOUSE_PROBE_SECONDS",
+        "How often every provider is asked for its models, the cheapest call that it has, to see whether it is well.",
+        300.0,
+        seconds(1, 86400),
+    )
+    run_batch_seconds: float = setting(
+        "TOLLHOUSE_RUN_BATCH_SECONDS",
+        "How often a worker is woken for batches, whatever was lost; a new batch wakes one at once.",
+        15.0,
+        seconds(0.2, 86400),
+    )
+    batch_concurrency: int = setting(
+        "TOLLHOUSE_BATCH_CONCURRENCY", "Calls of batches that one worker makes at once.", 32, whole(1, 1024)
+    )
+    batch_attempts: int = setting(
+        "TOLLHOUSE_BATCH_ATTEMPTS",
+        "How often a line of a batch is called whose provider fails, before that is its result.",
+        3,
+        whole(1, 20),
+    )
+    expire_responses_seconds: float = setting(
+        "TOLLHOUSE_EXPIRE_RESPONSES_SECONDS",
+        "How often stored responses whose days are over are deleted.",
+        3600.0,
+        seconds(0.2, 86400),
+    )
+    expire_files_seconds: float = setting(
+        "TOLLHOUSE_EXPIRE_FILES_SECONDS",
+        "How often files whose time is over are deleted.",
+        3600.0,
+        seconds(0.2, 86400),
+    )
+    expire_idempotency_seconds: float = setting(
+        "TOLLHOUSE_EXPIRE_IDEMPOTENCY_SECONDS",
+        "How often the answers to requests with an Idempotency-Key, which are kept for 24 hours, are deleted.",
+        3600.0,
+        seconds(0.2, 86400),
+    )
+    roll_up_seconds: float = setting(
+        "TOLLHOUSE_ROLL_UP_SECONDS", "How often the ledger is added up by day.", 300.0, seconds(0.2, 86400)
+    )
+    budget_alert_seconds: float = setting(
+        "TOLLHOUSE_BUDGET_ALERT_SECONDS",
+        "How often it is looked which budgets are spent in part.",
+        15.0,
+        seconds(0.2, 86400),
+    )
+    budget_alert_emails: tuple[str, ...] = setting(
+        "TOLLHOUSE_BUDGET_ALERT_EMAILS",
+        "Who is mailed when 50, 80 and 100 % of a budget are spent; by comma.",
+        (),
+        addresses,
+    )
+    budget_alert_url: str = setting(
+        "TOLLHOUSE_BUDGET_ALERT_URL",
+        "Where the same is posted as JSON, with the `text` that Slack and its like show.",
+        "",
+        web_address,
+        secret=True,
+    )
+    budget_alert_private: str = setting(
+        "TOLLHOUSE_BUDGET_ALERT_PRIVATE",
+        "Whether that may be an address inside this network.",
+        "off",
+        one_of("on", "off"),
+    )
