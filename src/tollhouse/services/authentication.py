@@ -17,7 +17,8 @@ from tollhouse.domain.errors import (
     RevokedKey,
 )
 from tollhouse.domain.principal import Principal
-from tollhouse.services.calling_team import calling_team
+from tollhouse.domain.rights import RIGHTS, Right
+from tollhouse.services.calling_team import calling_team, is_team
 from tollhouse.services.key_mint import PREFIX, KeyMint
 from tollhouse.services.memberships import is_here, person_of
 from tollhouse.services.outside_tokens import OutsideTokens
@@ -157,7 +158,7 @@ def _owner(session: Session, key_id: str, team_id: str) -> Principal | None:
     if row is not None:
         return _holder(session, row)
     user = session.get(UserRecord, key_id)
-    if user is None or not is_here(session, user.id, team_id) or not _is_team(session, team_id):
+    if user is None or not is_here(session, user.id, team_id) or not is_team(session, team_id):
         return None
     person = person_of(session, user)
     callers = RIGHTS[Right.CALL_MODELS]

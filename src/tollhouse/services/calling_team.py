@@ -20,7 +20,7 @@ def calling_team(database: Database, person: Person, asked: str | None) -> str:
     callers = RIGHTS[Right.CALL_MODELS]
     everywhere = person.organisation in callers
     if asked is not None:
-        seen = asked in person.teams or (everywhere and database.ask(lambda session: _is_team(session, asked)))
+        seen = asked in person.teams or (everywhere and database.ask(lambda session: is_team(session, asked)))
         if not seen:
             raise no_such_team(asked)
         if everywhere or person.teams[asked] in callers:
@@ -39,6 +39,7 @@ def no_such_team(asked: str) -> NotFound:
     return NotFound(f"There is no team {asked[:60]!r}.", param=HEADER)
 
 
-def _is_team(session: Session, id: str) -> bool:
+def is_team(session: Session, id: str) -> bool:
+    """Whether there is such a team, and it is not archived."""
     team = session.get(TeamRecord, id)
     return team is not None and team.archived_at is None
