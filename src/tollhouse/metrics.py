@@ -97,6 +97,12 @@ UPSTREAM_ATTEMPTS = Counter(
     ["provider", "outcome"],
     registry=REGISTRY,
 )
+OVERLOAD_REFUSALS = Counter(
+    "tollhouse_overload_refusals",
+    "Calls refused because a process had as many open calls as it may, by the priority of their key.",
+    ["priority"],
+    registry=REGISTRY,
+)
 CREDENTIALS_BAD = Gauge(
     "tollhouse_credentials_bad",
     "Whether the provider refused its credential when it was last called, in any process.",

@@ -15,6 +15,7 @@ from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
 from tollhouse.services.bootstrap import Bootstrap, Prepared
 from tollhouse.services.breakers import Breakers
+from tollhouse.services.capacity import Capacity
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
 from tollhouse.services.fleet import Fleet
@@ -238,6 +239,7 @@ class Services(People, SetUp, Work, Alerts):
                     self.settings.retries, self.settings.retry_seconds, self.settings.retry_pause_seconds
                 ),
                 breakers=breakers,
+                capacity=Capacity(self.settings.open_calls if self.process == "web" else 0),
                 remainders=Remainders() if self.settings.client_gone == "read" else NO_REMAINDERS,
                 outside=self.outside,
             )

@@ -12,7 +12,7 @@ from tollhouse.domain.ledger import Attempt, Entry
 from tollhouse.domain.usage import Usage
 
 BOUNDED = {"format", "provider", "model", "status", "kind", "code", "outcome", "client", "process", "known", "scope"}
-BOUNDED |= {"percent", "channel"}
+BOUNDED |= {"priority", "percent", "channel"}
 """What a metric may be split by: things of the catalogue, and words of the program. No key, no user, no request."""
 
 DECLARED = {name: one for name, one in vars(metrics).items() if isinstance(one, MetricWrapperBase)}

@@ -4,12 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Literal
 
 Scope = tuple[str, str]
 """What a budget or a limit is set on: (kind, id), as ("key", "key_01…")."""
 ORGANISATION: Scope = ("organisation", "all")
 """The scope of every call of this installation."""
 SCOPE_KINDS = ("key", "user", "team", "model", "tag", "organisation")
+
+Priority = Literal["interactive", "batch"]
+"""Whose calls go first when there is room for few: somebody waits for those of the first."""
 
 DEFAULT_TEAM = "team_default"
 """The team that is there from the start: what is made without a team belongs to it."""
@@ -33,6 +37,7 @@ class Principal:
     paths: tuple[str, ...] | None = None
     networks: tuple[IPv4Network | IPv6Network, ...] | None = None
     tags: tuple[str, ...] = ()
+    priority: Priority = "interactive"
 
     def scopes(self, model: str, tags: Iterable[str]) -> tuple[Scope, ...]:
         """The scopes whose budgets a call to this model, with these tags, is held in."""

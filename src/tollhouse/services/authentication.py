@@ -181,6 +181,7 @@ def _holder(session: Session, row: ApiKeyRecord) -> Principal | None:
         paths=None if row.paths is None else tuple(row.paths),
         networks=None if row.networks is None else tuple(ip_network(one) for one in row.networks),
         tags=tuple(row.tags or ()),
+        priority="batch" if row.priority == "batch" else "interactive",
     )
 
 

@@ -17,6 +17,7 @@ from tollhouse.domain.retries import Special
 from tollhouse.domain.routes import Catalogue, Route, Target
 from tollhouse.services.admission import Admission, Admitted
 from tollhouse.services.breakers import Breakers
+from tollhouse.services.capacity import Capacity, Place
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.dispatch import Dispatch, Means, TurnTo, usage_of_failure
 from tollhouse.services.limiting import Allowance, Limiting
@@ -45,6 +46,7 @@ class Inference:
         policy: RetryPolicy = NO_RETRIES,
         breakers: Breakers | None = None,
         remainders: Remainders = NO_REMAINDERS,
+        capacity: Capacity | None = None,
         outside: Outside = at_once,
     ) -> None:
         """`outside` translates large bodies."""
@@ -53,6 +55,7 @@ class Inference:
         self._admission = admission
         self._ledger = ledger
         self._means = Means(upstreams, limiting, Watch(), breakers or Breakers(), policy, max_reply_bytes, remainders)
+        self._capacity = capacity or Capacity()
         self._outside = outside
 
     @property
@@ -60,23 +63,19 @@ class Inference:
         """Of all deployments, as this process sees them."""
         return self._means.breakers
 
+    @property
+    def open_calls(self) -> int:
+        """How many calls of this process have not been settled."""
+        return self._capacity.open
+
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
-        catalogue = self._catalogue.current
-        route, targets = self._route(catalogue, principal, call)
-        run = self._outside if call.facts.size >= json_text.LARGE else at_once
-        choices = run(lambda: word(call, targets, self._means.upstreams.manners))
-        booked = _booked_as(call, route.name)
-        admitted, allowance = self._admit(principal, booked, choices, catalogue)
-        dispatch = Dispatch(
-            self._means,
-            call,
-            choices,
-            admitted,
-            Booking(self._ledger, admitted, choices[0][0], allowance, self._means.watch),
-            admit=lambda choices, number: self._admission.admit(principal, booked, choices, number),
-            turn_to=self._turns_to(route, principal, call),
-        )
+        place = self._capacity.enter(principal.priority)
+        try:
+            dispatch = self._hold(principal, call, place)
+        except BaseException:
+            place.leave()
+            raise
         try:
             return dispatch.run()
         except TollhouseError as error:
@@ -90,6 +89,24 @@ class Inference:
         except BaseException:
             dispatch.booking.settle(dispatch.booking.known_usage(), 500, "internal_error")
             raise
+
+    def _hold(self, principal: Principal, call: Call, place: Place) -> Dispatch:
+        """Route, translate, limit, admit: ready to be sent, or nothing is held."""
+        catalogue = self._catalogue.current
+        route, targets = self._route(catalogue, principal, call)
+        run = self._outside if call.facts.size >= json_text.LARGE else at_once
+        choices = run(lambda: word(call, targets, self._means.upstreams.manners))
+        booked = _booked_as(call, route.name)
+        admitted, allowance = self._admit(principal, booked, choices, catalogue)
+        return Dispatch(
+            self._means,
+            call,
+            choices,
+            admitted,
+            Booking(self._ledger, admitted, choices[0][0], allowance, self._means.watch, place),
+            admit=lambda choices, number: self._admission.admit(principal, booked, choices, number),
+            turn_to=self._turns_to(route, principal, call),
+        )
 
     def _turns_to(self, route: Route, principal: Principal, call: Call) -> TurnTo | None:
         if not (route.for_longer or route.for_refused):

@@ -3,19 +3,28 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.errors import InvalidField
+from tollhouse.domain.principal import Priority
 from tollhouse.services.naming import check_slug
 from tollhouse.store.records import ModelRecord
 
+PRIORITIES: tuple[str, ...] = get_args(Priority)
 MOST_ENTRIES = 100
 MOST_TAGS = 20
 LONGEST_TAG = 64
 _PATH = re.compile(r"/v1(/[a-z0-9_-]+)*\Z")
+
+
+def checked_priority(priority: str | None) -> str:
+    """As it is kept; None is the first of them. InvalidField."""
+    if priority is not None and priority not in PRIORITIES:
+        raise InvalidField(f"priority: it must be one of {', '.join(PRIORITIES)}.", param="priority")
+    return priority or PRIORITIES[0]
 
 
 def checked_terms(session: Session, given: Mapping[str, Any]) -> dict[str, list[str] | None]:

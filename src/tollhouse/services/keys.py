@@ -16,7 +16,7 @@ from tollhouse.domain.principal import DEFAULT_TEAM
 from tollhouse.domain.rights import Right
 from tollhouse.services.audit import note
 from tollhouse.services.key_mint import KeyMint
-from tollhouse.services.key_terms import checked_terms
+from tollhouse.services.key_terms import checked_priority, checked_terms
 from tollhouse.services.memberships import is_here
 from tollhouse.services.naming import check_name
 from tollhouse.services.teams import no_team
@@ -50,6 +50,7 @@ class ApiKey:
     tags: tuple[str, ...] = ()
     previous_until: datetime | None = None
     last_used_at: datetime | None = None
+    priority: str = "interactive"
 
 
 Unchanged = Callable[[ApiKey], None]
@@ -74,6 +75,7 @@ class Keys:
         paths: Sequence[str] | None = None,
         networks: Sequence[str] | None = None,
         tags: Sequence[str] | None = None,
+        priority: str | None = None,
         by: Actor = SYSTEM,
     ) -> ApiKey:
         """A new key of the team, or of one person in it. An empty list of models, paths or networks means all."""
@@ -94,6 +96,7 @@ class Keys:
                 expires_at=expires_at,
                 team_id=team_id,
                 user_id=user_id,
+                priority=checked_priority(priority),
                 **checked_terms(session, given),
             )
             session.add(row)
@@ -142,7 +145,9 @@ class Keys:
     def change(
         self, id: str, changes: Mapping[str, Any], *, by: Actor = SYSTEM, unless_changed: Unchanged | None = None
     ) -> ApiKey:
-        """Set what `changes` has of name, models, paths, networks, tags, expires_at; None there means all, or never."""
+        """Set what `changes` has of name, models, paths, networks, tags, priority, expires_at; None there means all, or
+        never, or the usual priority.
+        """
         with self._database.write() as session:
             row = self._found(session, id, by, unless_changed)
             now, before = self._database.now(session), _state(row)
@@ -153,6 +158,8 @@ class Keys:
             if "expires_at" in changes:
                 _check_expiry(changes["expires_at"], now)
                 row.expires_at = changes["expires_at"]
+            if "priority" in changes:
+                row.priority = checked_priority(changes["priority"])
             for field, value in checked_terms(session, changes).items():
                 setattr(row, field, value)
             note(session, by, "keys.change", id, at=now, team_id=row.team_id, before=before, after=_state(row))
@@ -259,6 +266,7 @@ def _state(row: ApiKeyRecord) -> dict[str, Any]:
         "paths": row.paths,
         "networks": row.networks,
         "tags": row.tags or [],
+        "priority": row.priority,
         "expires_at": row.expires_at and row.expires_at.isoformat(),
         "user_id": row.user_id,
     }
@@ -281,4 +289,5 @@ def _shown(row: ApiKeyRecord, key: str | None = None, last_used_at: datetime | N
         tags=tuple(row.tags or ()),
         previous_until=row.previous_until,
         last_used_at=last_used_at,
+        priority=row.priority,
     )

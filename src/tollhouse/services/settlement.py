@@ -12,6 +12,7 @@ from tollhouse.domain.ports import Ledger
 from tollhouse.domain.routes import Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import Admitted
+from tollhouse.services.capacity import Place
 from tollhouse.services.limiting import Allowance
 from tollhouse.services.vitals import Vitals, Watch
 
@@ -45,7 +46,9 @@ class Visit:
 class Booking:
     """The open account of one call under one hold: knows where it was sent, how long it took. Settles once."""
 
-    def __init__(self, ledger: Ledger, admitted: Admitted, target: Target, allowance: Allowance, vitals: Watch) -> None:
+    def __init__(
+        self, ledger: Ledger, admitted: Admitted, target: Target, allowance: Allowance, vitals: Watch, place: Place
+    ) -> None:
         self._ledger = ledger
         self._allowance = allowance
         self._admitted = admitted
@@ -53,6 +56,7 @@ class Booking:
         self._watch = vitals
         self._visit: Visit | None = None
         self._earlier = 0  # tokens of attempts that were booked before
+        self._place = place
         self._first_token: float | None = None
         self._settled = False
         self._lock = threading.Lock()
@@ -80,7 +84,7 @@ class Booking:
         """The account of the next attempt, which has a hold of its own. What was done so far is booked in a row of its
         own, which no caller saw; or, where `usage` is None, it cost nothing and its hold is gone.
         """
-        following = Booking(self._ledger, admitted, target, self._allowance, self._watch)
+        following = Booking(self._ledger, admitted, target, self._allowance, self._watch, self._place)
         following._began, following.attempts = self._began, self.attempts
         following.known_usage = _nothing  # until it is sent
         following._earlier = self._earlier + (usage.prompt + usage.output if usage else 0)
@@ -137,6 +141,7 @@ class Booking:
             if self._settled:
                 return
             self._settled = True
+        self._place.leave()
         self._leave(usage)
         self._allowance.settle(usage, self._earlier)
         crash_points.reach("replied")

@@ -60,6 +60,13 @@ class CallSettings:
     total_seconds: float = setting(
         "TOLLHOUSE_TOTAL_SECONDS", "Longest time for one upstream call.", 900.0, seconds(0.05, 86400)
     )
+    open_calls: int = setting(
+        "TOLLHOUSE_OPEN_CALLS",
+        "Open calls of one web process past which new ones are refused with 503; those of keys of batch priority at "
+        "three quarters of it; 0 for no bound.",
+        4000,
+        whole(0, 1_000_000),
+    )
     client_gone: str = setting(
         "TOLLHOUSE_CLIENT_GONE",
         "What becomes of a stream whose client leaves: close ends the provider's, and books what came of it; read goes "

@@ -28,6 +28,7 @@ def command() -> None:
 @click.option("--path", "paths", multiple=True, help="A path that it may call, with all below; without any, all.")
 @click.option("--network", "networks", multiple=True, help="A network that it may be used from; without any, all.")
 @click.option("--tag", "tags", multiple=True, help="A tag of each of its calls.")
+@click.option("--priority", help="interactive, or batch: its calls are the first to be refused when there is no room.")
 @click.option("--expires", type=MOMENT, help="When the key ends; UTC unless it says otherwise.")
 @json_option
 def create(
@@ -38,6 +39,7 @@ def create(
     paths: tuple[str, ...],
     networks: tuple[str, ...],
     tags: tuple[str, ...],
+    priority: str | None,
     expires: datetime | None,
     as_json: bool,
 ) -> None:
@@ -54,6 +56,7 @@ def create(
             paths=paths,
             networks=networks,
             tags=tags,
+            priority=priority,
             by=SHELL,
         )
         _print_secret(key, as_json)
@@ -126,6 +129,7 @@ def _shown(key: "ApiKey") -> dict[str, Any]:
         "paths": None if key.paths is None else list(key.paths),
         "networks": None if key.networks is None else list(key.networks),
         "tags": list(key.tags),
+        "priority": key.priority,
         "created_at": moment(key.created_at),
         "expires_at": moment(key.expires_at),
         "revoked_at": moment(key.revoked_at),

@@ -29,5 +29,6 @@ class ApiKeyRecord(Base):
     paths: Mapped[list[str] | None] = mapped_column(Document)
     networks: Mapped[list[str] | None] = mapped_column(Document)
     tags: Mapped[list[str] | None] = mapped_column(Document)
+    priority: Mapped[str] = mapped_column(String(20), default="interactive", server_default="interactive")
     previous_digest: Mapped[str | None] = mapped_column(String(64), index=True)
     previous_until: Mapped[datetime | None] = mapped_column(Instant)

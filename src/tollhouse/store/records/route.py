@@ -1,4 +1,4 @@
-from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy import BigInteger, Float, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tollhouse.store.columns import Document
@@ -18,10 +18,10 @@ class RouteRecord(Base):
     aliases: Mapped[list[str]] = mapped_column(Document)
     context_fallbacks: Mapped[list[str]] = mapped_column(Document)
     refusal_fallbacks: Mapped[list[str]] = mapped_column(Document)
-    connect_seconds: Mapped[float | None]
-    first_byte_seconds: Mapped[float | None]
-    idle_seconds: Mapped[float | None]
-    total_seconds: Mapped[float | None]
+    connect_seconds: Mapped[float | None] = mapped_column(Float)
+    first_byte_seconds: Mapped[float | None] = mapped_column(Float)
+    idle_seconds: Mapped[float | None] = mapped_column(Float)
+    total_seconds: Mapped[float | None] = mapped_column(Float)
     weight: Mapped[int]
     priority: Mapped[int]
     lacks: Mapped[list[str]] = mapped_column(Document)

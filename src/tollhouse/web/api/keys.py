@@ -34,6 +34,7 @@ class Keys(Resource):
             paths=body.get("paths"),
             networks=body.get("networks"),
             tags=body.get("tags"),
+            priority=body.get("priority"),
             expires_at=asked.moment("expires_at"),
             by=asked.by,
         )
