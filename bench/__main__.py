@@ -1,4 +1,4 @@
-"""`make bench`: everyone answers the same calls on this machine; then start and memory, translation and streams."""
+"""`make bench`: everyone answers the same calls on this machine; then start, memory, translation, batches, streams."""
 
 import argparse
 import shlex
@@ -8,12 +8,25 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import contestants, machine, nginx, notes, peers, rounds, startup, streams, table, tools, translation
+from bench import (
+    batches,
+    contestants,
+    machine,
+    nginx,
+    notes,
+    peers,
+    rounds,
+    startup,
+    streams,
+    table,
+    tools,
+    translation,
+)
 from bench.load import Load
 from bench.processes import Failed
 
 RESULTS = Path(__file__).parent / "results" / "latest.md"
-PARTS = ("calls", "startup", "translation", "streams")
+PARTS = ("calls", "startup", "translation", "batches", "streams")
 
 
 def main() -> int:
@@ -51,6 +64,13 @@ def _parts(given: argparse.Namespace, folder: Path) -> Iterator[str]:
         print("translations ...", flush=True)
         translated = translation.measure(folder, given.source)
         yield f"## Translation\n\n{table.translation(translated)}\n{notes.TRANSLATION}{translation.verdict(translated)}"
+    if "batches" in given.parts:
+        print("batches ...", flush=True)
+        worked = batches.measure(folder, given.source)
+        yield f"## Batches\n\n{table.batches(worked)}\n{notes.BATCHES}"
+        for batch in worked:
+            if problem := batch.problem():
+                raise Failed(problem)
     if "streams" in given.parts:
         print(f"{given.streams} streams, once without and once with Tollhouse ...", flush=True)
         streamed = streams.measure(folder, given.source, given.streams, given.ramp, given.hold)

@@ -30,3 +30,8 @@ Processor time of one process, the fastest of 200 rounds. The reply is a stream 
 two tool calls with their arguments in pieces; what handing on the same events takes is in the first rows, and taken off
 the others. The request is a dialogue of 21 messages, 5 of them with tool calls, and 8 tools.
 """
+
+BATCHES = """\
+One worker process of `tollhouse up` on SQLite, 32 calls at once, to the echo provider. "Validated" is from the
+submission to the first call, with the start of the work-horse; "called" to the end, with the files that come of it.
+"""

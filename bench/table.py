@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from statistics import median
 
 from bench import machine
+from bench.batches import Worked
 from bench.rounds import Score
 from bench.startup import Idle, Start
 from bench.streams import Streamed
@@ -70,6 +71,19 @@ def translation(translated: Sequence[Translated]) -> str:
     for one in translated:
         over = "-" if one.client == one.upstream else f"**{over_identity(one, translated):.2f} ms**"
         rows.append([one.client, one.upstream, f"{one.reply_ms:.3f} ms", over, f"{one.request_us:.0f} µs"])
+    return _lines(rows)
+
+
+def batches(worked: Sequence[Worked]) -> str:
+    """A row a batch."""
+    rows = [
+        ["lines", "a call takes", "validated", "called", "lines/s", "of the calls' own time", "memory at most"],
+        ["---:"] * 7,
+    ]
+    for one in worked:
+        ratio = "" if one.ratio is None else f"{one.ratio:.2f}"
+        row = [f"{one.lines:,}", f"{one.delay_ms} ms", f"{one.validated:.1f} s", f"{one.called:.1f} s"]
+        rows.append([*row, f"{one.lines / one.called:,.0f}", ratio, f"{one.peak / 1e6:.0f} MB"])
     return _lines(rows)
 
 

@@ -118,10 +118,7 @@ class Settings:
         _whole(1024, 1 << 40),
     )
     max_file_bytes: int = _setting(
-        "TOLLHOUSE_MAX_FILE_BYTES",
-        "Longest file that is kept: `POST /v1/files`.",
-        512 * 1024 * 1024,
-        _whole(1024, 1 << 40),
+        "TOLLHOUSE_MAX_FILE_BYTES", "Longest file of `POST /v1/files`.", 512 * 1024 * 1024, _whole(1024, 1 << 40)
     )
     body_memory_bytes: int = _setting(
         "TOLLHOUSE_BODY_MEMORY_BYTES",
@@ -214,19 +211,13 @@ class Settings:
         _seconds(0.2, 86400),
     )
     run_batch_seconds: float = _setting(
-        "TOLLHOUSE_RUN_BATCH_SECONDS",
-        "How often a worker is woken for batches, whatever was lost; a new batch wakes one at once.",
-        15.0,
-        _seconds(0.2, 86400),
+        "TOLLHOUSE_RUN_BATCH_SECONDS", "How often a worker looks for batches at least.", 15.0, _seconds(0.2, 86400)
     )
     batch_concurrency: int = _setting(
         "TOLLHOUSE_BATCH_CONCURRENCY", "Calls of batches that one worker makes at once.", 32, _whole(1, 1024)
     )
     batch_attempts: int = _setting(
-        "TOLLHOUSE_BATCH_ATTEMPTS",
-        "How often a line of a batch is called whose provider fails, before that is its result.",
-        3,
-        _whole(1, 20),
+        "TOLLHOUSE_BATCH_ATTEMPTS", "Calls of a batch's line before its failure is its result.", 3, _whole(1, 20)
     )
     expire_files_seconds: float = _setting(
         "TOLLHOUSE_EXPIRE_FILES_SECONDS",

@@ -74,6 +74,21 @@ def test_a_file_with_a_wrong_line_fails_its_batch_and_says_which(openai: OpenAI)
     assert [(one.line, one.code) for one in batch.errors.data] == [(7, "invalid_json_line")]
 
 
+def test_the_command_line_submits_a_file_and_shows_how_it_gets_on(running: RunningGateway, tmp_path: Path) -> None:
+    file, key = tmp_path / "calls.jsonl", {"TOLLHOUSE_API_KEY": running.key}
+    file.write_bytes(jsonl(line(f"c{number}", model="echo") for number in range(20)))
+    batch = json.loads(running.command("batch", "submit", str(file), "--watch", "--json", **key))
+    assert Batch.model_validate(batch).status == "completed"
+    shown = running.command("batch", "status", batch["id"], **key)
+    assert "completed: 20/20 done, 0 failed" in shown
+    assert f"output: {batch['output_file_id']}" in shown
+    running.command("batch", "cancel", batch["id"], status=1, **key)
+    file.write_bytes(b"{nonsense\n")
+    failed = running.command("batch", "submit", str(file), "--endpoint", CHAT, "--watch", status=1, **key)
+    assert "failed: 0/0 done" in failed
+    running.command("batch", "submit", str(file), status=2, **key)
+
+
 @pytest.fixture
 def host() -> Iterator[CountingHost]:
     host = CountingHost(0.05)

@@ -10,6 +10,8 @@ from tollhouse.domain.errors import InvalidField, MissingKey, NotFound, Tollhous
 from tollhouse.settings import Settings, variable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from openai import OpenAI
     from openai.types.chat import ChatCompletionMessageParam
 
@@ -82,6 +84,23 @@ class GatewayClient:
                             yield choice.delta.content
         if finished is None:
             raise Unavailable("The answer was cut off before its end: try again.")
+
+    def submit_batch(self, file: "Path", endpoint: str, window: str) -> dict[str, Any]:
+        """Upload the file, piece by piece, and begin a batch of it: as the gateway shows it."""
+        with _translated(self._base_url), file.open("rb") as content:
+            kept = self._client.files.create(file=(file.name, content), purpose="batch")
+            asked: Any = {"endpoint": endpoint, "completion_window": window}
+            return self._client.batches.create(input_file_id=kept.id, **asked).model_dump()
+
+    def batch(self, id: str) -> dict[str, Any]:
+        """The batch as the gateway shows it."""
+        with _translated(self._base_url):
+            return self._client.batches.retrieve(id).model_dump()
+
+    def cancel_batch(self, id: str) -> dict[str, Any]:
+        """The batch, of which nothing more is called."""
+        with _translated(self._base_url):
+            return self._client.batches.cancel(id).model_dump()
 
 
 def key_from(name: str) -> str:

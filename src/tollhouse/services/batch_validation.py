@@ -73,7 +73,7 @@ class BatchValidation:
             blob.close()
 
     def _read(self, batch: BatchRecord, principal: Principal, blob: OpenBlob, until: float) -> bool:
-        check = _Check(batch.endpoint, principal, self._catalogue)
+        check = _Check(batch, principal, self._catalogue)
         chunk = _Chunk(batch)
         try:
             for start, text in self._lines(blob, batch.read_bytes):
@@ -220,8 +220,9 @@ class _Chunk:
 class _Check:
     """Of the lines of one batch: each is read as its call would be, its model looked up once."""
 
-    def __init__(self, endpoint: str, principal: Principal, catalogue: CatalogueReader) -> None:
-        self._endpoint = endpoint
+    def __init__(self, batch: BatchRecord, principal: Principal, catalogue: CatalogueReader) -> None:
+        self._endpoint = batch.endpoint
+        self._models = {batch.model} if batch.read_lines else set()
         self._principal = principal
         self._catalogue = catalogue
         self._watch = Watch()
@@ -230,7 +231,8 @@ class _Check:
     @property
     def model(self) -> str | None:
         """The model of all lines, where it is one."""
-        return next(iter(self._routes)) if len(self._routes) == 1 else None
+        models = self._models | self._routes.keys()
+        return models.pop() if len(models) == 1 else None
 
     def row(self, batch_id: str, number: int, start: int, text: bytes) -> dict[str, Any]:
         """The line's row. Raises TollhouseError."""

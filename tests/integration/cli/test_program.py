@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["apply", "audit", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models"]
+COMMANDS = ["apply", "audit", "batch", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models"]
 COMMANDS += ["providers", "scheduler", "secrets", "settings", "teams", "up", "usage", "users", "web", "worker"]
 
 
