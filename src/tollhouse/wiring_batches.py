@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from tollhouse.domain.ports import Blobs, JobQueue
+from tollhouse.domain.ports import Blobs, JobQueue, Outside
 from tollhouse.outside import outside_the_loop
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.batch_call import Open
@@ -17,6 +17,7 @@ from tollhouse.services.batch_validation import BatchValidation
 from tollhouse.services.batches import Batches
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.files import Files
+from tollhouse.services.message_batches import MessageBatches
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.local_blobs import LocalBlobs
@@ -52,6 +53,10 @@ class Work(ABC):
 
     @property
     @abstractmethod
+    def outside(self) -> Outside: ...
+
+    @property
+    @abstractmethod
     def queue(self) -> JobQueue: ...
 
     @property
@@ -70,6 +75,11 @@ class Work(ABC):
     def batches(self) -> Batches:
         # The kind's name, and not the kind: wiring knows no more of jobs than that they are woken.
         return Batches(self.database, lambda: self.queue.enqueue("run_batch"))
+
+    @cached_property
+    def message_batches(self) -> MessageBatches:
+        catalogue = self._calling.catalogue
+        return MessageBatches(self.database, self.batches, self.files, lambda: catalogue.current, self.outside)
 
     def run_batches(self, seconds: float) -> bool:
         """Work on batches for about so long; whether there is more. Begins to make calls in this process."""

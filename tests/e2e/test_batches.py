@@ -12,6 +12,9 @@ from pathlib import Path
 
 import openai as sdk
 import pytest
+from anthropic import Anthropic
+from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
+from anthropic.types.messages.batch_create_params import Request
 from openai import OpenAI
 from openai.types import Batch
 from redis import Redis
@@ -72,6 +75,25 @@ def test_a_file_with_a_wrong_line_fails_its_batch_and_says_which(openai: OpenAI)
     assert batch.errors is not None
     assert batch.errors.data is not None
     assert [(one.line, one.code) for one in batch.errors.data] == [(7, "invalid_json_line")]
+
+
+def test_the_other_sdk_drives_message_batches(anthropic: Anthropic) -> None:
+    def params(text: str) -> MessageCreateParamsNonStreaming:
+        return {"model": "echo", "max_tokens": 20, "messages": [{"role": "user", "content": text}]}
+
+    requests: list[Request] = [{"custom_id": f"c{one}", "params": params(f"word {one}")} for one in range(5)]
+    batch = anthropic.messages.batches.create(requests=requests)
+    assert batch.processing_status == "in_progress"
+    wait_until(lambda: anthropic.messages.batches.retrieve(batch.id).processing_status == "ended", 60)
+    said = {}
+    for one in anthropic.messages.batches.results(batch.id):
+        assert one.result.type == "succeeded"
+        (block,) = one.result.message.content
+        assert block.type == "text"
+        said[one.custom_id] = block.text
+    assert said == {f"c{one}": f"word {one}" for one in range(5)}
+    assert batch.id in [one.id for one in anthropic.messages.batches.list()]
+    assert anthropic.messages.batches.delete(batch.id).id == batch.id
 
 
 def test_the_command_line_submits_a_file_and_shows_how_it_gets_on(running: RunningGateway, tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ class BatchOutput:
                     output_file_id=output and output.id,
                     error_file_id=errors and errors.id,
                     failed=row.failed + left.scalar_subquery(),
+                    not_called=left.scalar_subquery(),
                     paused_until=None,
                     paused_for=None,
                 )

@@ -30,6 +30,8 @@ GATHER_SECONDS = 0.004
 MOST_DEATHS = 5
 """After so many processes that died over a line, it is the line's fault."""
 RETRY_SECONDS = 5.0
+SAME_SECONDS = 0.5
+"""Many lines are told at the same time to wait: it is written once for all."""
 
 _T = TypeVar("_T")
 
@@ -222,9 +224,11 @@ class BatchRun:
         return Result(line, outcome.succeeded, text, outcome.usage, outcome.cost)
 
     def _slow_down(self, one: Ended, told: Later) -> None:
-        batch_id = one.line.batch_id
-        seconds = self._pace(batch_id).slow_down(one.began, time.monotonic(), told.seconds)
-        self._patiently(lambda: self._tasks.pause(batch_id, seconds, told.reason), None)
+        batch_id, pace = one.line.batch_id, self._pace(one.line.batch_id)
+        before = pace.resumes_at
+        seconds = pace.slow_down(one.began, time.monotonic(), told.seconds)
+        if pace.resumes_at > before + SAME_SECONDS:
+            self._patiently(lambda: self._tasks.pause(batch_id, seconds, told.reason), None)
 
     def _write(self, results: Sequence[Result], later: Sequence[GivenBack]) -> None:
         """As soon as the database takes it: what was paid for is not thrown away. A process that dies meanwhile leaves

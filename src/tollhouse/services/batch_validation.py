@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -12,7 +13,7 @@ from tollhouse.domain.call import Call
 from tollhouse.domain.errors import TollhouseError
 from tollhouse.domain.ports import Blobs, OpenBlob
 from tollhouse.domain.principal import Principal
-from tollhouse.domain.routes import Route
+from tollhouse.domain.routes import Catalogue, Route
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.batch_lines import WAITING
 from tollhouse.services.batches import FAILED, IN_PROGRESS, VALIDATING
@@ -73,7 +74,8 @@ class BatchValidation:
             blob.close()
 
     def _read(self, batch: BatchRecord, principal: Principal, blob: OpenBlob, until: float) -> bool:
-        check = _Check(batch, principal, self._catalogue)
+        before = {batch.model} if batch.read_lines else set()
+        check = LineCheck(batch.endpoint, principal, self._catalogue.current, before)
         chunk = _Chunk(batch)
         try:
             for start, text in self._lines(blob, batch.read_bytes):
@@ -205,7 +207,7 @@ class _Chunk:
         self.rows: list[dict[str, Any]] = []
         self.problems: list[Problem] = []
 
-    def take(self, check: "_Check", start: int, text: bytes) -> None:
+    def take(self, check: "LineCheck", start: int, text: bytes) -> None:
         self.number, self.end = self.number + 1, start + len(text) + 1
         if not text.strip():
             return
@@ -217,12 +219,15 @@ class _Chunk:
             self.problems.append(_told("too_many_lines", f"A batch may have {MOST_LINES} lines.", None, self.number))
 
 
-class _Check:
+class LineCheck:
     """Of the lines of one batch: each is read as its call would be, its model looked up once."""
 
-    def __init__(self, batch: BatchRecord, principal: Principal, catalogue: CatalogueReader) -> None:
-        self._endpoint = batch.endpoint
-        self._models = {batch.model} if batch.read_lines else set()
+    def __init__(
+        self, endpoint: str, principal: Principal, catalogue: Catalogue, before: AbstractSet[str | None] = frozenset()
+    ) -> None:
+        """`before` are the models of lines that were read before."""
+        self._endpoint = endpoint
+        self._models = before
         self._principal = principal
         self._catalogue = catalogue
         self._watch = Watch()
@@ -231,7 +236,7 @@ class _Check:
     @property
     def model(self) -> str | None:
         """The model of all lines, where it is one."""
-        models = self._models | self._routes.keys()
+        models = {*self._models, *self._routes}
         return models.pop() if len(models) == 1 else None
 
     def row(self, batch_id: str, number: int, start: int, text: bytes) -> dict[str, Any]:
@@ -257,7 +262,7 @@ class _Check:
 
     def _route(self, model: str) -> Route:
         if model not in self._routes:
-            self._routes[model] = route_of(self._catalogue.current, self._principal, model)
+            self._routes[model] = route_of(self._catalogue, self._principal, model)
         return self._routes[model]
 
 

@@ -21,6 +21,7 @@ from tollhouse.wire.schema import RequestSchema
 VALIDATING, IN_PROGRESS, FINALIZING, CANCELLING = "validating", "in_progress", "finalizing", "cancelling"
 COMPLETED, FAILED, EXPIRED, CANCELLED = "completed", "failed", "expired", "cancelled"
 LONGEST_WINDOW = timedelta(days=7)
+PREFIX = "batch"
 
 _SCHEMA = RequestSchema("batch")
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})(m|h|d)")
@@ -39,11 +40,26 @@ class Batches:
         _SCHEMA.check(body)
         if not principal.may_call(body["endpoint"]):
             raise Forbidden("This API key may not call the endpoint of this batch.", param="endpoint")
-        window = _window(body["completion_window"])
+        _window(body["completion_window"])
         kept_for = BATCH_KEPT_FOR
         if body.get("output_expires_after"):
             kept_for = read_kept_for(body["output_expires_after"])
-        file_id = body["input_file_id"]
+        return shown_batch(self.add(principal, body, tags, int(kept_for.total_seconds())))
+
+    def add(
+        self,
+        principal: Principal,
+        body: Mapping[str, Any],
+        tags: tuple[str, ...],
+        kept_seconds: int,
+        *,
+        prefix: str = PREFIX,
+        asked: int | None = None,
+    ) -> BatchRecord:
+        """The row of a batch whose body was checked, and a worker is woken for it; `asked` is how many lines it has,
+        where that is known. Raises InvalidField, NotFound.
+        """
+        window, file_id = _window(body["completion_window"]), body["input_file_id"]
 
         def change(session: Session) -> BatchRecord:
             now = self._database.now(session)
@@ -56,7 +72,7 @@ class Batches:
                     param="input_file_id",
                 )
             row = BatchRecord(
-                id=new_id("batch"),
+                id=new_id(prefix),
                 team_id=principal.team_id,
                 key_id=principal.key_id,
                 tags=list(tags),
@@ -64,7 +80,8 @@ class Batches:
                 completion_window=body["completion_window"],
                 labels=body.get("metadata"),
                 input_file_id=file_id,
-                output_kept_seconds=int(kept_for.total_seconds()),
+                output_kept_seconds=kept_seconds,
+                asked=asked,
                 status=VALIDATING,
                 is_open=True,
                 created_at=now,
@@ -77,7 +94,7 @@ class Batches:
 
         row = self._database.put(change)
         self._wake()
-        return shown_batch(row)
+        return row
 
     def any_open(self) -> bool:
         """Whether there is anything to do."""
@@ -86,7 +103,7 @@ class Batches:
 
     def retrieve(self, principal: Principal, id: str) -> dict[str, Any]:
         """Raises NotFound."""
-        row = self._database.ask(lambda session: _find(session, principal, id)) if id.isprintable() else None
+        row = self._database.ask(lambda session: find_batch(session, principal, id)) if id.isprintable() else None
         if row is None:
             raise _unknown(id)
         return shown_batch(row)
@@ -95,9 +112,11 @@ class Batches:
         """Raises InvalidField."""
 
         def question(session: Session) -> list[BatchRecord]:
-            wanted = select(BatchRecord).where(BatchRecord.team_id == principal.team_id)
+            wanted = select(BatchRecord).where(
+                BatchRecord.team_id == principal.team_id, BatchRecord.id.startswith(f"{PREFIX}_")
+            )
             if page.after:
-                if not page.after.isprintable() or _find(session, principal, page.after) is None:
+                if not page.after.isprintable() or find_batch(session, principal, page.after) is None:
                     raise no_such_item(page.after)
                 wanted = wanted.where(
                     BatchRecord.id > page.after if page.ascending else BatchRecord.id < page.after,
@@ -120,7 +139,7 @@ class Batches:
                 .where(*mine, row.status.in_((VALIDATING, IN_PROGRESS)))
                 .values(status=CANCELLING, cancelling_at=now)
             )
-            return _find(session, principal, id)
+            return find_batch(session, principal, id)
 
         row = self._database.put(change) if id.isprintable() else None
         if row is None:
@@ -131,7 +150,8 @@ class Batches:
         return shown_batch(row)
 
 
-def _find(session: Session, principal: Principal, id: str) -> BatchRecord | None:
+def find_batch(session: Session, principal: Principal, id: str) -> BatchRecord | None:
+    """The team's batch of this id."""
     wanted = select(BatchRecord).where(BatchRecord.id == id, BatchRecord.team_id == principal.team_id)
     return session.scalar(wanted.execution_options(populate_existing=True))
 
@@ -158,6 +178,7 @@ _COUNTS = (
     "total",
     "completed",
     "failed",
+    "not_called",
     "input_tokens",
     "cached_tokens",
     "output_tokens",

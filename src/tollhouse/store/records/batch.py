@@ -10,7 +10,8 @@ from tollhouse.store.records.base import Base
 
 class BatchRecord(Base):
     """A batch. `ending` is how it will end, once nothing of it is called any more; counts and sums move in the
-    transactions in which results are written. `read_bytes` and `read_lines` are what of its file was checked.
+    transactions in which results are written. `read_bytes` and `read_lines` are what of its file was checked;
+    `failed` has those of its lines that were `not_called`.
     """
 
     __tablename__ = "batches"
@@ -42,9 +43,11 @@ class BatchRecord(Base):
     paused_for: Mapped[str | None] = mapped_column(String(500))
     read_bytes: Mapped[int] = mapped_column(BigInteger)
     read_lines: Mapped[int]
+    asked: Mapped[int | None]
     total: Mapped[int]
     completed: Mapped[int]
     failed: Mapped[int]
+    not_called: Mapped[int]
     input_tokens: Mapped[int] = mapped_column(BigInteger)
     cached_tokens: Mapped[int] = mapped_column(BigInteger)
     output_tokens: Mapped[int] = mapped_column(BigInteger)

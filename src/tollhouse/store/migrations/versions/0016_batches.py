@@ -9,7 +9,7 @@ down_revision = "0012"
 
 def upgrade() -> None:
     moments = ("in_progress_at", "cancelling_at", "finalizing_at", "ended_at", "paused_until")
-    numbers = ("read_lines", "total", "completed", "failed")
+    numbers = ("read_lines", "total", "completed", "failed", "not_called")
     sums = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
     op.create_table(
         "batches",
@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         *(sa.Column(name, sa.DateTime(timezone=True), nullable=True) for name in moments),
         sa.Column("paused_for", sa.String(length=500), nullable=True),
+        sa.Column("asked", sa.Integer(), nullable=True),
         sa.Column("read_bytes", sa.BigInteger(), nullable=False),
         *(sa.Column(name, sa.Integer(), nullable=False) for name in numbers),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in sums),
