@@ -153,7 +153,9 @@ def booked(gateway: RunningGateway) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("number", "kills"), [(250, 2), pytest.param(5000, 20, marks=pytest.mark.faults)], ids=["few", "many"]
+    ("number", "kills"),
+    [(250, 2), pytest.param(5000, 20, marks=[pytest.mark.faults, pytest.mark.timeout(900)])],
+    ids=["few", "many"],
 )
 def test_workers_are_killed_and_redis_is_emptied_and_every_line_ends_once(
     gateway: RunningGateway, host: CountingHost, number: int, kills: int

@@ -17,7 +17,7 @@ from tollhouse.store.records import BatchLineRecord, BatchRecord, BatchResultRec
 WAITING, RUNNING, DONE = 0, 1, 2
 LEASE = timedelta(seconds=12)
 """How long a line waits for a process that died, at most; the living say four times as often that they live."""
-MOST_TOGETHER = 64
+MOST_TOGETHER = 128
 """Results of one transaction: keeps SQLite's write lock short."""
 MOST_BYTES = 1 << 20
 

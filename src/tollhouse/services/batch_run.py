@@ -27,6 +27,7 @@ LOOK_SECONDS = 0.5
 """How often it is looked what is due, and which batches were cancelled."""
 GATHER_SECONDS = 0.004
 """How long results wait for others to share a transaction with."""
+MOST_AHEAD = 4
 MOST_DEATHS = 5
 """After so many processes that died over a line, it is the line's fault."""
 RETRY_SECONDS = 5.0
@@ -69,6 +70,9 @@ class BatchRun:
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._under_way: Counter[str] = Counter()
         self._paces: dict[str, Pace] = {}
+        self._ahead = float(concurrency)
+        """How many lines are claimed beside those that are called: more where calls are quick, and the next claim could
+        come late."""
         self._idle: dict[str, float] = {}
         """Until when a batch need not be asked for lines."""
         self._over = threading.Event()
@@ -122,8 +126,9 @@ class BatchRun:
     # --- Lines out ----------------------------------------------------------------------------------------------
 
     def _claim(self, due: Sequence[Due], now: float) -> None:
-        free = 2 * self._concurrency - self._under_way.total()
-        if free < self._concurrency // 2 and self._under_way.total():
+        ahead = round(self._ahead)
+        free = self._concurrency + ahead - self._under_way.total()
+        if free < ahead // 2 and self._under_way.total():
             return
         calling = [batch for batch in due if batch.calls]
         wishes = [
@@ -149,7 +154,7 @@ class BatchRun:
 
     def _pace(self, batch_id: str) -> Pace:
         if batch_id not in self._paces:
-            self._paces[batch_id] = Pace(2 * self._concurrency)
+            self._paces[batch_id] = Pace((1 + MOST_AHEAD) * self._concurrency)
         return self._paces[batch_id]
 
     # --- In the threads -----------------------------------------------------------------------------------------
@@ -195,6 +200,8 @@ class BatchRun:
                 ended.append(self._ended.get_nowait())
             except queue.Empty:
                 break
+        least, most = self._concurrency / 2, MOST_AHEAD * self._concurrency
+        self._ahead = max(least, 0.9 * self._ahead, min(most, 2.0 * len(ended)))
         results: list[Result] = []
         later: list[GivenBack] = []
         for one in ended:

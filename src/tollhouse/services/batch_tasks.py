@@ -181,29 +181,30 @@ class BatchTasks:
         for blob in self._opened.values():
             blob.close()
 
-    def _put_aside(self, batch_id: str, work: Callable[[], None]) -> None:
+    def _put_aside(self, batch_id: str, work: Callable[[], bool]) -> None:
         if self._leases.take(_lease(batch_id), self._owner, LEASE_SECONDS):
             self._under_way[batch_id] = self._aside.submit(self._run, batch_id, work)
 
-    def _run(self, batch_id: str, work: Callable[[], None]) -> None:
+    def _run(self, batch_id: str, work: Callable[[], bool]) -> None:
         try:
-            work()
+            if work():
+                self.changed.set()
             self._leases.release(_lease(batch_id), self._owner)
         except (SQLAlchemyError, TollhouseError) as error:  # it is tried again when its lease is over
             logs.event("batch_waits", level=logs.WARNING, batch=batch_id, error=error)
         except Exception as error:  # noqa: BLE001 - whatever it is, other batches go on
             logs.event("defect", level=logs.ERROR, batch=batch_id, error=error)
-        finally:
-            self.changed.set()
 
-    def _validate(self, batch_id: str, until: float) -> None:
-        if self._validation.run(batch_id, until):
+    def _validate(self, batch_id: str, until: float) -> bool:
+        if whole := self._validation.run(batch_id, until):
             logs.event("batch_validated", batch=batch_id)
+        return whole
 
-    def _end(self, batch_id: str, ending: str) -> None:
-        if self._output.begin(batch_id, ending):
+    def _end(self, batch_id: str, ending: str) -> bool:
+        if begun := self._output.begin(batch_id, ending):
             self._output.end(batch_id)
             logs.event("batch_ended", batch=batch_id)
+        return begun
 
 
 def _ending(row: BatchRecord, *, expired: bool) -> str | None:
