@@ -1,10 +1,10 @@
 """The lines of batches in SQL: claimed, given back, finished. An attempt number fences what comes late."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ MOST_BYTES = 1 << 20
 
 
 NOTHING = Usage()
+_K = TypeVar("_K", str, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,6 @@ _MINE = (
     _lines.c.attempt == bindparam("of_attempt"),
     _lines.c.state == RUNNING,
 )
-_FINISH = update(_lines).where(*_MINE).values(state=DONE, lease_until=None)
 _GIVE_BACK = (
     update(_lines)
     .where(*_MINE)
@@ -151,10 +151,10 @@ class BatchLines:
     def finish(self, results: Sequence[Result]) -> None:
         """These have ended; one that somebody else has taken meanwhile changes nothing."""
         with self._database.write() as session:
-            moved: dict[str, list[Result]] = defaultdict(list)
-            for one in _in_order(results):
-                if session.execute(_FINISH, _mine(one.line)).rowcount:  # type: ignore[attr-defined]
-                    moved[one.line.batch_id].append(one)
+            moved: dict[str, list[Result]] = {}
+            for batch_id, ended in sorted(_by(results, lambda one: one.line.batch_id).items()):
+                if mine := _finished(session, batch_id, ended):
+                    moved[batch_id] = mine
             rows = [
                 {
                     "batch_id": one.line.batch_id,
@@ -169,6 +169,29 @@ class BatchLines:
                 session.execute(insert(_results), rows)
             for batch_id in sorted(moved):
                 _count(session, batch_id, moved[batch_id])
+
+
+def _finished(session: Session, batch_id: str, ended: Sequence[Result]) -> list[Result]:
+    """Those that were still this process's: a statement for all of the same attempt, which nearly all are."""
+    mine: list[Result] = []
+    for attempt, ones in sorted(_by(ended, lambda one: one.line.attempt).items()):
+        held = (
+            _lines.c.batch_id == batch_id,
+            _lines.c.number.in_(sorted(one.line.number for one in ones)),
+            _lines.c.attempt == attempt,
+            _lines.c.state == RUNNING,
+        )
+        changed = update(_lines).where(*held).values(state=DONE, lease_until=None).returning(_lines.c.number)
+        numbers = set(session.execute(changed).scalars())
+        mine += [one for one in ones if one.line.number in numbers]
+    return mine
+
+
+def _by(results: Sequence[Result], key: Callable[[Result], _K]) -> dict[_K, list[Result]]:
+    found: dict[_K, list[Result]] = defaultdict(list)
+    for one in results:
+        found[key(one)].append(one)
+    return found
 
 
 def _count(session: Session, batch_id: str, ended: Sequence[Result]) -> None:

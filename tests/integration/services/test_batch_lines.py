@@ -104,6 +104,15 @@ def test_what_a_late_twin_brings_changes_nothing(database: Database) -> None:
     assert (results(database), counts(database)) == ({1: b"mine"}, (1, 0, 3, 10))
 
 
+def test_a_late_result_in_the_same_group_as_the_one_that_counts_changes_nothing(database: Database) -> None:
+    lines = BatchLines(database, "ins_1")
+    (late, other) = lines.claim(BATCH, 2)
+    pass_time(database, LEASE.total_seconds() + 1)
+    (again, _) = lines.claim(BATCH, 2)
+    lines.finish([ended(late, b"late"), ended(again, b"mine"), ended(other, b"late")])
+    assert (results(database), counts(database)) == ({1: b"mine"}, (1, 0, 3, 10))
+
+
 def test_results_are_counted_where_they_are_written(database: Database) -> None:
     lines = BatchLines(database, "ins_1")
     taken = lines.claim(BATCH, 5)
