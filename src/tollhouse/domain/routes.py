@@ -111,10 +111,15 @@ _FREE = Rates(FREE)
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Targets between which a strategy chooses: all are tried before the next stage is."""
+    """Targets between which a strategy chooses: all are tried before the next stage is.
+
+    `names` are those of the other model that the route leads to here, and its aliases: a key that may use none of them
+    does not get there. None for the model's own deployments, which whoever may use the route may use.
+    """
 
     targets: tuple[Target, ...]
     strategy: Strategy = "ordered"
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from tollhouse.domain.errors import (
     RevokedKey,
 )
 from tollhouse.domain.principal import Principal
-from tollhouse.services.calling_team import calling_team, may_call_for
+from tollhouse.services.calling_team import caller_for, calling_team
 from tollhouse.services.key_mint import PREFIX, KeyMint
-from tollhouse.services.memberships import is_here, person_of
+from tollhouse.services.memberships import person_of
 from tollhouse.services.outside_tokens import OutsideTokens
 from tollhouse.services.tokens import FAMILY_CLAIM, SIGN_IN, Tokens, is_good, is_of_ours
 from tollhouse.store.database import Database
@@ -156,20 +156,16 @@ def _owner(session: Session, key_id: str, team_id: str) -> Principal | None:
     row = session.get(ApiKeyRecord, key_id)
     if row is not None:
         return _holder(session, row)
-    user = session.get(UserRecord, key_id)
-    if user is None or not is_here(session, user.id, team_id):
-        return None
-    if not may_call_for(session, person_of(session, user), team_id):
-        return None
-    return Principal(user.id, user.email, team_id=team_id, user_id=user.id)
+    person = caller_for(session, key_id, team_id)
+    return None if person is None else Principal(person.id, person.email, team_id=team_id, user_id=person.id)
 
 
 def _holder(session: Session, row: ApiKeyRecord) -> Principal | None:
-    """A key as it is; None where it was revoked, or belongs to nobody any more."""
+    """A key as it is; None where it was revoked, or belongs to nobody any more who may call models."""
     team = session.get(TeamRecord, row.team_id)
     if row.revoked_at or team is None or team.archived_at:
         return None
-    if row.user_id is not None and not is_here(session, row.user_id, row.team_id):
+    if row.user_id is not None and caller_for(session, row.user_id, row.team_id) is None:
         return None
     return Principal(
         row.id,

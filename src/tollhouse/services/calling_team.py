@@ -6,8 +6,9 @@ from tollhouse.domain.actor import Person
 from tollhouse.domain.errors import Forbidden, NotFound
 from tollhouse.domain.principal import DEFAULT_TEAM
 from tollhouse.domain.rights import RIGHTS, Right
+from tollhouse.services.memberships import person_of
 from tollhouse.store.database import Database
-from tollhouse.store.records import TeamRecord
+from tollhouse.store.records import TeamRecord, UserRecord
 
 HEADER = "x-tollhouse-team"
 
@@ -39,10 +40,13 @@ def no_such_team(asked: str) -> NotFound:
     return NotFound(f"There is no team {asked[:60]!r}.", param=HEADER)
 
 
-def may_call_for(session: Session, person: Person, team_id: str) -> bool:
-    """Whether a call that they made once for this team would be theirs to make now."""
-    callers = RIGHTS[Right.CALL_MODELS]
-    return is_team(session, team_id) and (person.organisation in callers or person.teams.get(team_id) in callers)
+def caller_for(session: Session, user_id: str, team_id: str) -> Person | None:
+    """The person, where they may call models for this team now; None where they may not, or are kept out."""
+    user = session.get(UserRecord, user_id)
+    if user is None or user.disabled_at is not None or not is_team(session, team_id):
+        return None
+    person, callers = person_of(session, user), RIGHTS[Right.CALL_MODELS]
+    return person if person.organisation in callers or person.teams.get(team_id) in callers else None
 
 
 def is_team(session: Session, id: str) -> bool:

@@ -15,9 +15,9 @@ from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.principal import DEFAULT_TEAM
 from tollhouse.domain.rights import Right
 from tollhouse.services.audit import note
+from tollhouse.services.calling_team import caller_for
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.key_terms import checked_priority, checked_terms
-from tollhouse.services.memberships import is_here
 from tollhouse.services.naming import check_name
 from tollhouse.services.teams import no_team
 from tollhouse.store.changes import announce
@@ -85,7 +85,7 @@ class Keys:
         minted = self._mint.mint()
         with self._database.write() as session:
             now = self._database.now(session)
-            _check_owner(session, team_id, user_id)
+            _check_owner(session, team_id, user_id, by)
             _check_expiry(expires_at, now)
             row = ApiKeyRecord(
                 id=new_id("key"),
@@ -224,14 +224,22 @@ def _require_change(by: Actor, team_id: str, user_id: str | None, missing: NotFo
     by.require_in(team_id, Right.OWN_KEYS if own else Right.CHANGE_KEYS, missing)
 
 
-def _check_owner(session: Session, team_id: str, user_id: str | None) -> None:
+def _check_owner(session: Session, team_id: str, user_id: str | None, by: Actor) -> None:
+    """That there is such a team, and such a person in it. A key is booked on its person, in every budget of theirs: so
+    for somebody with a role in the organisation alone, it takes who rules there.
+    """
     team = session.get(TeamRecord, team_id)
     if team is None:
         raise no_team(team_id)
     if team.archived_at is not None:
         raise Conflict(f"The team {team.name!r} is archived.", param="team_id")
-    if user_id is not None and not is_here(session, user_id, team_id):
-        raise InvalidField(f"user_id: there is nobody {user_id[:60]!r} in this team.", param="user_id")
+    if user_id is None:
+        return
+    person = caller_for(session, user_id, team_id)
+    if person is None or not (team_id in person.teams or user_id == by.id or by.may(Right.VIEW_PEOPLE)):
+        raise InvalidField(
+            f"user_id: there is nobody {user_id[:60]!r} in this team who may call models.", param="user_id"
+        )
 
 
 def _check_expiry(expires_at: datetime | None, now: datetime) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, or_, select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import Actor, Person
@@ -117,20 +117,3 @@ def require_another_owner(session: Session, user_id: str) -> None:
     )
     if another is None:
         raise Conflict("The organisation would have no owner left: make another first.")
-
-
-def is_here(session: Session, user_id: str, team_id: str) -> bool:
-    """Whether this person has a role in the team or in the organisation, and is not disabled."""
-    return (
-        session.scalar(
-            select(UserRecord.id)
-            .join(MembershipRecord, MembershipRecord.user_id == UserRecord.id)
-            .where(
-                UserRecord.id == user_id,
-                UserRecord.disabled_at.is_(None),
-                or_(MembershipRecord.team_id == team_id, MembershipRecord.team_id.is_(None)),
-            )
-            .limit(1)
-        )
-        is not None
-    )

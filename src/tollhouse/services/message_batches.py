@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tollhouse.domain.errors import Conflict, InvalidField, NotFound, TollhouseError
+from tollhouse.domain.errors import Conflict, Forbidden, InvalidField, NotFound, TollhouseError
 from tollhouse.domain.ports import Outside
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Catalogue
@@ -51,6 +51,8 @@ class MessageBatches:
 
     def create(self, principal: Principal, text: bytes, tags: tuple[str, ...] = ()) -> dict[str, Any]:
         """A batch whose requests are checked already. Raises BadRequest, NotFound, Forbidden, OutOfSpace."""
+        if not principal.may_call(ENDPOINT):
+            raise Forbidden(f"This API key may not call {ENDPOINT}, which the requests of this batch do.", param="path")
         lines = self._outside(lambda: self._lines(principal, text))
         with closing(self._files.receive()) as incoming:
             for line in lines:

@@ -88,11 +88,11 @@ class RouteMap:
             self._stages_of(row.refusal_fallbacks, rest, {name}) if row else (),
         )
 
-    def _stages(self, model: _Model, name: str, rest: str) -> Iterator[Stage]:
+    def _stages(self, model: _Model, name: str, rest: str, names: tuple[str, ...] | None = None) -> Iterator[Stage]:
         strategy: Any = model.route.strategy if model.route else "ordered"
         targets = [self._target(name, site, host, rest) for site, host in model.sites]
         for _, of_priority in groupby(sorted(targets, key=_priority), key=_priority):
-            yield Stage(tuple(of_priority), strategy)
+            yield Stage(tuple(of_priority), strategy, names)
 
     def _stages_of(self, names: Sequence[str], rest: str, seen: set[str]) -> tuple[Stage, ...]:
         """Of these models, and of those that they fall back on in turn; each once."""
@@ -102,7 +102,9 @@ class RouteMap:
             if model is None or name in seen:
                 continue
             seen.add(name)
-            stages += self._stages(model, name.replace(STAR, rest) if name.endswith(STAR) else name, rest)
+            meant = name.replace(STAR, rest) if name.endswith(STAR) else name
+            names = (name, meant, *(model.route.aliases if model.route else ()))
+            stages += self._stages(model, meant, rest, names)
             stages += self._stages_of(model.row.fallbacks, rest, seen)
         return tuple(stages)
 

@@ -59,15 +59,22 @@ def in_order(
     watch: Watch,
     unless: Callable[[Call, Target], str | None] = why_not,
 ) -> list[Target]:
-    """The able targets of the stages, as they are to be tried."""
+    """The able targets of the stages, as they are to be tried; none of another model that the key may not use."""
     stays = None if route.sticky is None else sticks_to(route, principal, call)
     ordered = []
     for stage in stages:
+        if principal.models is not None and not may_go_to(stage, principal):
+            continue
         able = [target for target in stage.targets if unless(call, target) is None]
         if len(able) > 1:
             able = by_stickiness(able, stays) if stays else by_strategy(stage.strategy, able, call, watch)
         ordered += able
     return ordered
+
+
+def may_go_to(stage: Stage, principal: Principal) -> bool:
+    """Whether somebody who may use the route may be sent on to this stage of it."""
+    return stage.names is None or any(principal.may_use(name) for name in stage.names)
 
 
 def _unsupported(route: Route, call: Call) -> Unsupported:

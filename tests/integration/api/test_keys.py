@@ -52,6 +52,27 @@ def test_a_members_own_keys_are_theirs_to_make_and_end_and_no_others(api: Manage
     assert api.ask("DELETE", f"/keys/{mine.json['id']}", token).json["revoked_at"]
 
 
+def test_a_persons_key_calls_as_long_as_they_may_and_no_longer(api: Management, owner: str, team: str) -> None:
+    ada = api.add("demoted@example.com", "member", team)
+    made = make(api, owner, team_id=team, user_id=ada)
+    assert call(api, made["key"]).status_code == 200
+    for role, status in (("viewer", 401), ("member", 200), ("billing_viewer", 401)):
+        assert api.ask("PUT", f"/teams/{team}/members/{ada}", owner, {"role": role}).status_code == 200
+        within_a_second(lambda status=status: call(api, made["key"]).status_code == status)
+    answer = api.post("/keys", {"name": "x", "team_id": team, "user_id": ada}, owner)
+    assert is_problem(answer, 400, "invalid_value")
+    assert answer.json["param"] == "user_id"
+
+
+def test_a_team_makes_no_keys_that_are_booked_on_somebody_from_outside(api: Management, owner: str, team: str) -> None:
+    chief = api.add("chief@example.com", "admin")
+    lead = api.token(api.add("lead@example.com", "owner", team))
+    body = {"name": "theirs", "team_id": team, "user_id": chief}
+    assert is_problem(api.post("/keys", body, lead), 400, "invalid_value")
+    assert api.post("/keys", body, api.token(chief)).status_code == 201
+    assert api.post("/keys", body, owner).status_code == 201
+
+
 def test_a_revoked_key_ends_within_a_second_and_stays_in_the_list(api: Management, owner: str, team: str) -> None:
     made = make(api, owner, team_id=team)
     assert call(api, made["key"]).status_code == 200

@@ -145,6 +145,21 @@ def test_what_is_too_long_or_refused_has_models_of_its_own(reader: CatalogueRead
     assert [stage.targets[0].model for stage in (*found.for_longer, *found.for_refused)] == ["spare", "spare"]
 
 
+def test_each_stage_of_another_model_says_by_which_names_a_key_may_get_there(
+    reader: CatalogueReader, models: Models, routes: Routes, model: str, host: str
+) -> None:
+    models.add(NewModel("star/*", "other"))
+    models.add(NewModel("leads/*", host, fallbacks=("star/*", "spare")))
+    routes.set("spare", RouteTerms(aliases=("extra",)))
+    routes.set(model, RouteTerms(context_fallbacks=("spare",), refusal_fallbacks=("star/*",)))
+    leading = route(reader, "leads/x")
+    assert [stage.names for stage in leading.stages] == [None, ("star/*", "star/x"), ("spare", "spare", "extra")]
+    found = route(reader)
+    assert [stage.names for stage in found.stages] == [None]
+    assert [stage.names for stage in found.for_longer] == [("spare", "spare", "extra")]
+    assert [stage.names for stage in found.for_refused] == [("star/*", "star/*")]
+
+
 def test_every_refusal_names_its_field_and_changes_nothing(routes: Routes, model: str) -> None:
     refused: list[tuple[RouteTerms, str]] = [
         (RouteTerms("fastest"), "strategy"),

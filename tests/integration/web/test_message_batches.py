@@ -56,6 +56,13 @@ def counts(**given: int) -> dict[str, int]:
     return {**dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0), **given}
 
 
+def test_a_key_makes_batches_of_those_paths_alone_that_it_may_call(gateway: Gateway) -> None:
+    made = gateway.services.keys.create("batches", paths=[PATH])
+    refused = gateway.post(PATH, {"requests": [asked("a")]}, key=made.key)
+    assert (refused.status_code, refused.json["error"]["type"]) == (403, "permission_error")
+    assert gateway.get(PATH).json["data"] == []
+
+
 def test_each_request_is_answered_and_an_error_is_its_own(gateway: Gateway) -> None:
     gateway.add_echo("wrong", "status=400")
     batch = create(gateway, asked("one"), asked("two"), asked("bad", "wrong"))

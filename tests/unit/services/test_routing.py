@@ -263,6 +263,28 @@ def test_an_alias_and_a_star_are_allowed_by_the_names_that_a_key_lists() -> None
         route_of(known, of_star, "other/gpt-9")
 
 
+def test_a_key_is_sent_on_to_those_other_models_alone_that_it_may_use_by_any_of_their_names() -> None:
+    def behind(*names: str) -> Stage:
+        return Stage((target(names[0]),), names=names)
+
+    own = Stage((target("m"),))
+    route = Route.of("m", (own, behind("b", "bee"), behind("c")), for_longer=(behind("long"),))
+
+    def reached(*models: str) -> list[str]:
+        principal = Principal("k", "n", frozenset(models)) if models else ANYONE
+        return [one.model for one in ordered(route, principal, call("m"), Watch())]
+
+    assert reached() == ["m", "b", "c"]
+    assert reached("m") == ["m"]
+    assert reached("m", "c") == ["m", "c"]
+    assert reached("m", "bee") == ["m", "b"]
+    too_long = replace(call("m"), facts=Facts("m", 10**9))
+    short = Route.of("m", (Stage((replace(target("m"), context_window=5),)),), for_longer=(behind("long"),))
+    for models, gone_to in ((None, "long"), (frozenset({"m"}), "m")):
+        (only,) = ordered(short, Principal("k", "n", models), too_long, Watch())
+        assert only.model == gone_to
+
+
 def test_each_place_is_explained_and_so_is_what_is_left_out() -> None:
     stages = (
         Stage(
