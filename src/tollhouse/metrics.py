@@ -234,6 +234,13 @@ LIMITER_TRIP_SECONDS = Histogram(
     buckets=(0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
     registry=REGISTRY,
 )
+CACHE_CALLS = Counter(
+    "tollhouse_cache_calls",
+    "Calls whose reply may be given again: hit, it was; shared, it came from a call that was under way; miss, a "
+    "provider was called.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 LOG_LINES_DROPPED = Counter(
     "tollhouse_log_lines_dropped",
     "Log lines that could not be written, as on a full disk.",

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from tollhouse.domain.ports import Outside, Result, at_once
+from tollhouse.domain.errors import ClientGone
+from tollhouse.domain.ports import Beside, InTurn, Outside, Result, at_once
 
 
 def outside_the_loop(threads: int = 10) -> Outside:
@@ -24,6 +25,34 @@ def outside_the_loop(threads: int = 10) -> Outside:
         return cast(Result, result)
 
     return outside
+
+
+class Greenlets:
+    """The Beside port, where threads are greenlets."""
+
+    live = True
+
+    def __call__(self, work: Callable[[], None], may_end: Callable[[], bool]) -> Callable[[], None]:
+        import gevent
+
+        greenlet = gevent.spawn(work)
+
+        def throw() -> None:
+            # In the hub: whoever works has been switched away from, and can be thrown into.
+            if not greenlet.dead and may_end():
+                greenlet.throw(ClientGone())
+
+        def end() -> None:
+            gevent.get_hub().loop.run_callback(throw)
+
+        return end
+
+
+def beside_the_loop() -> Beside:
+    """Work in greenlets of its own, where threads are greenlets."""
+    from gevent import monkey
+
+    return Greenlets() if monkey.is_module_patched("threading") else InTurn()
 
 
 def end_thread() -> None:

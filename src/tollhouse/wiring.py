@@ -9,12 +9,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs
 from tollhouse.domain.ports import JobQueue, Outside
-from tollhouse.outside import end_thread, outside_the_loop
+from tollhouse.outside import beside_the_loop, end_thread, outside_the_loop
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
 from tollhouse.services.bootstrap import Bootstrap, Prepared
 from tollhouse.services.breakers import Breakers
+from tollhouse.services.caching import Caching
 from tollhouse.services.capacity import Capacity
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
@@ -53,6 +54,7 @@ from tollhouse.wiring_setup import SetUp
 
 if TYPE_CHECKING:
     from tollhouse.kv.breaker import RedisBreakerNews
+    from tollhouse.kv.cache import RedisCache
     from tollhouse.kv.limiter import RedisLimiter
     from tollhouse.store.schema import Schema
 
@@ -78,6 +80,7 @@ class Serving:
     limiter: "RedisLimiter"
     fleet: Fleet
     breaker_news: "RedisBreakerNews"
+    cache: "RedisCache | None"
 
     @property
     def available(self) -> bool:
@@ -228,6 +231,7 @@ class Services(People, SetUp, Work, Alerts):
             if self.settings.breaker_failures:
                 breakers.tell(news)
                 news.start()
+            cache = self._reply_cache()
             inference = Inference(
                 catalogue,
                 limiting,
@@ -241,6 +245,7 @@ class Services(People, SetUp, Work, Alerts):
                 breakers=breakers,
                 capacity=Capacity(self.settings.open_calls if self.process == "web" else 0),
                 remainders=Remainders() if self.settings.client_gone == "read" else NO_REMAINDERS,
+                caching=Caching(cache, beside=beside_the_loop(), outside=self.outside) if cache else None,
                 outside=self.outside,
             )
             responses = Responses(
@@ -253,8 +258,15 @@ class Services(People, SetUp, Work, Alerts):
             ledger.start()
             catalogue.start()
             fleet.start()
-            self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet, news)
+            self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet, news, cache)
         return self._serving
+
+    def _reply_cache(self) -> "RedisCache | None":
+        from tollhouse.kv.cache import RedisCache
+        from tollhouse.kv.connection import redis_url
+
+        most = self.settings.cache_bytes
+        return RedisCache(redis_url(self.settings), most) if most else None
 
     @property
     def _calling(self) -> Calling:
@@ -285,6 +297,8 @@ class Services(People, SetUp, Work, Alerts):
             serving.fleet.stop()
             serving.limiter.stop()
             serving.breaker_news.stop()
+            if serving.cache is not None:
+                serving.cache.close()
             if serving.ledger.stop():
                 with suppress(SQLAlchemyError):  # then its lease runs out
                     serving.instance.end()

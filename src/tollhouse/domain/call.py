@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Never, Protocol
 
+from tollhouse.domain.caching import CacheControl
 from tollhouse.domain.form import Form
 
 Unit = Literal["image", "second", "character", "search"]
@@ -89,6 +90,7 @@ class Call:
     form: Form | None = None
     tags: tuple[str, ...] = ()
     room: Room | None = field(default=None, compare=False)
+    cache_control: CacheControl | None = None
 
     def let_go(self, left: int) -> None:
         """No host will be asked again: the body takes no memory any more, but for `left` bytes of it as written."""

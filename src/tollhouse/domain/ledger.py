@@ -64,7 +64,8 @@ class Entry:
     """One row of the ledger: an attempt, how it ended, and what it cost.
 
     `cost` is nano-dollars, None where the price is not known. `status` is the HTTP status that the
-    caller saw, 0 for none; `outcome` how the exchange ended: "ok", or the code of an error.
+    caller saw, 0 for none; `outcome` how the exchange ended: "ok", or the code of an error. `saved` is what the
+    attempt would have cost that was not made, because another's reply was given again; None for one that was made.
     """
 
     attempt: Attempt
@@ -76,6 +77,7 @@ class Entry:
     cost: int | None
     latency_us: int
     first_token_us: int | None
+    saved: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

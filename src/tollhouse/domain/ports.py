@@ -219,10 +219,44 @@ class BreakerNews(Protocol):
     def closed(self, deployment: str) -> None: ...
 
 
+class ReplyCache(Protocol):
+    """Keeps replies for a while. What it loses is made anew."""
+
+    def get(self, key: str) -> bytes | None:
+        """What is kept under the key. Waits a quarter of a second at most."""
+
+    def put(self, key: str, value: bytes, seconds: int) -> None:
+        """Keep it for so long, or not; in the place of what was kept under the key. Waits as `get` does."""
+
+    def close(self) -> None: ...
+
+
+class Beside(Protocol):
+    """Begins a piece of work beside whoever asks, where a process can; else does it at once."""
+
+    live: bool
+    """Whether it goes on beside."""
+
+    def __call__(self, work: Callable[[], None], may_end: Callable[[], bool]) -> Callable[[], None]:
+        """What ends the work: it raises ClientGone wherever that waits, if it then still may be ended. The work
+        raises nothing.
+        """
+
+
 class Outside(Protocol):
     """Runs a piece of work to its end where it holds up nobody else; gives what it gives, and raises what it raises."""
 
     def __call__(self, work: Callable[[], Result]) -> Result: ...
+
+
+class InTurn:
+    """Where nothing goes on beside."""
+
+    live = False
+
+    def __call__(self, work: Callable[[], None], may_end: Callable[[], bool]) -> Callable[[], None]:
+        work()
+        return lambda: None
 
 
 def at_once(work: Callable[[], Result]) -> Result:

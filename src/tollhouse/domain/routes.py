@@ -137,6 +137,8 @@ class Route:
     for_refused: tuple[Stage, ...] = ()
     lone: Target | None = None
     """The target, where there is one and no more: then there is nothing to put in order."""
+    cache_seconds: int | None = None
+    """How long replies are kept; None where each call says, 0 for never."""
 
     @classmethod
     def of(
@@ -146,10 +148,12 @@ class Route:
         sticky: Sticky | None = None,
         for_longer: tuple[Stage, ...] = (),
         for_refused: tuple[Stage, ...] = (),
+        cache_seconds: int | None = None,
     ) -> "Route":
         """The stages have at least one target."""
         targets = [target for stage in stages for target in stage.targets]
-        return cls(name, stages, sticky, for_longer, for_refused, targets[0] if len(targets) == 1 else None)
+        lone = targets[0] if len(targets) == 1 else None
+        return cls(name, stages, sticky, for_longer, for_refused, lone, cache_seconds)
 
     @property
     def targets(self) -> tuple[Target, ...]:

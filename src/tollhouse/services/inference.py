@@ -1,6 +1,8 @@
 """The pipeline: route, translate, limit, admit, send, relay, settle. The file to read first.
 
-open()            route, translate, limit, admit, and send until a target answers
+open()            route; what may be answered by what was said before goes by `caching.py`, the rest is sent
+_hold()           translate, limit, admit
+_run()            send until a target answers
 Reply.__iter__    relay
 Reply.close()     settle
 """
@@ -17,6 +19,7 @@ from tollhouse.domain.retries import Special
 from tollhouse.domain.routes import Catalogue, Route, Target
 from tollhouse.services.admission import Admission, Admitted
 from tollhouse.services.breakers import Breakers
+from tollhouse.services.caching import Asked, Caching
 from tollhouse.services.capacity import Capacity, Place
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.dispatch import Dispatch, Means, TurnTo, usage_of_failure
@@ -25,10 +28,10 @@ from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.reply import CLIENT_GONE, Reply
 from tollhouse.services.routing import candidates, in_order, route_of
 from tollhouse.services.settlement import Booking
-from tollhouse.services.translation import Choice, word
+from tollhouse.services.translation import Choice, Wording, word
 from tollhouse.services.tries import NO_RETRIES, RetryPolicy
 from tollhouse.services.vitals import Watch
-from tollhouse.wire import json_text
+from tollhouse.wire import FORMATS, PAIRS, json_text
 
 
 class Inference:
@@ -47,15 +50,17 @@ class Inference:
         breakers: Breakers | None = None,
         remainders: Remainders = NO_REMAINDERS,
         capacity: Capacity | None = None,
+        caching: Caching | None = None,
         outside: Outside = at_once,
     ) -> None:
-        """`outside` translates large bodies."""
+        """`outside` translates large bodies. Without `caching` no reply is given again."""
         self._catalogue = catalogue
         self._limiting = limiting
         self._admission = admission
         self._ledger = ledger
         self._means = Means(upstreams, limiting, Watch(), breakers or Breakers(), policy, max_reply_bytes, remainders)
         self._capacity = capacity or Capacity()
+        self._caching = caching
         self._outside = outside
 
     @property
@@ -72,28 +77,48 @@ class Inference:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
         place = self._capacity.enter(principal.priority)
         try:
-            dispatch = self._hold(principal, call, place)
+            catalogue = self._catalogue.current
+            route, targets = self._route(catalogue, principal, call)
+            if self._caching is not None and (call.cache_control is not None or route.cache_seconds is not None):
+                return self._caching.open(self._asked(catalogue, principal, call, route, targets, place))
+            dispatch = self._hold(catalogue, principal, call, route, targets, place)
         except BaseException:
             place.leave()
             raise
-        try:
-            return dispatch.run()
-        except TollhouseError as error:
-            booking = dispatch.booking
-            error.standing = booking.standing
-            booking.settle(usage_of_failure(error, dispatch.admitted), error.status, error.code)
-            raise
-        except ClientGone:
-            dispatch.booking.settle(dispatch.booking.known_usage(), 0, CLIENT_GONE)
-            raise
-        except BaseException:
-            dispatch.booking.settle(dispatch.booking.known_usage(), 500, "internal_error")
-            raise
+        return _run(dispatch)
 
-    def _hold(self, principal: Principal, call: Call, place: Place) -> Dispatch:
-        """Route, translate, limit, admit: ready to be sent, or nothing is held."""
-        catalogue = self._catalogue.current
-        route, targets = self._route(catalogue, principal, call)
+    def _asked(
+        self,
+        catalogue: Catalogue,
+        principal: Principal,
+        call: Call,
+        route: Route,
+        targets: Sequence[Target],
+        place: Place,
+    ) -> Asked:
+        """What may be answered by what was said before."""
+        free = replace(call, facts=replace(call.facts, model=route.name, free=True, generates=False))
+
+        def admit(target: Target) -> Booking:
+            choice = (target, Wording(FORMATS[call.format], PAIRS[call.format, call.format], free, ()))
+            admitted, allowance = self._admit(principal, free, (choice,), catalogue)
+            return Booking(self._ledger, admitted, target, allowance, self._means.watch, place)
+
+        def send() -> Reply:
+            return _run(self._hold(catalogue, principal, call, route, targets, place))
+
+        return Asked(principal, call, route, targets, send, admit)
+
+    def _hold(
+        self,
+        catalogue: Catalogue,
+        principal: Principal,
+        call: Call,
+        route: Route,
+        targets: Sequence[Target],
+        place: Place,
+    ) -> Dispatch:
+        """Translate, limit, admit: ready to be sent, or nothing is held."""
         run = self._outside if call.facts.size >= json_text.LARGE else at_once
         choices = run(lambda: word(call, targets, self._means.upstreams.manners))
         booked = _booked_as(call, route.name)
@@ -142,6 +167,23 @@ class Inference:
         except TollhouseError as error:
             metrics.HOLD_REFUSALS.labels(error.code).inc()
             raise
+
+
+def _run(dispatch: Dispatch) -> Reply:
+    """A reply that has begun, or all is settled."""
+    try:
+        return dispatch.run()
+    except TollhouseError as error:
+        booking = dispatch.booking
+        error.standing = booking.standing
+        booking.settle(usage_of_failure(error, dispatch.admitted), error.status, error.code)
+        raise
+    except ClientGone:
+        dispatch.booking.settle(dispatch.booking.known_usage(), 0, CLIENT_GONE)
+        raise
+    except BaseException:
+        dispatch.booking.settle(dispatch.booking.known_usage(), 500, "internal_error")
+        raise
 
 
 def _booked_as(call: Call, model: str) -> Call:

@@ -9,6 +9,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import SYSTEM, Actor
+from tollhouse.domain.caching import LONGEST_SECONDS
 from tollhouse.domain.errors import Conflict, InvalidField, NotFound
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.money import usd_from_nanos
@@ -28,7 +29,8 @@ DEAREST_UNIT = 10**12
 @dataclass(frozen=True, slots=True)
 class NewModel:
     """A model to add. Prices are nano-dollars per million tokens, the unit's per whole image, second, character
-    or search; None to take the published ones.
+    or search; None to take the published ones. `cache_seconds` is how long its replies are kept to be given again:
+    None where each call says, 0 for never.
     """
 
     name: str
@@ -40,6 +42,7 @@ class NewModel:
     max_output: int | None = None
     fallbacks: Sequence[str] = ()
     unit_price: int | None = None
+    cache_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Model:
     context_window: int | None
     max_output: int | None
     fallbacks: tuple[str, ...]
+    cache_seconds: int | None
     created_at: datetime
 
 
@@ -63,7 +67,7 @@ Unchanged = Callable[[Model], None]
 """Given what a model is, inside the transaction that changes it; raises Changed where that is not what was seen."""
 
 _PRICES = ("input_price", "output_price", "unit_price")
-_FIELDS = ("upstream_model", *_PRICES, "context_window", "max_output", "fallbacks")
+_FIELDS = ("upstream_model", *_PRICES, "context_window", "max_output", "fallbacks", "cache_seconds")
 
 
 class Models:
@@ -204,6 +208,8 @@ def _check(session: Session, new: NewModel) -> None:
     check_prices(new.input_price, new.output_price, new.context_window, new.max_output)
     if new.unit_price is not None and not 0 <= new.unit_price <= DEAREST_UNIT:
         raise InvalidField("unit-price: it must be from 0 to 1000 USD.", param="unit_price")
+    if new.cache_seconds is not None and not 0 <= new.cache_seconds <= LONGEST_SECONDS:
+        raise InvalidField(f"cache_seconds: it must be from 0 to {LONGEST_SECONDS}.", param="cache_seconds")
     if new.upstream_model:
         check_name(new.upstream_model, "upstream_model", 200)
     known = {name: tuple(fallbacks) for name, fallbacks in session.execute(_FALLBACKS)}
@@ -217,6 +223,7 @@ def _put(row: ModelRecord, new: NewModel, provider: ProviderRecord) -> None:
     row.provider_id, row.upstream_model = provider.id, new.upstream_model or upstream_name(new.name)
     row.input_price, row.output_price, row.unit_price = new.input_price, new.output_price, new.unit_price
     row.context_window, row.max_output, row.fallbacks = new.context_window, new.max_output, list(new.fallbacks)
+    row.cache_seconds = new.cache_seconds
 
 
 def _terms(row: ModelRecord, host: str) -> dict[str, Any]:
@@ -246,5 +253,6 @@ def _shown(row: ModelRecord, provider: str) -> Model:
         row.context_window,
         row.max_output,
         tuple(row.fallbacks),
+        row.cache_seconds,
         row.created_at,
     )

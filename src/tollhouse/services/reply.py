@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from typing import Literal
 
 from tollhouse import crash_points
 from tollhouse.domain.errors import (
@@ -15,7 +16,7 @@ from tollhouse.domain.ports import Exchange
 from tollhouse.domain.usage import Usage
 from tollhouse.services.failures import Failures, unreadable
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
-from tollhouse.services.settlement import Booking
+from tollhouse.services.settlement import Account
 from tollhouse.services.taps import Tap, Tapped
 from tollhouse.wire.dialects import is_error_event, is_error_text, without_last_event
 from tollhouse.wire.format import Meter
@@ -49,7 +50,7 @@ class Reply:
         framing: Framing,
         meter: Meter,
         converter: Converter,
-        booking: Booking,
+        booking: Account,
         remainders: Remainders = NO_REMAINDERS,
     ) -> None:
         self.request_id = request_id
@@ -62,6 +63,10 @@ class Reply:
         """Of the host's, what the caller may see."""
         self.dialect = dialect
         """None where no word of ours can stand in the reply: then its end is cut off, for the client to see."""
+        self.cache: Literal["hit", "miss"] | None = None
+        """Whether it was given before; None where nobody looked."""
+        self.age: int | None = None
+        """Seconds since that; None for one that was not."""
         self._exchange = exchange
         self._framing = framing
         self._meter = meter
@@ -103,6 +108,16 @@ class Reply:
     def size(self) -> int | None:
         """Bytes that are left to read, once the whole reply is here; None before that."""
         return sum(map(len, self._ready)) if self._ended else None
+
+    @property
+    def account(self) -> Account:
+        """What it is booked in."""
+        return self._booking
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has come to its end, as it says itself or as its host has."""
+        return self._ended or self._meter.complete
 
     @property
     def usage(self) -> Usage:
@@ -199,7 +214,7 @@ class Reply:
         if self._closed:
             return
         self._closed = True
-        if self._outcome() == CLIENT_GONE and self._remainders.take(self._read_on):
+        if self.outcome == CLIENT_GONE and self._remainders.take(self._read_on):
             return
         self._settle()
 
@@ -222,12 +237,14 @@ class Reply:
         try:
             self._exchange.close()
         finally:
-            outcome = outcome or self._outcome()
+            outcome = outcome or self.outcome
             self._booking.settle(self._meter.usage(), self.status, outcome)
             if self._tap and outcome != "ok":
                 self._tap.abort()
 
-    def _outcome(self) -> str:
+    @property
+    def outcome(self) -> str:
+        """How it has ended, or would if nobody read on: "ok", or the code of an error."""
         if self._meter.refused:
             return UpstreamError.code
         if self._failures.first:

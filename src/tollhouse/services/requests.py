@@ -35,7 +35,9 @@ class UnitPrices:
 
 @dataclass(frozen=True, slots=True)
 class BookedAttempt:
-    """A row of the ledger: one attempt at a provider, or a correction of one. `cost_usd` is None without a price."""
+    """A row of the ledger: one attempt at a provider, or a correction of one. `cost_usd` is None without a price;
+    `saved_usd`, what the attempt would have cost, where none was made because a reply was given again.
+    """
 
     id: str
     kind: str
@@ -64,6 +66,7 @@ class BookedAttempt:
     units: float
     estimated: bool
     cost_usd: str | None
+    saved_usd: str | None
     latency_ms: float
     first_token_ms: float | None
     prices: UnitPrices | None
@@ -251,6 +254,7 @@ def _shown(row: LedgerRecord) -> BookedAttempt:
         units=row.units / 1000,
         estimated=row.estimated,
         cost_usd=_usd(row.cost),
+        saved_usd=_usd(row.saved),
         latency_ms=row.latency_us / 1000,
         first_token_ms=None if row.first_token_us is None else row.first_token_us / 1000,
         prices=_prices(row),

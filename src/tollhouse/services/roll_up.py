@@ -90,6 +90,8 @@ _SUMS = (
     "output_tokens",
     "cost",
     "unpriced",
+    "cached",
+    "saved",
 )
 
 

@@ -86,6 +86,7 @@ class RouteMap:
             sticky,
             self._stages_of(row.context_fallbacks, rest, {name}) if row else (),
             self._stages_of(row.refusal_fallbacks, rest, {name}) if row else (),
+            model.row.cache_seconds,
         )
 
     def _stages(self, model: _Model, name: str, rest: str, names: tuple[str, ...] | None = None) -> Iterator[Stage]:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.ledger import PROCESS_DIED, Entry, Settlement
@@ -43,6 +44,27 @@ class Visit:
                 self._share.settle(usage)
 
 
+class Account(Protocol):
+    """What a reply is booked in."""
+
+    @property
+    def target(self) -> Target: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+    @property
+    def standing(self) -> Standing | None: ...
+
+    def saw_first_token(self) -> None: ...
+
+    def upstream_ended(self, usage: Usage) -> None: ...
+
+    def cost_of(self, usage: Usage) -> int | None: ...
+
+    def settle(self, usage: Usage, status: int, outcome: str) -> None: ...
+
+
 class Booking:
     """The open account of one call under one hold: knows where it was sent, how long it took. Settles once."""
 
@@ -63,6 +85,7 @@ class Booking:
         self.known_usage: Callable[[], Usage] = admitted.unknown_usage
         """What the call has used, as far as anybody has said."""
         self._status = 0
+        self._saves: Callable[[], int | None] | None = None
         self.target = target
         self.attempts = 0
         ledger.follow(admitted.hold, self._known)
@@ -110,6 +133,22 @@ class Booking:
     def relays(self, usage: Callable[[], Usage], status: int) -> None:
         """An answer of this status comes: what it has used so far is known from here on."""
         self.known_usage, self._status = usage, status
+
+    def retells(self, target: Target, saves: Callable[[], int | None]) -> None:
+        """No attempt is made: what the target has said before is given again, which costs nothing and `saves` so many
+        nano-dollars, None where nobody knows.
+        """
+        self.target, self._saves = target, saves
+
+    def withdraw(self) -> None:
+        """As if the call had never been; nothing of it was sent."""
+        with self._lock:
+            if self._settled:
+                return
+            self._settled = True
+        self._allowance.give_back()
+        hold = self._admitted.hold
+        self._ledger.settle(Settlement(hold.id, None, hold.windows))
 
     def saw_first_token(self) -> None:
         """Output has begun; only the first time counts."""
@@ -166,6 +205,7 @@ class Booking:
             estimated=usage.estimated,
             cost_nanos=entry.cost,
             latency_ms=entry.latency_us // 1000,
+            **({} if entry.saved is None else {"saved_nanos": entry.saved}),
         )
 
     def _known(self) -> Entry | None:
@@ -188,4 +228,5 @@ class Booking:
             cost=prices.cost(usage) if prices else None,
             latency_us=int((now - self._began) * 1e6),
             first_token_us=None if self._first_token is None else int((self._first_token - self._began) * 1e6),
+            saved=None if self._saves is None else self._saves() or 0,
         )

@@ -25,7 +25,9 @@ GROUPS = ("key", "user", "team", "model", "provider", "tag", "day", "end_user")
 
 @dataclass(slots=True)
 class UsageSums:
-    """Sums over ledger rows. `unpriced` rows are in the counts, and have no cost."""
+    """Sums over ledger rows. `unpriced` rows are in the counts, and have no cost; `cached` ones got a reply that was
+    made before, which `saved` so much.
+    """
 
     requests: int = 0
     input_tokens: int = 0
@@ -34,6 +36,8 @@ class UsageSums:
     output_tokens: int = 0
     cost: int = 0
     unpriced: int = 0
+    cached: int = 0
+    saved: int = 0
 
     def add(self, numbers: Sequence[int]) -> None:
         """Add what a row of sums says, in the order of the fields."""
@@ -49,6 +53,8 @@ class UsageSums:
             "output_tokens": self.output_tokens,
             "cost_usd": usd_from_nanos(self.cost),
             "unpriced_requests": self.unpriced,
+            "cached_requests": self.cached,
+            "saved_usd": usd_from_nanos(self.saved),
         }
 
 
@@ -207,6 +213,8 @@ def sums_of_ledger() -> list[ColumnElement[Any]]:
         func.sum(LedgerRecord.output_tokens),
         func.coalesce(func.sum(LedgerRecord.cost), 0),
         func.count().filter(LedgerRecord.cost.is_(None)),
+        func.count().filter(LedgerRecord.saved.is_not(None)),
+        func.coalesce(func.sum(LedgerRecord.saved), 0),
     ]
 
 

@@ -135,6 +135,13 @@ class CallSettings:
         "PEM file of authorities whose certificates are trusted beside the system's.",
         "",
     )
+    cache_bytes: int = setting(
+        "TOLLHOUSE_CACHE_BYTES",
+        "What replies that are kept to be given again may take of Redis, all together; 0: no reply is, whatever models "
+        "and calls say.",
+        128 * 1024 * 1024,
+        whole(0, 1 << 40),
+    )
     unknown_price: str = setting(
         "TOLLHOUSE_UNKNOWN_PRICE",
         "What to do with a model without a price: book it without a cost and flag it, or refuse it. A hard "

@@ -7,12 +7,14 @@ from typing import Any, cast
 from flask import current_app, g, request
 
 from tollhouse import logs
+from tollhouse.domain.caching import CacheControl
 from tollhouse.domain.call import HOP_HEADER
 from tollhouse.domain.errors import BadRequest, Forbidden, InvalidField, Unsupported, UnsupportedEncoding
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags, checked
 from tollhouse.services.authentication import Authentication
+from tollhouse.wire.cache_control import read_cache_control
 from tollhouse.wiring import Services
 
 ANTHROPIC_PATH = "/v1/messages"
@@ -89,6 +91,12 @@ def strict(environ: Mapping[str, Any]) -> bool:
     if chosen is None:
         raise InvalidField(f"{STRICT}: this header is true or false, or 1 or 0.", param=STRICT)
     return chosen
+
+
+def cache_control(environ: Mapping[str, Any]) -> CacheControl | None:
+    """What the caller says of replies that were made before. Raises InvalidField."""
+    said = environ.get("HTTP_CACHE_CONTROL")
+    return read_cache_control(said) if said else None
 
 
 def tags(environ: Mapping[str, Any]) -> Tags:

@@ -31,6 +31,7 @@ def test_a_model_is_there_for_calls_at_the_price_that_was_given(api: Management,
         "context_window": 1000,
         "max_output": 50,
         "fallbacks": [],
+        "cache_seconds": None,
         "created_at": made["created_at"],
     }
     assert api.get(f"/models/{made['id']}", owner).json == made

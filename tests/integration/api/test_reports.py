@@ -34,6 +34,8 @@ def test_usage_has_the_fields_that_the_command_has(api: Management, calls: list[
         "output_tokens",
         "cost_usd",
         "unpriced_requests",
+        "cached_requests",
+        "saved_usd",
     }
     assert (rows["priced"]["requests"], rows["echo"]["requests"]) == (2, 1)
     assert float(rows["priced"]["cost_usd"]) > 0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tollhouse.cli.administration import administration
+from tollhouse.cli.cache import cache
 from tollhouse.cli.explain import explain
 from tollhouse.cli.output import json_option, moment, print_json, print_table, usd
 from tollhouse.cli.parameters import USD
@@ -21,7 +22,7 @@ def command() -> None:
     """Add and list the models that calls may ask for."""
 
 
-for _one in (deploy, undeploy, deployments, route, prices, explain):
+for _one in (deploy, undeploy, deployments, route, prices, cache, explain):
     command.add_command(_one)
 
 
@@ -35,6 +36,9 @@ for _one in (deploy, undeploy, deployments, route, prices, explain):
 @click.option("--context-window", type=int, metavar="N", help="The most tokens of a prompt and its answer.")
 @click.option("--max-output", type=int, metavar="N", help="The most tokens of an answer.")
 @click.option("--fallback", "fallbacks", multiple=True, metavar="NAME", help="The model to try next; may be repeated.")
+@click.option(
+    "--cache-seconds", type=int, metavar="N", help="How long its replies are kept to be given again; 0: never."
+)
 @json_option
 def add(as_json: bool, **given: Any) -> None:
     """Add a model, effective in all processes within a second."""
@@ -68,6 +72,7 @@ def list_(as_json: bool) -> None:
             "context": model.context_window,
             "max output": model.max_output,
             "fallbacks": ", ".join(model.fallbacks) or None,
+            "cache": model.cache_seconds,
         }
         for model in models
     ]
@@ -90,5 +95,6 @@ def _shown(model: "Model") -> dict[str, Any]:
         "context_window": model.context_window,
         "max_output": model.max_output,
         "fallbacks": list(model.fallbacks),
+        "cache_seconds": model.cache_seconds,
         "created_at": moment(model.created_at),
     }

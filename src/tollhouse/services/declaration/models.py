@@ -10,7 +10,7 @@ from tollhouse.services.declaration.section import Change, Entry, differing
 from tollhouse.services.models import Models, NewModel
 
 _PRICES = ("input_price", "output_price")
-_FIELDS = ("provider", "upstream_model", *_PRICES, "context_window", "max_output", "fallbacks")
+_FIELDS = ("provider", "upstream_model", *_PRICES, "context_window", "max_output", "fallbacks", "cache_seconds")
 
 
 class ModelsSection:

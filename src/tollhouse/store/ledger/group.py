@@ -143,8 +143,8 @@ def _refusal(order: HoldOrder, window: Window, used: int) -> BudgetExceeded | No
             f"The budget of {_named(budget.scope)} is hard, and the most that this call can cost is not known: "
             "give the model a price, and its context window or the call an output cap."
         )
-    if order.amount <= budget.limit - used:
-        return None
+    if order.amount <= max(0, budget.limit - used):
+        return None  # what costs nothing fits where more is spent than there was
     room = usd_from_nanos(max(0, budget.limit - used))
     when = "" if budget.period == "total" else f" this {budget.period}"
     return BudgetExceeded(

@@ -51,6 +51,7 @@ ENTRY_COLUMNS = (
     "cost",
     "latency_us",
     "first_token_us",
+    "saved",
     *_ATTEMPT_COLUMNS,
 )
 _COUNTS = slice(ENTRY_COLUMNS.index("input_tokens"), ENTRY_COLUMNS.index("units") + 1)
@@ -105,6 +106,7 @@ def entry_values(entry: Entry, now: datetime, stored: Stored) -> Values:
         entry.cost,
         entry.latency_us,
         entry.first_token_us,
+        entry.saved,
         *_attempt_values(entry.attempt, stored),
     )
 

@@ -28,6 +28,8 @@ class DailyUsageRecord(Base):
     output_tokens: Mapped[int] = mapped_column(BigInteger)
     cost: Mapped[int] = mapped_column(BigInteger)
     unpriced: Mapped[int] = mapped_column(BigInteger)
+    cached: Mapped[int] = mapped_column(BigInteger)
+    saved: Mapped[int] = mapped_column(BigInteger)
 
 
 class DailyEndUserUsageRecord(Base):
@@ -45,6 +47,8 @@ class DailyEndUserUsageRecord(Base):
     output_tokens: Mapped[int] = mapped_column(BigInteger)
     cost: Mapped[int] = mapped_column(BigInteger)
     unpriced: Mapped[int] = mapped_column(BigInteger)
+    cached: Mapped[int] = mapped_column(BigInteger)
+    saved: Mapped[int] = mapped_column(BigInteger)
 
 
 class RolledDayRecord(Base):

@@ -14,6 +14,7 @@ class LedgerRecord(Base):
     `cost` is nano-dollars and prices are nano-dollars per million tokens; NULL where no price was
     known. `units` are thousandths of what the format counts beside tokens, `unit_price` is per million of these.
     Reports go by `booked_at`, the database's time, so that a day that is over stays as it is.
+    `saved` is what the attempt would have cost, had it been made: NULL where it was, else a reply was given again.
     `tags` are joined as in `domain/tags.py`. `end_user` is whom the caller named as the one it calls for.
     """
 
@@ -59,3 +60,4 @@ class LedgerRecord(Base):
     cost: Mapped[int | None] = mapped_column(BigInteger)
     latency_us: Mapped[int] = mapped_column(BigInteger)
     first_token_us: Mapped[int | None] = mapped_column(BigInteger)
+    saved: Mapped[int | None] = mapped_column(BigInteger)

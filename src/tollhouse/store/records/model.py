@@ -9,7 +9,7 @@ from tollhouse.store.records.base import Base
 
 class ModelRecord(Base):
     """A public model name. Prices are nano-dollars per million tokens, the unit's per whole unit; NULL: the
-    published price list's.
+    published price list's. `cache_seconds` is how long replies are kept: NULL where each call says, 0 for never.
     """
 
     __tablename__ = "models"
@@ -24,4 +24,5 @@ class ModelRecord(Base):
     context_window: Mapped[int | None]
     max_output: Mapped[int | None]
     fallbacks: Mapped[list[str]] = mapped_column(Document)
+    cache_seconds: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(Instant)

@@ -124,10 +124,13 @@ class Calls:
         tags = gate.tags(environ)
         if view.format in FORM_FORMATS:
             return self._open_upload(FORM_FORMATS[view.format], request_id, principal, headers, strict, tags, environ)
+        control = gate.cache_control(environ)
         room = self._memory.room()
         try:
             body, facts = self._read(view.format, environ, room)
-            call = Call(request_id, view.format, body, facts, headers, strict, room=room, tags=tags)
+            call = Call(
+                request_id, view.format, body, facts, headers, strict, room=room, tags=tags, cache_control=control
+            )
             return view.way_in(self._services.serve())(principal, call)
         finally:
             room.close()
@@ -186,6 +189,10 @@ def _described(reply: Reply) -> list[tuple[str, str]]:
         headers.append(("x-tollhouse-dropped", ", ".join(reply.dropped)))
     if reply.cap is not None:
         headers.append(("x-tollhouse-output-cap", str(reply.cap)))
+    if reply.cache is not None:
+        headers.append(("x-tollhouse-cache", reply.cache))
+        if reply.age is not None:
+            headers.append(("age", str(reply.age)))
     if reply.streamed:
         headers += (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
         return headers

@@ -15,6 +15,11 @@ CALL: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "x-tollhouse-upstream-request-id": (_TEXT, "The provider's own id of the request, where it tells one."),
     "x-tollhouse-dropped": (_TEXT, "The fields that a translation could not carry, by their paths."),
     "x-tollhouse-output-cap": (_NUMBER, "The output cap that the gateway set or cut."),
+    "x-tollhouse-cache": (
+        {"enum": ["hit", "miss"]},
+        "Whether the reply was made before, or for another call at this moment; where it may be.",
+    ),
+    "age": (_NUMBER, "Seconds since a reply was made that was kept."),
     "x-tollhouse-cost-usd": (_TEXT, "What the call cost, as a decimal number; of whole replies alone."),
 }
 FAILURE: Mapping[str, tuple[Mapping[str, Any], str]] = {
@@ -25,14 +30,21 @@ FAILURE: Mapping[str, tuple[Mapping[str, Any], str]] = {
 _STRICT = "With `true` or `1`, a call is refused that would lose a field in translation; `false` or `0` is the default."
 STRICT = {"x-tollhouse-strict": ({"enum": ["true", "false", "1", "0"]}, _STRICT)}
 _TAGS = {"x-tollhouse-tags": (_TEXT, "Words by comma, up to 16, to budget and report by.")}
+_CACHE = {
+    "cache-control": (
+        _TEXT,
+        "`max-age=600` takes a reply that is at most so many seconds old, and keeps this call's for so long where "
+        "the model has no time of its own; `no-cache` takes none, `no-store` neither takes nor keeps one.",
+    )
+}
 _ANTHROPIC = {
     "anthropic-version": (_TEXT, "Passed on to hosts of this format; without one, `2023-06-01`."),
     "anthropic-beta": (_TEXT, "Passed on to hosts of this format."),
 }
 _OPENAI = {"openai-beta": (_TEXT, "Passed on to hosts of this format.")}
 REQUEST: Mapping[str, Mapping[str, tuple[Mapping[str, Any], str]]] = {
-    "openai": {**STRICT, **_TAGS, **_OPENAI},
-    "anthropic": {**STRICT, **_TAGS, **_ANTHROPIC},
+    "openai": {**STRICT, **_TAGS, **_CACHE, **_OPENAI},
+    "anthropic": {**STRICT, **_TAGS, **_CACHE, **_ANTHROPIC},
 }
 """By the vendor whose format it is: what a call may carry."""
 
