@@ -90,6 +90,12 @@ class Inference:
             dispatch.booking.settle(dispatch.booking.known_usage(), 500, "internal_error")
             raise
 
+    def check(self, principal: Principal, call: Call) -> None:
+        """Raise what `open` would raise for the call itself, now: nothing is held, and nobody is asked."""
+        _, targets = self._route(self._catalogue.current, principal, call)
+        run = self._outside if call.facts.size >= json_text.LARGE else at_once
+        run(lambda: word(call, targets, self._means.upstreams.manners))
+
     def _hold(self, principal: Principal, call: Call, place: Place) -> Dispatch:
         """Route, translate, limit, admit: ready to be sent, or nothing is held."""
         catalogue = self._catalogue.current
