@@ -258,6 +258,13 @@ BATCH_LINES = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+BACKGROUND_RESPONSES = Counter(
+    "tollhouse_background_responses",
+    "Attempts at responses in the background; the outcome is completed, incomplete, failed, later: it waits to be "
+    "called again, lost: it was cancelled or deleted meanwhile, or other.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 CATALOGUE_VERSION = Gauge(
     "tollhouse_catalogue_version",
     "Version of the catalogue in use; the oldest of all processes of the kind.",

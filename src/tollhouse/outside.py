@@ -6,6 +6,9 @@ from typing import Any, cast
 from tollhouse.domain.errors import ClientGone
 from tollhouse.domain.ports import Beside, InTurn, Outside, Result, at_once
 
+LOOK_SECONDS = 0.25
+"""How late it may be noticed that nobody waits any more."""
+
 
 def outside_the_loop(threads: int = 10) -> Outside:
     """Where threads are greenlets, a long piece of work would hold up all of them: it gets a thread of the system."""
@@ -53,6 +56,27 @@ def beside_the_loop() -> Beside:
     from gevent import monkey
 
     return Greenlets() if monkey.is_module_patched("threading") else InTurn()
+
+
+def interruptible(work: Callable[[], Result], gone: Callable[[], bool]) -> Result:
+    """The port Interruptible, for threads of the system: each has a loop of its own, in which it waits for hosts."""
+    from gevent import get_hub, getcurrent
+
+    waiting: Any = getcurrent()
+    timer = get_hub().loop.timer(LOOK_SECONDS, LOOK_SECONDS, ref=False)
+
+    def look() -> None:
+        # Runs in the hub, and so only while whoever waits has been switched away from.
+        if gone():
+            timer.stop()
+            waiting.throw(ClientGone)
+
+    timer.start(look)
+    try:
+        return work()
+    finally:
+        timer.stop()
+        timer.close()
 
 
 def end_thread() -> None:

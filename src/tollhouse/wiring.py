@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs
-from tollhouse.domain.ports import JobQueue, Outside
+from tollhouse.domain.ports import QUEUE, JobQueue, Outside
+from tollhouse.jobs.registry import kinds
 from tollhouse.outside import beside_the_loop, end_thread, outside_the_loop
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
 from tollhouse.services.admission import Admission
+from tollhouse.services.background_responses import BackgroundResponses
 from tollhouse.services.bootstrap import Bootstrap, Prepared
 from tollhouse.services.breakers import Breakers
 from tollhouse.services.caching import Caching
@@ -74,6 +76,7 @@ class Serving:
 
     inference: Inference
     responses: Responses
+    background: BackgroundResponses
     catalogue: CatalogueReader
     ledger: LedgerWriter
     instance: Instance
@@ -178,7 +181,7 @@ class Services(People, SetUp, Work, Alerts):
         from tollhouse.kv.connection import redis_url
         from tollhouse.kv.queue import RqQueue
 
-        return RqQueue(redis_url(self.settings))
+        return RqQueue(redis_url(self.settings), lambda kind: kinds()[kind].queue if kind in kinds() else QUEUE)
 
     @cached_property
     def health(self) -> Health:
@@ -244,7 +247,7 @@ class Services(People, SetUp, Work, Alerts):
                 ),
                 breakers=breakers,
                 capacity=Capacity(self.settings.open_calls if self.process == "web" else 0),
-                remainders=Remainders() if self.settings.client_gone == "read" else NO_REMAINDERS,
+                remainders=Remainders() if self._reads_on else NO_REMAINDERS,
                 caching=Caching(cache, beside=beside_the_loop(), outside=self.outside) if cache else None,
                 outside=self.outside,
             )
@@ -258,7 +261,16 @@ class Services(People, SetUp, Work, Alerts):
             ledger.start()
             catalogue.start()
             fleet.start()
-            self._serving = Serving(inference, responses, catalogue, ledger, instance, limiter, fleet, news, cache)
+            background = BackgroundResponses(
+                responses,
+                self.database,
+                self.stored_responses,
+                wait_seconds=self.settings.background_wait_seconds,
+                wake=lambda: self.queue.enqueue("respond_in_background"),
+            )
+            self._serving = Serving(
+                inference, responses, background, catalogue, ledger, instance, limiter, fleet, news, cache
+            )
         return self._serving
 
     def _reply_cache(self) -> "RedisCache | None":
@@ -267,6 +279,11 @@ class Services(People, SetUp, Work, Alerts):
 
         most = self.settings.cache_bytes
         return RedisCache(redis_url(self.settings), most) if most else None
+
+    @property
+    def _reads_on(self) -> bool:
+        # Elsewhere a thread's connections are its own: no other could read on.
+        return self.settings.client_gone == "read" and self.process == "web"
 
     @property
     def _calling(self) -> Calling:
@@ -278,7 +295,11 @@ class Services(People, SetUp, Work, Alerts):
             end_thread()
 
         return Calling(
-            lambda endpoint: ways.get(endpoint, serving.inference.open), serving.catalogue, serving.instance.id, end
+            lambda endpoint: ways.get(endpoint, serving.inference.open),
+            serving.responses,
+            serving.catalogue,
+            serving.instance.id,
+            end,
         )
 
     def _read(self, catalogue: CatalogueReader) -> None:

@@ -1,4 +1,4 @@
-"""The part of the wiring that is about work that outlives its request: files and batches."""
+"""The part of the wiring that is about work that outlives its request: files, batches, responses."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tollhouse.domain.ports import Blobs, JobQueue, Outside
-from tollhouse.outside import outside_the_loop
+from tollhouse.outside import interruptible, outside_the_loop
 from tollhouse.services.authentication import Authentication
+from tollhouse.services.background_call import BackgroundCall
+from tollhouse.services.background_claims import Claims
+from tollhouse.services.background_run import BackgroundRun
 from tollhouse.services.batch_call import Open
 from tollhouse.services.batch_lines import BatchLines
 from tollhouse.services.batch_output import BatchOutput
@@ -18,6 +21,8 @@ from tollhouse.services.batches import Batches
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.files import Files
 from tollhouse.services.message_batches import MessageBatches
+from tollhouse.services.responses import Responses
+from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.local_blobs import LocalBlobs
@@ -33,6 +38,7 @@ class Calling:
     """
 
     open: Callable[[str], Open]
+    responses: Responses
     catalogue: CatalogueReader
     owner: str
     end_thread: Callable[[], None]
@@ -58,6 +64,10 @@ class Work(ABC):
     @property
     @abstractmethod
     def queue(self) -> JobQueue: ...
+
+    @property
+    @abstractmethod
+    def stored_responses(self) -> StoredResponses: ...
 
     @property
     @abstractmethod
@@ -105,6 +115,24 @@ class Work(ABC):
             BatchLines(self.database, calling.owner),
             concurrency=self.settings.batch_concurrency,
             attempts=self.settings.batch_attempts,
+            end_thread=calling.end_thread,
+        )
+        return run.work(seconds)
+
+    def background_open(self) -> bool:
+        """Whether a response in the background has not ended."""
+        return Claims(self.database, self.stored_responses, "").any_open()
+
+    def run_responses(self, seconds: float) -> bool:
+        """Make responses in the background, until none has been due for so long; whether there is more."""
+        calling = self._calling
+        run = BackgroundRun(
+            Claims(self.database, self.stored_responses, calling.owner),
+            BackgroundCall(calling.responses),
+            self.authentication,
+            concurrency=self.settings.background_concurrency,
+            attempts=self.settings.background_attempts,
+            interruptible=interruptible,
             end_thread=calling.end_thread,
         )
         return run.work(seconds)

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tollhouse import logs, metrics
+from tollhouse.domain.ports import QUEUE
 from tollhouse.jobs.registry import kinds
 from tollhouse.kv.connection import connect, redis_url
 from tollhouse.kv.wake_up_worker import WakeUpWorker
@@ -16,17 +17,17 @@ if TYPE_CHECKING:
     from tollhouse.wiring import Services
 
 
-def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> int:
-    """Work until SIGTERM or SIGINT, then end after the job that runs; a second one ends that too.
+def run(settings: Settings, build: "Callable[[], Services] | None" = None, queue: str = QUEUE) -> int:
+    """Work off one queue until SIGTERM or SIGINT, then end after the job that runs; a second one ends that too.
 
     `build` makes the services of a work-horse; it is called in each, and never here.
     """
     logs.configure(settings, "worker")
-    worker = WakeUpWorker(connect(redis_url(settings)))
+    worker = WakeUpWorker(connect(redis_url(settings)), queue)
     _Inheritance.build = staticmethod(build or _builder(settings))
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, worker.request_stop)
-    logs.event("worker_started", worker=worker.name)
+    logs.event("worker_started", worker=worker.name, queue=queue)
     worker.serve()
     logs.event("worker_stopped", worker=worker.name)
     return 0

@@ -264,6 +264,14 @@ def at_once(work: Callable[[], Result]) -> Result:
     return work()
 
 
+class Interruptible(Protocol):
+    """Runs a piece of work in the thread that asks; where `gone` comes true while it waits for a host, ClientGone is
+    raised in it.
+    """
+
+    def __call__(self, work: Callable[[], Result], gone: Callable[[], bool]) -> Result: ...
+
+
 class PriceList(Protocol):
     """Published prices."""
 
@@ -294,6 +302,12 @@ class Vault(Protocol):
 
     def unseal(self, sealed: str) -> str:
         """Raises InvalidSetting when it was sealed under a secret key that is not at hand."""
+
+
+QUEUE = "tollhouse"
+RESPONSES_QUEUE = "tollhouse-responses"
+"""Of work that takes as long as a model thinks: no other waits behind it."""
+QUEUES = (QUEUE, RESPONSES_QUEUE)
 
 
 class JobQueue(Protocol):

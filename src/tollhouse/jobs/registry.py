@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tollhouse import jobs
+from tollhouse.domain.ports import QUEUE
 
 if TYPE_CHECKING:
     from tollhouse.domain.ports import JobQueue
@@ -48,6 +49,12 @@ class Services(Protocol):
     @property
     def batches(self) -> "Batches": ...
 
+    def background_open(self) -> bool:
+        """Whether a response in the background has not ended."""
+
+    def run_responses(self, seconds: float) -> bool:
+        """Make responses in the background, until none has been due for so long; whether there is more."""
+
     @property
     def queue(self) -> "JobQueue": ...
 
@@ -57,11 +64,14 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """One kind of work. `every` names the setting of its interval in seconds, None where only a wake-up starts it."""
+    """One kind of work. `every` names the setting of its interval in seconds, None where only a wake-up starts it;
+    `queue` the workers that do it.
+    """
 
     name: str
     every: str | None
     run: Callable[[Any], None]
+    queue: str = QUEUE
 
 
 @cache
@@ -71,5 +81,5 @@ def kinds() -> Mapping[str, JobKind]:
     for file in pkgutil.iter_modules(jobs.__path__, f"{jobs.__name__}."):
         module = importlib.import_module(file.name)
         if hasattr(module, "KIND"):
-            found[module.KIND] = JobKind(module.KIND, module.EVERY, module.run)
+            found[module.KIND] = JobKind(module.KIND, module.EVERY, module.run, getattr(module, "QUEUE", QUEUE))
     return found

@@ -1,13 +1,15 @@
 """Waking the workers through RQ. Redis may lose a wake-up; the scheduler asks again."""
 
 import secrets
+from collections.abc import Callable
 
 from redis import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from tollhouse.domain.ports import QUEUE, QUEUES
 from tollhouse.kv.connection import Presence, connect
-from tollhouse.kv.wake_up import FAILURE_SECONDS, FUNCTION, NO_TIME_OUT, QUEUE, RESULT_SECONDS, WakeUp
+from tollhouse.kv.wake_up import FAILURE_SECONDS, FUNCTION, NO_TIME_OUT, RESULT_SECONDS, WakeUp
 
 NEWEST = 64
 """How many waiting wake-ups are looked at: more than there are kinds."""
@@ -16,9 +18,13 @@ NEWEST = 64
 class RqQueue:
     """The JobQueue port. Connects when it is first used, and waits a quarter of a second at most."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, queue_of: Callable[[str], str] = lambda _: QUEUE) -> None:
+        """`queue_of` a kind is one of QUEUES."""
         self._redis = connect(url)
-        self._queue = Queue(QUEUE, connection=self._redis, job_class=WakeUp, serializer=JSONSerializer)
+        self._queue_of = queue_of
+        self._queues = {
+            name: Queue(name, connection=self._redis, job_class=WakeUp, serializer=JSONSerializer) for name in QUEUES
+        }
         self._presence = Presence("queue")
 
     def enqueue(self, kind: str) -> bool:
@@ -27,10 +33,11 @@ class RqQueue:
         Two callers at the same moment may both enqueue: a kind finds out itself what is due, so that is harmless.
         A wake-up that was taken from the queue, or lost with it, holds up no other.
         """
+        queue = self._queues[self._queue_of(kind)]
         try:
-            waiting: list[bytes] = self._redis.lrange(self._queue.key, -NEWEST, -1)  # type: ignore[assignment]
+            waiting: list[bytes] = self._redis.lrange(queue.key, -NEWEST, -1)  # type: ignore[assignment]
             if not any(id.startswith(f"{kind}-".encode()) for id in waiting):
-                self._queue.enqueue_call(
+                queue.enqueue_call(
                     FUNCTION,
                     args=(kind,),
                     job_id=f"{kind}-{secrets.token_hex(8)}",

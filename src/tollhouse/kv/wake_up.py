@@ -16,8 +16,8 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
 from tollhouse import logs
+from tollhouse.domain.ports import QUEUE, QUEUES
 
-QUEUE: Final = "tollhouse"
 FUNCTION: Final = "tollhouse.worker.perform"
 FAILURE_SECONDS: Final = 3600
 """How long a failed job can be looked at with RQ's tools."""
@@ -58,12 +58,17 @@ class WakeUp(Job):
                 **kept,
                 "data": orjson.dumps([FUNCTION, None, [kind], {}]),
                 "description": kind,
-                "origin": QUEUE,
+                "origin": _queue_in(given.get("origin")),
                 "timeout": NO_TIME_OUT,
                 "result_ttl": RESULT_SECONDS,
                 "failure_ttl": FAILURE_SECONDS,
             }
         )
+
+
+def _queue_in(origin: Any) -> str:
+    name = origin.decode(errors="replace") if isinstance(origin, bytes) else origin
+    return name if name in QUEUES else QUEUE
 
 
 def kind_in(data: bytes) -> str | None:

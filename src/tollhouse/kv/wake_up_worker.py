@@ -23,8 +23,9 @@ from rq.serializers import JSONSerializer
 
 from tollhouse import logs, metrics
 from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.ports import QUEUE
 from tollhouse.kv.connection import Presence
-from tollhouse.kv.wake_up import QUEUE, WakeUp
+from tollhouse.kv.wake_up import WakeUp
 
 STOP_SECONDS = 20.0
 """How long a running job may go on after SIGTERM; a kind works for about 15 seconds at a time."""
@@ -43,9 +44,9 @@ class WakeUpWorker(Worker):
 
     connection_timeout = ANSWER_SECONDS
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, queue: str = QUEUE) -> None:
         super().__init__(
-            [QUEUE],
+            [queue],
             name=new_id("worker"),
             connection=redis,
             job_class=WakeUp,

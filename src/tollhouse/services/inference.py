@@ -87,6 +87,12 @@ class Inference:
             raise
         return _run(dispatch)
 
+    def check(self, principal: Principal, call: Call) -> None:
+        """Raise what `open` would raise for the call itself, now: nothing is held, and nobody is asked."""
+        _, targets = self._route(self._catalogue.current, principal, call)
+        run = self._outside if call.facts.size >= json_text.LARGE else at_once
+        run(lambda: word(call, targets, self._means.upstreams.manners))
+
     def _asked(
         self,
         catalogue: Catalogue,

@@ -13,6 +13,14 @@ from tollhouse.services.response_chain import chain_to, items_in
 from tollhouse.services.response_items import Item, is_id, is_reference
 from tollhouse.store.records import ConversationItemRecord, ResponseItemRecord, ResponseRecord
 
+_NOT_TO_GO_ON_FROM = {
+    "failed": "failed; go on from the one before it",
+    "cancelled": "was cancelled; go on from the one before it",
+    "queued": "has not ended yet; wait for it",
+    "in_progress": "has not ended yet; wait for it",
+}
+"""By the status of a response, why nothing can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -63,11 +71,8 @@ class Question:
                 param="previous_response_id",
             )
         self._check(sum(link.size for link in links), "previous_response_id")
-        if links[-1].status == "failed":
-            raise InvalidField(
-                f"previous_response_id: the response {id[:100]!r} failed; go on from the one before it.",
-                param="previous_response_id",
-            )
+        if why := _NOT_TO_GO_ON_FROM.get(links[-1].status):
+            raise InvalidField(f"previous_response_id: the response {id[:100]!r} {why}.", param="previous_response_id")
         return items_in(session, links, with_last_output=True), links[0].thread_id
 
     def _conversation(self, session: Session, id: str) -> list[Item]:

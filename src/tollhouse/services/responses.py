@@ -4,7 +4,7 @@ comes of it is kept. Hosts see plain calls that keep nothing.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,20 @@ from tollhouse.wire.responses import conversation_id, response_id
 _ITEM = re.compile(r"input\[(\d+)\]")
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A call as hosts get it, what it goes on from, and what is kept of it; None where nothing is."""
+
+    call: Call
+    context: Context
+    new: NewResponse | None = None
+
+    @property
+    def named(self) -> str:
+        """The field that what came before was named in."""
+        return "previous_response_id" if self.call.body.get("previous_response_id") else "conversation"
+
+
 class Responses:
     """The way into the pipeline for calls of this format. `stores` says whether anything may be kept; `longest` is the
     most that a context may have, in bytes.
@@ -40,6 +54,27 @@ class Responses:
 
     def open(self, principal: Principal, call: Call) -> Reply:
         """As `Inference.open`. A call that is not kept, and goes on from nothing, asks no database."""
+        if call.body.get("background"):
+            raise Unsupported(
+                "background: what is asked for here is in the background already: leave it out. The call was not made.",
+                param="background",
+            )
+        prepared = self.prepare(principal, call)
+        reply = self.send(principal, prepared)
+        if prepared.new is None:
+            return reply
+        tap = recorder(partial(self._stored.save, prepared.new), streamed=reply.streamed)
+        try:
+            reply.watch(tap)
+        except BaseException as error:
+            if isinstance(error, TollhouseError):
+                reply.status = error.status
+            reply.close()
+            raise
+        return reply
+
+    def prepare(self, principal: Principal, call: Call) -> Prepared:
+        """The call with all that it goes on from. Raises BadRequest, NotFound."""
         body = call.body
         store = self._store(body)
         own = items_of(body.get("input"))
@@ -52,7 +87,7 @@ class Responses:
         elif body.get("store") is not store:
             call = replace(call, body={**body, "store": store})
         if not (store or conversation):
-            return self._open(principal, call, context)
+            return Prepared(call, context)
         new = NewResponse(
             id=response_id(call),
             team_id=principal.team_id,
@@ -63,24 +98,27 @@ class Responses:
             conversation_id=conversation,
             stored=store,
         )
-        reply = self._open(principal, call, context)
-        tap = recorder(partial(self._stored.save, new), streamed=reply.streamed)
+        return Prepared(call, context, new)
+
+    def send(self, principal: Principal, prepared: Prepared) -> Reply:
+        """As `Inference.open`; nothing is kept of the reply."""
+        named = prepared.named
         try:
-            reply.watch(tap)
-        except BaseException as error:
-            if isinstance(error, TollhouseError):
-                reply.status = error.status
-            reply.close()
+            return self._inference.open(principal, prepared.call)
+        except BadRequest as error:
+            _tell_in_the_callers_words(error, named, len(prepared.context.earlier))
             raise
-        return reply
+
+    def check(self, principal: Principal, prepared: Prepared) -> None:
+        """As `Inference.check`."""
+        try:
+            self._inference.check(principal, prepared.call)
+        except BadRequest as error:
+            _tell_in_the_callers_words(error, prepared.named, len(prepared.context.earlier))
+            raise
 
     def _store(self, body: Mapping[str, Any]) -> bool:
         """Whether the reply is kept. Raises Unsupported for what is not done here, InvalidField."""
-        if body.get("background"):
-            raise Unsupported(
-                "background: responses in the background come later: leave it out. The call was not made.",
-                param="background",
-            )
         if body.get("previous_response_id") and body.get("conversation"):
             raise InvalidField(
                 "previous_response_id: a conversation has its own past; give one of both.", param="previous_response_id"
@@ -95,15 +133,6 @@ class Responses:
         store = body.get("store")
         return self._stores if store is None else bool(store)
 
-    def _open(self, principal: Principal, call: Call, context: Context) -> Reply:
-        field = "previous_response_id" if call.body.get("previous_response_id") else "conversation"
-        try:
-            return self._inference.open(principal, call)
-        except BadRequest as error:
-            if context.earlier:
-                _tell_in_the_callers_words(error, field, len(context.earlier))
-            raise
-
 
 def _resolved(call: Call, context: Context, *, store: bool) -> Call:
     body = {**call.body, "input": [*context.earlier, *context.own], "store": store}
@@ -112,6 +141,8 @@ def _resolved(call: Call, context: Context, *, store: bool) -> Call:
 
 def _tell_in_the_callers_words(error: BadRequest, field: str, earlier: int) -> None:
     """The items before the caller's own are none that the caller can count."""
+    if not earlier:
+        return
 
     def said(match: re.Match[str]) -> str:
         number = int(match[1])

@@ -30,6 +30,30 @@ class WorkSettings:
         3,
         whole(1, 20),
     )
+    respond_seconds: float = setting(
+        "TOLLHOUSE_RESPOND_SECONDS",
+        "How often a worker is woken for responses in the background, whatever was lost; a new one wakes one at once.",
+        5.0,
+        seconds(0.2, 86400),
+    )
+    background_concurrency: int = setting(
+        "TOLLHOUSE_BACKGROUND_CONCURRENCY",
+        "Responses in the background that one worker makes at once.",
+        64,
+        whole(1, 1024),
+    )
+    background_attempts: int = setting(
+        "TOLLHOUSE_BACKGROUND_ATTEMPTS",
+        "How often a response in the background is begun whose provider fails, or whose worker dies, before it fails.",
+        3,
+        whole(1, 20),
+    )
+    background_wait_seconds: float = setting(
+        "TOLLHOUSE_BACKGROUND_WAIT_SECONDS",
+        "How long a response in the background waits for a worker and for its limits, before it fails.",
+        86400.0,
+        seconds(1, 2592000),
+    )
     expire_responses_seconds: float = setting(
         "TOLLHOUSE_EXPIRE_RESPONSES_SECONDS",
         "How often stored responses whose days are over are deleted.",

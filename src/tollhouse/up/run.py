@@ -86,6 +86,7 @@ def _gateway(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> 
     supervisor.start(
         _command("scheduler", env),
         *(_command("worker", env, number, settings.workers) for number in range(1, settings.workers + 1)),
+        *([_command("worker", env, option="--responses")] if settings.workers else ()),
     )
     supervisor.start(_web(settings, env))
 
@@ -128,10 +129,11 @@ def _environment(settings: Settings, terminal: Terminal) -> dict[str, str]:
     return env
 
 
-def _command(name: str, env: dict[str, str], number: int = 1, of: int = 1) -> Part:
+def _command(name: str, env: dict[str, str], number: int = 1, of: int = 1, option: str = "") -> Part:
+    told = f"{name} {option}".strip()
     return Part(
-        name if of == 1 else f"{name} {number}",
-        [*COMMAND, name],
+        told if of == 1 else f"{name} {number}",
+        [*COMMAND, *told.split()],
         env=env,
         grace_seconds=WORKER_GRACE_SECONDS,
     )

@@ -85,11 +85,10 @@ def test_a_long_chain_is_read_whole(database: Database, stored: StoredResponses)
     save(stored, "0")
     for number in range(1, 700):
         with database.write() as session:
-            stored._insert(
+            stored.insert(
                 session,
                 NewResponse(f"resp_{number}", DEFAULT_TEAM, "k", [], f"resp_{number - 1}", "resp_0", None, True),
                 {"status": "completed", "output": [{"id": "m", "content": str(number)}]},
-                [],
             )
     assert context(database, "699")[2:] == [str(number) for number in range(1, 700)]
 

@@ -171,7 +171,11 @@ def test_incomplete_responses_are_kept_and_gone_on_from(gateway: Gateway) -> Non
         ({"conversation": "conv_no"}, (404, "conversation", "not_found")),
         ({"conversation": {}}, (400, "conversation.id", "invalid_value")),
         ({"conversation": "c", "previous_response_id": "r"}, (400, "previous_response_id", "invalid_value")),
-        ({"background": True}, (400, "background", "unsupported")),
+        ({"background": True, "store": False}, (400, "store", "invalid_value")),
+        (
+            {"background": True, "previous_response_id": "resp_no"},
+            (404, "previous_response_id", "previous_response_not_found"),
+        ),
         ({"truncation": "some"}, (400, "truncation", "invalid_value")),
         ({"store": "yes"}, (400, "store", "invalid_value")),
         ({"input": [{"role": "user", "content": "x", "id": ""}]}, (400, "input[0].id", "invalid_value")),
@@ -245,7 +249,9 @@ def test_a_deleted_response_is_gone_and_with_it_what_went_on_from_it(gateway: Ga
 def test_only_background_responses_are_cancelled_or_streamed_again(gateway: Gateway) -> None:
     id = respond(gateway).json["id"]
     assert error(ask(gateway, "POST", f"{RESPONSES}/{id}/cancel")) == (400, None, "invalid_request")
-    assert error(ask(gateway, "GET", f"{RESPONSES}/{id}?stream=true")) == (400, "stream", "unsupported")
+    assert error(ask(gateway, "GET", f"{RESPONSES}/{id}?stream=true")) == (400, "stream", "invalid_request")
+    assert error(ask(gateway, "GET", f"{RESPONSES}/{id}?stream=maybe")) == (400, "stream", "invalid_value")
+    assert error(ask(gateway, "GET", f"{RESPONSES}/{id}?starting_after=1")) == (400, "starting_after", "invalid_value")
     assert ask(gateway, "GET", f"{RESPONSES}/{id}?include=reasoning.encrypted_content").status_code == 200
 
 

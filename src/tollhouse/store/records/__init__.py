@@ -2,6 +2,7 @@
 
 from tollhouse.store.records.api_key import ApiKeyRecord
 from tollhouse.store.records.audit_entry import AuditEntryRecord
+from tollhouse.store.records.background import BackgroundRecord, ResponseEventsRecord
 from tollhouse.store.records.base import Base
 from tollhouse.store.records.batch import BatchLineRecord, BatchRecord, BatchResultRecord
 from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
@@ -35,6 +36,7 @@ from tollhouse.store.records.user import UserRecord
 __all__ = [
     "ApiKeyRecord",
     "AuditEntryRecord",
+    "BackgroundRecord",
     "Base",
     "BatchLineRecord",
     "BatchRecord",
@@ -63,6 +65,7 @@ __all__ = [
     "ProcessInstanceRecord",
     "ProviderRecord",
     "RefreshTokenRecord",
+    "ResponseEventsRecord",
     "ResponseItemRecord",
     "ResponseRecord",
     "RolledDayRecord",

@@ -16,6 +16,7 @@ from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.ports import Outside, at_once
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags
+from tollhouse.services.given import GivenAnswer
 from tollhouse.services.reply import Reply
 from tollhouse.services.routing import SESSION_HEADER
 from tollhouse.web import gate
@@ -40,7 +41,7 @@ FORWARDED = (
 )
 """The caller's headers that a call carries on, as they are called here; a provider's preset chooses from them."""
 REFUSAL = "tollhouse.refusal"
-Open = Callable[[Principal, Call], Reply]
+Open = Callable[[Principal, Call], Reply | GivenAnswer]
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -110,13 +111,16 @@ class Calls:
             return self._flask(environ, start_response)
         try:
             status = _STATUS_LINES.get(reply.status, f"{reply.status} UNKNOWN")
-            start_response(status, [*_described(reply), *gate.named(environ, request_id)])
+            described = _described(reply) if isinstance(reply, Reply) else _given(reply)
+            start_response(status, [*described, *gate.named(environ, request_id)])
         except BaseException:
             reply.close()
             raise
-        return reply if reply.tells_failures else CutOff(reply)  # which the server closes, however it ends
+        return (
+            CutOff(reply) if isinstance(reply, Reply) and not reply.tells_failures else reply
+        )  # which the server closes, however it ends
 
-    def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Reply:
+    def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Reply | GivenAnswer:
         """Authenticate, read, open."""
         principal = gate.authenticate(self._services.authentication, environ)
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
@@ -173,6 +177,10 @@ def _parsed(format_name: str, text: bytes | bytearray) -> tuple[dict[str, Any], 
 def json_response(document: Mapping[str, Any]) -> Response:
     """Of an endpoint that calls nobody."""
     return Response(json_text.write(document), content_type="application/json")
+
+
+def _given(answer: GivenAnswer) -> list[tuple[str, str]]:
+    return [("content-type", answer.content_type), *answer.headers.items()]
 
 
 def _described(reply: Reply) -> list[tuple[str, str]]:

@@ -1,12 +1,13 @@
 """`POST /v1/responses`, and the responses that are stored."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from tollhouse.domain.errors import BadRequest, NotFound, NotStored, Unsupported
+from tollhouse.domain.errors import BadRequest, InvalidField, NotFound, NotStored
 from tollhouse.services.pages import Page
-from tollhouse.web.description import Operation, described
+from tollhouse.web.description import EVENTS, JSON, Operation, described
 from tollhouse.web.gate import caller, services
 from tollhouse.web.inference.respond import InferenceView, json_response
 
@@ -37,9 +38,11 @@ create = described(
         example={"model": "echo", "input": "Say hello."},
         answer=_RESPONSE,
         errors=(NotFound, NotStored),
-        description="For models of any host. What is stored is stored here; `background` is refused.",
+        description="For models of any host. What is stored is stored here. With `background` it is answered at once, "
+        "its status is `queued`, and a worker makes the response; with `stream` its events are kept, and can be "
+        "streamed again.",
     )
-)(InferenceView("responses", lambda serving: serving.responses.open))
+)(InferenceView("responses", lambda serving: serving.background.open))
 blueprint.add_url_rule("/v1/responses", "create", create, methods=["POST"])
 
 
@@ -47,21 +50,38 @@ blueprint.add_url_rule("/v1/responses", "create", create, methods=["POST"])
 @described(
     GET=Operation(
         id="getResponse",
-        summary="A stored response",
+        summary="A stored response, or the events of one that is made in the background",
         tag="OpenAI",
         answer=_RESPONSE,
+        answered_as=(JSON, EVENTS),
         path=_ID,
+        query={
+            "stream": "true for the events, of a response that was asked for with `background` and `stream`",
+            "starting_after": "the number of the event behind which the stream begins",
+        },
         errors=(NotFound, BadRequest),
     )
 )
 def retrieve(id: str) -> Response:
-    for field in ("stream", "starting_after"):
-        if request.args.get(field, "false").lower() not in ("false", "0", ""):
-            raise Unsupported(
-                f"{field}: a stored response is given whole; only those made in the background can be streamed again.",
-                param=field,
-            )
-    return json_response(services().stored_responses.retrieve(caller(), id))
+    principal = caller()
+    streamed, after = _streamed(request.args)
+    if not streamed:
+        return json_response(services().stored_responses.retrieve(principal, id))
+    answer = services().serve().background.follow(principal, id, after)
+    return Response(answer, answer.status, answer.headers, content_type=answer.content_type)
+
+
+def _streamed(query: Mapping[str, str]) -> tuple[bool, int]:
+    """Whether events are asked for, and behind which number."""
+    said = query.get("stream", "false").lower()
+    if said not in ("true", "1", "false", "0", ""):
+        raise InvalidField("stream: true or false is required.", param="stream")
+    streamed, after = said in ("true", "1"), query.get("starting_after", "")
+    if after and not streamed:
+        raise InvalidField("starting_after: this goes with stream=true.", param="starting_after")
+    if after and not (after.isascii() and after.isdigit() and len(after) < 10):
+        raise InvalidField("starting_after: the number of an event is required.", param="starting_after")
+    return streamed, int(after) if after else -1
 
 
 @blueprint.delete("/v1/responses/<id>")
@@ -100,12 +120,12 @@ def input_items(id: str) -> Response:
 @described(
     POST=Operation(
         id="cancelResponse",
-        summary="Cancel a response that is made in the background: of which there are none yet",
+        summary="Cancel a response that is made in the background",
         tag="OpenAI",
-        answer=_RESPONSE,
+        answer={**_RESPONSE, "status": "cancelled", "background": True, "output": []},
         path=_ID,
         errors=(NotFound, BadRequest),
     )
 )
 def cancel(id: str) -> Response:
-    return json_response(services().stored_responses.cancel(caller(), id))
+    return json_response(services().serve().background.cancel(caller(), id))

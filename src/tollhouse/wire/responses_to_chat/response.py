@@ -45,7 +45,7 @@ class ResponseObject:
             "object": "response",
             "created_at": created_at(self.stem),
             "status": "in_progress",
-            "background": False,
+            "background": bool(body.get("background")),
             "completed_at": None,
             "error": None,
             "incomplete_details": None,
@@ -60,6 +60,9 @@ class ResponseObject:
     def note(self, document: Mapping[str, Any]) -> None:
         """Take what a host's completion or chunk tells of the call itself."""
         self._tier = _tier(document.get("service_tier")) or self._tier
+
+    def queued(self) -> dict[str, Any]:
+        return self._told("queued", [])
 
     def begun(self) -> dict[str, Any]:
         return self._told("in_progress", [])
