@@ -76,7 +76,7 @@ def test_an_index_that_is_missing_is_found(database: Database) -> None:
 def test_processes_that_upgrade_at_once_all_find_it_done(empty_url: str) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for done in [pool.submit(migrate, empty_url) for _ in range(2)]:
-            done.result(30)
+            done.result(90)
     database = Database(empty_url)
     assert Schema(database).current() == Schema(database).newest()
     Schema(database).check()
