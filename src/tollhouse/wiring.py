@@ -1,7 +1,6 @@
 """Puts everything together: the only module that knows both use cases and adapters."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -26,18 +25,13 @@ from tollhouse.services.health import Health
 from tollhouse.services.idempotency import Idempotency
 from tollhouse.services.inference import Inference
 from tollhouse.services.limiting import Limiting
-from tollhouse.services.personal_data import PersonalDataOf
 from tollhouse.services.probes import Probes
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
-from tollhouse.services.replay import Replay
-from tollhouse.services.requests import RequestLog
 from tollhouse.services.responses import Responses
-from tollhouse.services.roll_up import RollUp
 from tollhouse.services.server_secrets import ServerSecrets
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.services.tries import RetryPolicy
-from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage
@@ -45,53 +39,29 @@ from tollhouse.store.instances import Instance
 from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.spool import Spool
 from tollhouse.store.ledger.writer import LedgerWriter
-from tollhouse.store.searches import Searches
 from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_keys, is_lost
 from tollhouse.store.secret_ring import SecretRing
 from tollhouse.store.vault import FernetVault
 from tollhouse.wiring_alerts import Alerts
 from tollhouse.wiring_batches import Calling, Work
 from tollhouse.wiring_people import People
+from tollhouse.wiring_reports import Reports
+from tollhouse.wiring_serving import Serving
 from tollhouse.wiring_setup import SetUp
 
 if TYPE_CHECKING:
-    from tollhouse.kv.breaker import RedisBreakerNews
     from tollhouse.kv.cache import RedisCache
-    from tollhouse.kv.limiter import RedisLimiter
     from tollhouse.store.schema import Schema
 
 Process = Literal["web", "worker", "scheduler", "cli"]
 EMBEDDED_DATABASE = "tollhouse.db"
 LARGE_BODIES_AT_ONCE = 2
 """Threads that read large bodies: the interpreter runs one at a time anyway."""
-SEARCHES_AT_ONCE = 2
-"""Threads that search the ledger: what they read competes with the calls for this machine."""
 SPOOL = "spool"
 """Folder of the home in which settlements wait for a database that is away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What a process has that makes calls: a ledger writer and a catalogue that follow the database."""
-
-    inference: Inference
-    responses: Responses
-    background: BackgroundResponses
-    catalogue: CatalogueReader
-    ledger: LedgerWriter
-    instance: Instance
-    limiter: "RedisLimiter"
-    fleet: Fleet
-    breaker_news: "RedisBreakerNews"
-    cache: "RedisCache | None"
-
-    @property
-    def available(self) -> bool:
-        """Whether the database answers, as far as this process has seen. Asks nobody."""
-        return self.ledger.available and self.catalogue.follows
-
-
-class Services(People, SetUp, Work, Alerts):
+class Services(People, SetUp, Work, Alerts, Reports):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process) -> None:
@@ -133,31 +103,6 @@ class Services(People, SetUp, Work, Alerts):
     @cached_property
     def idempotency(self) -> Idempotency:
         return Idempotency(self.database, self._vault)
-
-    @cached_property
-    def searches(self) -> Searches:
-        seconds = self.settings.search_seconds if self.process == "web" else None
-        return Searches(self.database, outside_the_loop(SEARCHES_AT_ONCE), seconds)
-
-    @cached_property
-    def usage(self) -> UsageReport:
-        return UsageReport(self.searches)
-
-    @cached_property
-    def requests(self) -> RequestLog:
-        return RequestLog(self.searches)
-
-    @cached_property
-    def personal_data(self) -> PersonalDataOf:
-        return PersonalDataOf(self.database, self.usage)
-
-    @cached_property
-    def replay(self) -> Replay:
-        return Replay(self.database)
-
-    @cached_property
-    def roll_up(self) -> RollUp:
-        return RollUp(self.database)
 
     @cached_property
     def stored_responses(self) -> StoredResponses:
@@ -314,15 +259,7 @@ class Services(People, SetUp, Work, Alerts):
         """Write what the ledger still has, and let go of everything."""
         serving, self._serving = self._serving, None
         if serving is not None:
-            serving.catalogue.stop()
-            serving.fleet.stop()
-            serving.limiter.stop()
-            serving.breaker_news.stop()
-            if serving.cache is not None:
-                serving.cache.close()
-            if serving.ledger.stop():
-                with suppress(SQLAlchemyError):  # then its lease runs out
-                    serving.instance.end()
+            serving.stop()
         if "queue" in self.__dict__:
             self.queue.close()
         self.close_people()

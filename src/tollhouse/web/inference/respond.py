@@ -28,7 +28,7 @@ from tollhouse.web.inference.upload import Upload
 from tollhouse.wire import FORM_FORMATS, FORMATS, json_text
 from tollhouse.wire.format import FormFormat
 from tollhouse.wire.rate_limit_headers import rate_limit_headers
-from tollhouse.wiring import Serving
+from tollhouse.wiring_serving import Serving
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
