@@ -57,7 +57,7 @@ class RedisCache:
             return
         if not self._places.acquire(timeout=WAIT_SECONDS):
             return
-        names = [PREFIX + name for name in (key, "ends", "sizes", "sum")]
+        names = [PREFIX + name for name in (key, "ends", "came", "sizes", "sum")]
         try:
             self._put(names, [key, value, 1000 * seconds, self._most])
         except ResponseError as error:

@@ -17,6 +17,8 @@ REPEATABLE = frozenset({"chat", "completions", "messages", "responses", "embeddi
 _ORDERED = frozenset({"tools", "functions", "response_format", "text", "output_format", "output_config"})
 _ELSEWHERE = ("container", "thread", "mcp_servers", "background", "web_search_options")
 """Fields by which a call goes on from what is kept at its host, or has it look around."""
+_NOTHING = (None, False, [])
+"""An empty object says something: web_search_options need say no more."""
 _KEPT_PART = re.compile(rb'"(?:file_id|previous_response_id)":"|"type":"item_reference"')
 """A name in the text of JSON; in a string its quotes would be escaped."""
 _CALLERS_TOOLS = (None, "function", "custom", "namespace")
@@ -28,7 +30,7 @@ def canonical(format: str, body: Mapping[str, Any]) -> bytes | None:
 
     Without the model and whether it is streamed, of which the facts tell.
     """
-    if format not in REPEATABLE or any(body.get(name) for name in _ELSEWHERE):
+    if format not in REPEATABLE or any(body.get(name) not in _NOTHING for name in _ELSEWHERE):
         return None
     if (keeps_state(body) or body.get("prompt")) if format == "responses" else body.get("store"):
         return None
