@@ -207,8 +207,8 @@ def test_what_went_before_is_named_when_it_is_not_there(openai: OpenAI) -> None:
         openai.responses.create(model="echo", input="x", conversation="conv_unknown")
     assert unknown.value.param == "conversation"
     with pytest.raises(BadRequestError) as refused:
-        openai.responses.create(model="echo", input="x", background=True)
-    assert refused.value.param == "background"
+        openai.responses.create(model="echo", input="x", background=True, store=False)
+    assert refused.value.param == "store"
 
 
 def test_a_stream_that_its_client_leaves_is_booked_and_not_kept(running: RunningGateway) -> None:

@@ -6,8 +6,10 @@ from tollhouse.jobs.registry import Services
 KIND = "respond_in_background"
 EVERY = "respond_seconds"
 QUEUE = RESPONSES_QUEUE
-SECONDS = 12.0
-"""How long a work-horse waits for more when there is nothing: to start one takes longer than to make most responses."""
+SECONDS = 3.0
+"""How long a work-horse waits for more when there is nothing: to start one takes a second, and who stops the gateway
+waits for it.
+"""
 
 
 def run(services: Services) -> None:
