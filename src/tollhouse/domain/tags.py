@@ -29,6 +29,16 @@ def checked(words: Iterable[str], field: str) -> Tags:
     return tags
 
 
+def together(of_key: Tags, of_call: Tags) -> Tags:
+    """All tags of a call. InvalidField where they are too many."""
+    tags = tuple(sorted({*of_key, *of_call}))
+    if len(tags) > MOST:
+        raise InvalidField(
+            f"X-Tollhouse-Tags: with those of its key, the call has more than {MOST} tags.", param="X-Tollhouse-Tags"
+        )
+    return tags
+
+
 def joined(tags: Tags) -> str:
     """As one text in which each can be searched for with the commas around it; "" for none."""
     return f",{','.join(tags)}," if tags else ""

@@ -12,7 +12,7 @@ from tollhouse.domain.money import MILLION, Tariff
 from tollhouse.domain.ports import Ledger
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
-from tollhouse.domain.tags import Tags
+from tollhouse.domain.tags import Tags, together
 from tollhouse.domain.usage import Usage
 from tollhouse.services.translation import Choice
 from tollhouse.wire.end_user import end_user_of
@@ -57,7 +57,7 @@ class Admission:
 
     def admit(self, principal: Principal, call: Call, choices: Sequence[Choice], number: int = 1) -> Admitted:
         """Hold the dearest candidate's bound, for the attempt of this number and those after it that cost nothing.
-        Raises BudgetExceeded, LedgerUnavailable, Unsupported.
+        Raises BudgetExceeded, LedgerUnavailable, Unsupported, and InvalidField where key and call have too many tags.
         """
         if self._refuse_unpriced and not all(target.rates(call.facts).known for target, _ in choices):
             raise Unsupported(
@@ -65,7 +65,7 @@ class Admission:
                 "set its prices in the catalogue.",
                 param="model",
             )
-        tags = tuple(sorted({*principal.tags, *call.tags})) if principal.tags else call.tags
+        tags = together(principal.tags, call.tags) if principal.tags else call.tags
         scopes = principal.scopes(call.facts.model, tags)
         capped = self._ledger.has_hard_budget(scopes)
         try:

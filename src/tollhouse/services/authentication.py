@@ -176,7 +176,7 @@ def _holder(session: Session, row: ApiKeyRecord) -> Principal | None:
         user_id=row.user_id,
         paths=None if row.paths is None else tuple(row.paths),
         networks=None if row.networks is None else tuple(ip_network(one) for one in row.networks),
-        tags=tuple(row.tags or ()),
+        tags=tuple(tag.lower() for tag in row.tags or ()),  # as budgets have them, however old the key is
         priority="batch" if row.priority == "batch" else "interactive",
     )
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Any, get_args
 
 from sqlalchemy import select
@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.principal import Priority
-from tollhouse.services.naming import check_slug
-from tollhouse.store.records import ModelRecord
+from tollhouse.domain.tags import checked
+from tollhouse.store.records import ModelRecord, RouteRecord
 
 PRIORITIES: tuple[str, ...] = get_args(Priority)
 MOST_ENTRIES = 100
-MOST_TAGS = 20
-LONGEST_TAG = 64
+_MAPPED = IPv6Network("::ffff:0:0/96")
+"""Of IPv4, which callers are looked for under as IPv4: in here nobody would be found."""
 _PATH = re.compile(r"/v1(/[a-z0-9_-]+)*\Z")
 
 
@@ -33,26 +33,30 @@ def checked_terms(session: Session, given: Mapping[str, Any]) -> dict[str, list[
         "models": lambda names: _models(session, names),
         "paths": lambda names: [_path(name) for name in names],
         "networks": lambda names: [_network(name) for name in names],
-        "tags": lambda names: [check_slug(name, "tags", LONGEST_TAG) for name in names],
+        "tags": lambda names: checked(names, "tags"),
     }
     terms = {}
     for field, check in checks.items():
         if field not in given:
             continue
         names: Sequence[str] = given[field] or ()
-        most = MOST_TAGS if field == "tags" else MOST_ENTRIES
-        if len(names) > most:
-            raise InvalidField(f"{field}: there may be {most} at most.", param=field)
+        if len(names) > MOST_ENTRIES:
+            raise InvalidField(f"{field}: there may be {MOST_ENTRIES} at most.", param=field)
         terms[field] = sorted(set(check(names))) or None
     return terms
 
 
 def _models(session: Session, names: Sequence[str]) -> Sequence[str]:
-    known = set(session.scalars(select(ModelRecord.name).where(ModelRecord.name.in_(names)))) if names else set()
+    """Names of models, aliases, and what a star stands for: all that may be called."""
+    if not names:
+        return names
+    known = set(session.scalars(select(ModelRecord.name)))
+    stars = tuple(name.removesuffix("*") for name in known if name.endswith("*"))
+    known.update(*session.scalars(select(RouteRecord.aliases)))
     for name in names:
-        if name not in known:
+        if name not in known and not (name.isprintable() and "*" not in name and name.startswith(stars)):
             raise InvalidField(
-                f"model: there is no model {name[:60]!r}; `tollhouse models list` shows them.", param="model"
+                f"models: there is no model {name[:60]!r}; `tollhouse models list` shows them.", param="models"
             )
     return names
 
@@ -65,7 +69,10 @@ def _path(name: str) -> str:
 
 def _network(name: str) -> str:
     try:
-        return str(ip_network(name.strip()))
+        network = ip_network(name.strip())
+        if network.version == 6 and ("%" in name or network.subnet_of(_MAPPED)):
+            raise ValueError
+        return str(network)
     except ValueError:
         raise InvalidField(
             f"networks: {name[:60]!r} is not a network such as 192.0.2.0/24 or 2001:db8::/32.", param="networks"

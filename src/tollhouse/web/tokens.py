@@ -23,7 +23,7 @@ from flask_jwt_extended.exceptions import CSRFError, NoAuthorizationError
 from jwt.exceptions import ExpiredSignatureError
 
 from tollhouse.domain.actor import Actor, Person
-from tollhouse.domain.errors import ExpiredToken, Forbidden, InvalidToken, MissingToken
+from tollhouse.domain.errors import ExpiredToken, Forbidden, InvalidField, InvalidToken, MissingToken
 from tollhouse.services.token_keys import TokenKeys
 from tollhouse.services.tokens import ALGORITHM, AUDIENCE, FAMILY_CLAIM, ISSUER, SIGN_IN, Session, checked_claims
 from tollhouse.web.gate import services
@@ -148,6 +148,16 @@ class Refresh:
     family_id: str
     token_id: str
     in_cookie: bool
+
+
+def refuse_forms() -> None:
+    """Raise InvalidField for a body that a form of any page in the world can have: else another page could sign
+    somebody in here as its own author, whose keys and prompts would then be theirs to read.
+    """
+    if request.mimetype != "application/json":
+        raise InvalidField(
+            "Content-Type: a sign-in that asks for a cookie is sent as application/json.", param="Content-Type"
+        )
 
 
 def refresh_sent(token: str | None) -> Refresh:

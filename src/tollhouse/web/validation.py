@@ -10,7 +10,7 @@ import orjson
 from flask import request
 from jsonschema_rs import ValidationErrorKind
 
-from tollhouse.domain.errors import BadRequest, InvalidField, TooLarge
+from tollhouse.domain.errors import BadRequest, InvalidField, TooLarge, UnsupportedEncoding
 from tollhouse.wire import json_text
 
 LONGEST_BODY = 256 * 1024
@@ -55,6 +55,13 @@ def _number(text: str) -> int | str:
 
 def _body() -> bytes:
     """All of it. Past Werkzeug's own limit, which cuts a body without a length there and says nothing."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedEncoding(
+            f"The body is encoded ({encoding[:40]!r}), and this gateway reads plain ones: send it without "
+            "Content-Encoding.",
+            param="Content-Encoding",
+        )
     length, stream = request.content_length, request.environ["wsgi.input"]
     if length is None:
         text: bytes = stream.read(LONGEST_BODY + 1) if request.environ.get("wsgi.input_terminated") else b""

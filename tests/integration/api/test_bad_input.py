@@ -182,6 +182,18 @@ def test_a_body_that_cannot_be_read_is_a_400(api: Management, owner: str, there:
     assert everything(api) == before
 
 
+def test_a_body_that_is_packed_is_refused_for_that(api: Management, owner: str) -> None:
+    client, before = api.gateway.app.test_client(), everything(api)
+    for encoding in ("gzip", "br", "deflate, gzip"):
+        headers = {"authorization": f"Bearer {owner}", "content-encoding": encoding}
+        answer = client.post("/api/budgets", data=b"\x1f\x8b\x08\x00", headers=headers)
+        assert is_problem(answer, 415, "unsupported_encoding")
+        assert answer.json["param"] == "Content-Encoding"
+    assert everything(api) == before
+    headers = {"authorization": f"Bearer {owner}", "content-encoding": "identity"}
+    assert client.post("/api/budgets", json={}, headers=headers).status_code == 400
+
+
 @pytest.mark.parametrize("kind", GOOD)
 def test_a_query_or_an_id_that_is_wrong_is_told(api: Management, owner: str, kind: str) -> None:
     for query, param in (

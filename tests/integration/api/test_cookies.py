@@ -49,6 +49,17 @@ def test_a_login_that_does_not_ask_gets_none(api: Management, email: str) -> Non
     assert answer.json["refresh_token"]
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_form_of_another_page_signs_nobody_in(api: Management, email: str, kind: str) -> None:
+    """`enctype="text/plain"` makes JSON of a field's name and its value, and needs no leave of ours."""
+    client = api.gateway.app.test_client()
+    text = f'{{"email": "{email}", "password": "{PASSWORD}", "cookie": true}}'
+    answer = client.post("/api/auth/login", data=text, headers={"content-type": kind})
+    assert is_problem(answer, 400, "invalid_value")
+    assert answer.json["param"] == "Content-Type"
+    assert "set-cookie" not in answer.headers
+
+
 def test_no_script_can_read_the_refresh_token(api: Management, email: str) -> None:
     page = Page(api, email)
     assert set(page.answer.json) == {"access_token", "token_type", "expires_in"}

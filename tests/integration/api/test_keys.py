@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.gateway import CHAT
 from tests.integration.api.management import Management, is_problem, within_a_second
 
 
@@ -50,6 +51,19 @@ def test_a_members_own_keys_are_theirs_to_make_and_end_and_no_others(api: Manage
     assert is_problem(api.ask("DELETE", f"/keys/{teams}", token), 403, "forbidden")
     assert api.post(f"/keys/{mine.json['id']}/rotate", {}, token).status_code == 200
     assert api.ask("DELETE", f"/keys/{mine.json['id']}", token).json["revoked_at"]
+
+
+def test_a_keys_tag_in_capitals_is_no_way_around_the_tags_budget(api: Management, owner: str, team: str) -> None:
+    api.gateway.add_echo("tagged", "words=3", max_output=100)
+    made = make(api, owner, team_id=team, tags=["Blue"])
+    budget = {"scope": "tag", "scope_id": "Blue", "usd": "0.000001", "period": "day"}
+    assert api.post("/budgets", budget, owner).status_code == 201
+    body = {"model": "tagged", "messages": [{"role": "user", "content": "x"}]}
+    answer = api.gateway.post(CHAT, body, key=made["key"])
+    assert (answer.status_code, answer.json["error"]["code"]) == (429, "insufficient_quota")
+    many = ",".join(f"t{number}" for number in range(16))
+    answer = api.gateway.post(CHAT, body, key=made["key"], headers={"x-tollhouse-tags": many})
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "X-Tollhouse-Tags")
 
 
 def test_a_persons_key_calls_as_long_as_they_may_and_no_longer(api: Management, owner: str, team: str) -> None:
@@ -156,7 +170,7 @@ def test_a_call_with_a_key_shows_when_it_was_and_leaves_the_etag(api: Management
         ({"name": 5}, "name"),
         ({"name": "x", "role": "owner"}, "role"),
         ({"name": "x", "id": "key_1"}, "id"),
-        ({"name": "x", "models": ["nothing"]}, "model"),
+        ({"name": "x", "models": ["nothing"]}, "models"),
         ({"name": "x", "models": [5]}, "models[0]"),
         ({"name": "x", "paths": ["chat"]}, "paths"),
         ({"name": "x", "networks": ["10.0.0.1/8"]}, "networks"),

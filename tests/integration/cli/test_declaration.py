@@ -192,6 +192,26 @@ def test_teams_and_people_are_named_as_on_another_machine(tollhouse, file: Path)
     assert exported["teams"] == {"default": {}, "data": {}}
 
 
+def test_an_export_leaves_out_what_is_set_on_people_and_models_that_are_gone(tollhouse, tmp_path: Path) -> None:
+    tollhouse.json("users", "create", "leaver@example.com", "--role", "member")
+    tollhouse("providers", "add", "spare", "--format", "echo", "--base-url", "echo:")
+    for model in ("leaving", "staying"):
+        tollhouse("models", "add", model, "--provider", "spare", "--input-price", "1", "--output-price", "1")
+    for scope in (("--user", "leaver@example.com"), ("--model", "leaving"), ("--model", "staying")):
+        tollhouse("budgets", "set", *scope, "--usd", "1", "--period", "day")
+        tollhouse("limits", "set", *scope, "--rpm", "5")
+    tollhouse("users", "delete", "leaver@example.com", "--yes")
+    services = tollhouse.services()
+    services.models.remove("leaving")
+    services.close()
+    exported = tollhouse("export").stdout
+    document = tomllib.loads(exported)
+    assert [one["model"] for one in (*document["budgets"], *document["limits"])] == ["staying", "staying"]
+    path = tmp_path / "exported.toml"
+    path.write_text(exported)
+    assert tollhouse.json("apply", str(path)) == []
+
+
 def test_what_the_file_leaves_out_of_a_limit_is_lifted_and_a_team_comes_back(tollhouse, file: Path) -> None:
     tollhouse("apply", str(file))
     file.write_text('[teams.gone]\n[[limits]]\nteam = "data science"\nrpm = 60\n')

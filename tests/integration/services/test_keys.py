@@ -22,6 +22,7 @@ from tollhouse.services.authentication import Authentication
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
 from tollhouse.services.models import Models, NewModel
+from tollhouse.services.routes import Routes, RouteTerms
 from tollhouse.store.database import Database
 from tollhouse.store.records import ApiKeyRecord
 
@@ -118,6 +119,39 @@ def test_a_key_for_a_model_that_does_not_exist_is_not_made(keys: Keys) -> None:
     with pytest.raises(InvalidField, match="there is no model 'gone'"):
         keys.create("tests", models=["gone"])
     assert keys.all() == []
+
+
+def test_a_key_may_be_for_whatever_a_model_is_called_by(
+    keys: Keys, models: Models, host: str, database: Database
+) -> None:
+    models.register([NewModel("small", host), NewModel("star/*", host)])
+    Routes(database).set("small", RouteTerms(aliases=("default",)))
+    assert keys.create("tests", models=["default", "star/one", "star/*"]).models == ("default", "star/*", "star/one")
+    for name in ("star/o*", "sta", "default2", "*", "star/\u202e"):
+        with pytest.raises(InvalidField, match="there is no model"):
+            keys.create("tests", models=[name])
+
+
+def test_a_keys_tags_are_those_that_budgets_are_for(
+    keys: Keys, authentication: Authentication, database: Database
+) -> None:
+    made = keys.create("tests", tags=["Blue", "blue", " TEAM/x "])
+    assert made.tags == ("blue", "team/x")
+    assert authentication.principal(made.key).tags == ("blue", "team/x")
+    with database.write() as session:
+        session.get_one(ApiKeyRecord, made.id).tags = ["Older", "b"]
+    authentication.forget()
+    assert authentication.principal(made.key).tags == ("older", "b")
+    for tags in (["=x"], ["a,b"], [f"t{number}" for number in range(17)]):
+        with pytest.raises(InvalidField) as refused:
+            keys.create("tests", tags=tags)
+        assert refused.value.param == "tags"
+
+
+@pytest.mark.parametrize("network", ["::ffff:127.0.0.0/104", "::ffff:10.0.0.1", "fe80::1%eth0"])
+def test_a_network_that_nobody_would_be_found_in_is_refused(keys: Keys, network: str) -> None:
+    with pytest.raises(InvalidField, match="is not a network"):
+        keys.create("tests", networks=[network])
 
 
 def test_a_key_ends_when_it_expires(keys: Keys, authentication: Authentication) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from tollhouse.domain.errors import InvalidField
-from tollhouse.domain.tags import checked, joined, split
+from tollhouse.domain.tags import checked, joined, split, together
 
 
 def test_tags_are_kept_in_order_each_once_in_lower_case() -> None:
@@ -15,6 +15,15 @@ def test_what_is_no_tag_is_refused_by_the_name_of_its_field() -> None:
         assert refused.value.param == "X-Tags"
     with pytest.raises(InvalidField, match="more than 16"):
         checked([f"t{n}" for n in range(17)], "X-Tags")
+
+
+def test_a_call_has_its_own_tags_and_its_keys_and_no_more_than_it_may() -> None:
+    assert together(("b", "c"), ("a", "b")) == ("a", "b", "c")
+    many = checked([f"t{n}" for n in range(16)], "tags")
+    assert together(many, many) == many
+    with pytest.raises(InvalidField, match="more than 16") as refused:
+        together(many, ("one-more",))
+    assert refused.value.param == "X-Tollhouse-Tags"
 
 
 def test_joined_tags_are_split_into_the_same() -> None:

@@ -35,7 +35,9 @@ class BudgetsSection:
         budgets = self._budgets.all()
         names = self._scopes.named(one.scope for one in budgets)
         found = [
-            _entry(names[one.scope], usd_from_nanos(one.limit), one.period, one.timezone, one.hard) for one in budgets
+            _entry(names[one.scope], usd_from_nanos(one.limit), one.period, one.timezone, one.hard)
+            for one in budgets
+            if one.scope in names
         ]
         return {_name(entry): entry for entry in found}
 

@@ -37,6 +37,8 @@ class LimitsSection:
         names = self._scopes.named(limit.scope for limit in limits)
         entries: dict[str, Entry] = {}
         for limit in limits:
+            if limit.scope not in names:
+                continue
             kind, id = names[limit.scope]
             most = {one: value for one in KINDS if (value := getattr(limit, one)) is not None}
             entries[f"{kind} {id}"] = {kind: id, **most}

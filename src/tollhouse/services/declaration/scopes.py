@@ -12,7 +12,7 @@ from tollhouse.domain.principal import SCOPE_KINDS, Scope
 from tollhouse.services.declaration.section import Entry
 from tollhouse.services.scopes import existing_scope
 from tollhouse.store.database import Database
-from tollhouse.store.records import TeamRecord, UserRecord
+from tollhouse.store.records import ModelRecord, TeamRecord, UserRecord
 
 
 class ScopeNames:
@@ -33,13 +33,18 @@ class ScopeNames:
         return self.named([kept])[kept]
 
     def named(self, scopes: Iterable[Scope]) -> dict[Scope, Scope]:
-        """Of each scope as it is kept, how the file has it."""
+        """Of each scope as it is kept, how the file has it; none of a person or model that is gone: what is still set
+        on those binds nobody, and no file could say it.
+        """
         wanted = list(scopes)
+        named = {
+            "team": select(TeamRecord.id, TeamRecord.name).where(TeamRecord.id.in_(_ids(wanted, "team"))),
+            "user": select(UserRecord.id, UserRecord.email).where(UserRecord.id.in_(_ids(wanted, "user"))),
+            "model": select(ModelRecord.name, ModelRecord.name).where(ModelRecord.name.in_(_ids(wanted, "model"))),
+        }
         with self._database.read() as session:
-            teams = select(TeamRecord.id, TeamRecord.name).where(TeamRecord.id.in_(_ids(wanted, "team")))
-            users = select(UserRecord.id, UserRecord.email).where(UserRecord.id.in_(_ids(wanted, "user")))
-            names = {id: name for asked in (teams, users) for id, name in session.execute(asked)}
-        return {(kind, id): (kind, names.get(id, id)) for kind, id in wanted}
+            names = {(kind, id): (kind, name) for kind, asked in named.items() for id, name in session.execute(asked)}
+        return names | {scope: scope for scope in wanted if scope[0] not in named}
 
 
 def scope_of(entry: Entry) -> Scope:

@@ -7,7 +7,7 @@ from flask_restx import Namespace, Resource
 from tollhouse.domain.actor import Person
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation
-from tollhouse.web.tokens import drop_cookies, pair, pair_in_cookies, refresh_sent
+from tollhouse.web.tokens import drop_cookies, pair, pair_in_cookies, refresh_sent, refuse_forms
 
 namespace = Namespace("auth", "Signing in, and who one is.")
 
@@ -20,9 +20,11 @@ class Login(Resource):
 
         After 5 failures in 15 minutes for one e-mail address, or 20 from one network address, more attempts are
         refused for a while, also with the right password. With `cookie`, for pages of this gateway, the refresh token
-        is in an HttpOnly cookie and not in the answer.
+        is in an HttpOnly cookie and not in the answer; the body's content type is `application/json` then.
         """
         body = asked.body
+        if body.get("cookie"):
+            refuse_forms()
         session = services().sign_in.sign_in(body["email"], body["password"], asked.address)
         return pair_in_cookies(session) if body.get("cookie") else pair(session)
 
