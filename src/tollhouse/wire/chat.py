@@ -22,7 +22,7 @@ from tollhouse.wire.framing import (
 from tollhouse.wire.said import said_in_choices
 from tollhouse.wire.schema import RequestSchema
 from tollhouse.wire.token_estimate import estimate_input, image_size
-from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, OUTPUT_TEXT, openai_usage
+from tollhouse.wire.vocabulary import OUTPUT_TEXT, openai_usage, streamed_tokens
 from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("chat")
@@ -190,7 +190,7 @@ class ChatStreamMeter:
             self.problem = self.problem or "a stream that ended without its last event"
 
     def usage(self) -> Usage:
-        since = max(self._tokens, self._bytes // BYTES_PER_TOKEN)
+        since = streamed_tokens(self._tokens, self._bytes)
         if self._usage is None:
             whole = self.complete and self.problem is None
             input = estimate_input(self._facts, self._input_bound) if whole else self._input_bound

@@ -22,7 +22,7 @@ from tollhouse.wire.framing import (
 from tollhouse.wire.said import said_in_blocks
 from tollhouse.wire.schema import RequestSchema
 from tollhouse.wire.token_estimate import estimate_input, image_size
-from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, OUTPUT_TEXT, anthropic_usage, count
+from tollhouse.wire.vocabulary import OUTPUT_TEXT, anthropic_usage, count, streamed_tokens
 from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("messages")
@@ -172,7 +172,7 @@ class MessagesStreamMeter:
             usage = replace(usage, input=estimate_input(self._facts, self._input_bound))
         if self._output is not None:
             return replace(usage, output=self._output)
-        return replace(usage, output=max(self._deltas, self._bytes // BYTES_PER_TOKEN), estimated=True)
+        return replace(usage, output=streamed_tokens(self._deltas, self._bytes), estimated=True)
 
     def _read_input(self, usage: Mapping[str, Any]) -> None:
         """The counts are cumulative; those that a later event leaves out, or has as null, stand as they were."""

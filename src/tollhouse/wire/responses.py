@@ -22,7 +22,7 @@ from tollhouse.wire.framing import (
 from tollhouse.wire.said import said_in_items
 from tollhouse.wire.schema import RequestSchema
 from tollhouse.wire.token_estimate import estimate_input, image_size
-from tollhouse.wire.vocabulary import BYTES_PER_TOKEN, openai_usage
+from tollhouse.wire.vocabulary import openai_usage, streamed_tokens
 from tollhouse.wire.whole import WholeMeter
 
 _SCHEMA = RequestSchema("responses")
@@ -227,7 +227,7 @@ class ResponsesStreamMeter:
     def usage(self) -> Usage:
         if self._usage is not None:
             return self._usage
-        output = max(self._deltas, self._bytes // BYTES_PER_TOKEN)
+        output = streamed_tokens(self._deltas, self._bytes)
         whole = self.complete and self.problem is None
         input = estimate_input(self._facts, self._input_bound) if whole else self._input_bound
         return Usage(input=input, output=output, estimated=True)

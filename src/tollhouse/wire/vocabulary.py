@@ -74,6 +74,16 @@ OUTPUT_TEXT = re.compile(
 
 BYTES_PER_TOKEN = 4
 """What an estimate takes a token of output to be, where events do not stand for tokens."""
+LONGEST_TOKENS = 8
+"""Bytes that a token has on average at most, in any language."""
+
+
+def streamed_tokens(events: int, size: int) -> int:
+    """The output of so many events with so many bytes of text, of which nobody has told the usage: one token each, as
+    most hosts stream, unless they are so long that each must have several.
+    """
+    return events if size <= LONGEST_TOKENS * events else size // BYTES_PER_TOKEN
+
 
 NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
 """A character that no image or document of either vendor may have. To look through ten megabytes takes milliseconds."""
