@@ -17,7 +17,7 @@ REPEATABLE = frozenset({"chat", "completions", "messages", "responses", "embeddi
 _ORDERED = frozenset({"tools", "functions", "response_format", "text", "output_format", "output_config"})
 _ELSEWHERE = ("container", "thread", "mcp_servers", "background", "web_search_options")
 """Fields by which a call goes on from what is kept at its host, or has it look around."""
-_NOTHING = (None, False, [])
+_NOTHING: tuple[Any, ...] = (None, False, [])
 """An empty object says something: web_search_options need say no more."""
 _KEPT_PART = re.compile(rb'"(?:file_id|previous_response_id)":"|"type":"item_reference"')
 """A name in the text of JSON; in a string its quotes would be escaped."""
