@@ -21,8 +21,10 @@ MOST_MS = 2.0
 """The median of a hit."""
 
 
-def measure(folder: Path) -> dict[str, tuple[float, float]]:
-    """The median and the 99th percentile, in milliseconds, of each kind of call."""
+def measure(folder: Path) -> dict[str, list[float]]:
+    """Milliseconds of each kind of call, the 10th, 50th and 99th percentile: the first is what a machine that does
+    other things too would take without them.
+    """
     gateway = Gateway(folder / "cached", None, TOLLHOUSE_WORKERS="0")
     gateway.command("db", "upgrade")
     gateway.command("providers", "add", "echo", "--format", "echo", "--base-url", "echo:")
@@ -42,7 +44,7 @@ def measure(folder: Path) -> dict[str, tuple[float, float]]:
         up.stop(signal.SIGINT)
 
 
-def _time(gateway: Gateway, control: str, expected: str | None, *, stream: bool = False) -> tuple[float, float]:
+def _time(gateway: Gateway, control: str, expected: str | None, *, stream: bool = False) -> list[float]:
     body = {"model": "echo", "messages": [{"role": "user", "content": "hello " * 100}], "stream": stream}
     headers = {**gateway.headers, "content-type": "application/json", "cache-control": control}
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
@@ -56,15 +58,16 @@ def _time(gateway: Gateway, control: str, expected: str | None, *, stream: bool 
         if answer.status != 200 or (number and answer.headers["x-tollhouse-cache"] != expected):
             raise Failed(f"{answer.status}, {answer.headers['x-tollhouse-cache']} where {expected} was to come")
     connection.close()
-    return statistics.median(times[50:]), statistics.quantiles(times[50:], n=100)[-1]
+    hundredths = statistics.quantiles(times[50:], n=100)
+    return [hundredths[9], hundredths[49], hundredths[98]]
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tollhouse-bench-") as folder:
         measured = measure(Path(folder))
-    for kind, (median, slowest) in measured.items():
-        print(f"{kind:16} median {median:.2f} ms, 99 % within {slowest:.2f} ms")
-    if measured["a hit"][0] > MOST_MS:
+    for kind, (fast, median, slow) in measured.items():
+        print(f"{kind:16} 10 % within {fast:.2f} ms, median {median:.2f} ms, 99 % within {slow:.2f} ms")
+    if measured["a hit"][1] > MOST_MS:
         raise SystemExit(f"the median of a hit is over {MOST_MS} ms")
 
 
