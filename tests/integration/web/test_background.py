@@ -321,8 +321,7 @@ def test_a_key_that_is_revoked_meanwhile_fails_it(gateway: Gateway) -> None:
 def test_a_provider_that_keeps_failing_fails_it_after_some_attempts(gateway: Gateway) -> None:
     gateway.add_echo("down", "status=500")
     id = queue(gateway, model="down")
-    response = made(gateway, id)
-    gateway.services.run_responses(0.3)
+    gateway.services.run_responses(1.0)
     response = shown(gateway, id)
     assert (response["status"], response["error"]["code"]) == ("failed", "server_error")
     assert len(gateway.rows(3)) == gateway.settings.background_attempts
