@@ -17,9 +17,11 @@ SESSION_HEADER = "x-tollhouse-session"
 
 
 def visible_models(catalogue: Catalogue, principal: Principal) -> list[str]:
-    """The names that this principal may use, in order."""
+    """The names that this principal may use, in order; of those that a star stands for, the ones that its key lists."""
     routes = catalogue.routes
-    return [name for name in sorted(routes) if principal.may_use(name) or principal.may_use(routes[name].name)]
+    names = {name for name in routes if principal.may_use(name) or principal.may_use(routes[name].name)}
+    names.update(name for name in principal.models or () if catalogue.route(name) is not None)
+    return sorted(names)
 
 
 def route_of(catalogue: Catalogue, principal: Principal, name: str) -> Route:

@@ -91,3 +91,15 @@ def test_a_page_of_models_that_cannot_be_is_a_400_that_names_why(gateway: Gatewa
     response = gateway.get(f"/v1/models?{query}", **{"anthropic-version": "2023-06-01"})
     assert (response.status_code, response.json["type"]) == (400, "error")
     assert response.json["error"]["message"].startswith(f"{param}: ")
+
+
+def test_what_a_star_stands_for_is_a_model_and_is_listed_for_a_key_that_names_it(gateway: Gateway) -> None:
+    gateway.services.models.add(NewModel("star/*", "echo", input_price=0, output_price=0))
+    gateway.services.serve().catalogue.refresh()
+    key = gateway.services.keys.create("one of them", models=["star/one"]).key or ""
+    client = gateway.app.test_client()
+    assert [one["id"] for one in client.get("/v1/models", headers={"x-api-key": key}).json["data"]] == ["star/one"]
+    for name, status in (("star/one", 200), ("star/two", 404), ("echo", 404)):
+        assert client.get(f"/v1/models/{name}", headers={"x-api-key": key}).status_code == status
+    shown = gateway.get("/v1/models/star/two").json
+    assert (shown["id"], shown["owned_by"]) == ("star/two", "echo")

@@ -256,6 +256,7 @@ def test_an_alias_and_a_star_are_allowed_by_the_names_that_a_key_lists() -> None
     assert route_of(known, of_model, "alias") is route_of(known, of_alias, "alias") is named
     assert route_of(known, of_star, "openai/gpt-9") is star
     assert visible_models(known, of_model) == ["alias", "m"]
+    assert visible_models(known, Principal("k", "n", frozenset({"openai/gpt-9", "gone"}))) == ["openai/gpt-9"]
     for principal, name in ((of_alias, "m"), (of_model, "openai/gpt-9"), (of_star, "m")):
         with pytest.raises(Forbidden):
             route_of(known, principal, name)

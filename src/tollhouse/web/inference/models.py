@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from tollhouse.domain.errors import UnknownModel
+from tollhouse.domain.errors import Forbidden, UnknownModel
 from tollhouse.services.pages import IdPage
-from tollhouse.services.routing import visible_models
+from tollhouse.services.routing import route_of, visible_models
 from tollhouse.web.description import Operation, described
 from tollhouse.web.gate import caller, dialect, services
 from tollhouse.web.inference.respond import json_response
@@ -53,9 +53,12 @@ def list_models() -> Response:
     )
 )
 def retrieve_model(name: str) -> Response:
-    names = _visible_names()
-    if name not in names:
-        raise UnknownModel(name, difflib.get_close_matches(name, names, 3, 0.5))
+    principal, catalogue = caller(), services().serve().catalogue.current
+    try:
+        route_of(catalogue, principal, name)
+    except Forbidden:
+        near = difflib.get_close_matches(name, visible_models(catalogue, principal), 3, 0.5)
+        raise UnknownModel(name, near) from None
     return json_response(_shown(name))
 
 
@@ -66,9 +69,12 @@ def _visible_names() -> list[str]:
 
 def _shown(name: str) -> dict[str, Any]:
     catalogue = services().serve().catalogue.current
-    created = catalogue.created[name]
+    route = catalogue.route(name)
+    if route is None:
+        raise UnknownModel(name, ())  # gone since it was looked for
+    created = catalogue.created.get(name, catalogue.created[route.name])
     if dialect() == "openai":
-        owner = catalogue.routes[name].targets[0].host.name
+        owner = route.targets[0].host.name
         return {"id": name, "object": "model", "created": created, "owned_by": owner}
     moment = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
     return {"type": "model", "id": name, "display_name": name, "created_at": moment}
