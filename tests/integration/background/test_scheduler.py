@@ -89,7 +89,7 @@ def test_the_scheduler_wakes_the_worker_through_the_loss_of_redis_and_ends_at_on
     wait_until(lambda: scheduler.said("redis_away"))
     own_valkey()
     done = len(rolled_up(worker))
-    wait_until(lambda: len(rolled_up(worker)) > done)
+    wait_until(lambda: scheduler.said("redis_back") and len(rolled_up(worker)) > done)
 
     began = time.monotonic()
     assert scheduler.end() == 0

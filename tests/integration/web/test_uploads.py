@@ -203,4 +203,4 @@ def test_a_host_that_answers_with_another_kind_of_content_is_an_error(gateway: G
     response = post(gateway, FILE + MODEL + END)
     assert (response.status_code, response.get_json()["error"]["code"]) == (502, "upstream_invalid")
     (row,) = gateway.rows(1)
-    assert (row.outcome, row.estimated, row.units) == ("upstream_invalid", True, 2)
+    assert (row.outcome, row.estimated, row.units) == ("upstream_invalid", True, 3)
