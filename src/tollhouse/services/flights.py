@@ -128,12 +128,13 @@ class Flight:
             self._forgotten += heard
 
     def _land(self, error: BaseException | None) -> None:
+        # First: whoever finds no flight any more must see that one has landed, and look for what was kept of it.
+        self._landed(self)
         with self._turn:
             self.error = error
             self._reads = False
             self._begun = self._over = True
             self._turn.notify_all()
-        self._landed(self)
 
     # --- Its listeners ----------------------------------------------------------------------------------------------
 
