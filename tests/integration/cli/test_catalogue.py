@@ -154,3 +154,23 @@ def test_what_was_done_in_the_shell_is_told_as_the_shells(echo) -> None:
             "limits.remove",
         )
     ]
+
+
+def test_models_and_then_their_provider_are_removed_with_all_that_is_said_of_them(echo) -> None:
+    echo("models", "add", "small", "--provider", "tests")
+    echo("models", "add", "large", "--provider", "tests", "--fallback", "small")
+    echo("models", "deploy", "small", "--provider", "tests", "--upstream-model", "other")
+    echo("models", "prices", "small", "--cached-input-price", "0.1")
+    assert "'large' falls back on 'small'" in echo.error("models", "remove", "small", status=1)
+    assert "remove that first" in echo.error("providers", "remove", "tests", status=1)
+    for name in ("large", "small"):
+        assert echo.json("models", "remove", name) == {"name": name, "removed": True}
+    echo("models", "add", "small", "--provider", "tests")
+    assert echo.json("models", "deployments", "small") == []
+    assert echo.json("models", "prices", "small")["cached_input_usd_per_mtok"] is None
+    echo("models", "remove", "small")
+    assert echo.json("providers", "remove", "tests") == {"name": "tests", "removed": True}
+    assert echo.json("providers", "list") == []
+    actions = [entry["action"] for entry in echo.json("audit")]
+    assert (actions[0], actions.count("models.remove")) == ("providers.remove", 3)
+    assert "There is no" in echo.error("models", "remove", "small", status=1)

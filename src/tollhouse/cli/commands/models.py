@@ -83,6 +83,19 @@ def list_(as_json: bool) -> None:
     )
 
 
+@command.command()
+@click.argument("name")
+@json_option
+def remove(name: str, as_json: bool) -> None:
+    """Remove the model NAME, with its deployments and prices. Calls that are under way go on; reports keep it."""
+    with administration() as services:
+        services.models.remove(name, by=SHELL)
+    if as_json:
+        print_json({"name": name, "removed": True})
+    else:
+        click.echo(f"The model {name} is removed.")
+
+
 def _shown(model: "Model") -> dict[str, Any]:
     return {
         "id": model.id,

@@ -109,6 +109,19 @@ def check(ctx: click.Context, name: str | None, as_json: bool) -> None:
         ctx.exit(FAILED)
 
 
+@command.command()
+@click.argument("name")
+@json_option
+def remove(name: str, as_json: bool) -> None:
+    """Remove the provider NAME and its credential. Its models go first; reports keep it."""
+    with administration() as services:
+        services.providers.remove(name, by=SHELL)
+    if as_json:
+        print_json({"name": name, "removed": True})
+    else:
+        click.echo(f"The provider {name} is removed.")
+
+
 def _credential(name: str) -> str:
     if not _VARIABLE.match(name):
         # It may be the key itself: never repeat it.
