@@ -57,6 +57,8 @@ def test_rows_add_up_what_was_used(tollhouse, key: str) -> None:
         "output_tokens": 14,
         "cost_usd": "0.001500001",
         "unpriced_requests": 0,
+        "cached_requests": 0,
+        "saved_usd": "0",
     }
     assert (unpriced["model"], unpriced["cost_usd"], unpriced["unpriced_requests"]) == ("=cmd", "0", 1)
 

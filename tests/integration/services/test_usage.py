@@ -241,6 +241,7 @@ def _random_row(chance: random.Random, moment: datetime) -> LedgerRecord:
         reasoning_tokens=0,
         estimated=False,
         cost=chance.choice([None, chance.randrange(-5, 10**12)]),
+        saved=chance.choice([None, None, chance.randrange(10**12)]),
         latency_us=1,
     )
 
@@ -275,6 +276,8 @@ def _by_hand(
                     row.output_tokens,
                     row.cost or 0,
                     int(row.cost is None),
+                    int(row.saved is not None),
+                    row.saved or 0,
                 ]
             )
     return dict(sorted(sums.items()))
