@@ -6,7 +6,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tollhouse.store.records.base import Base
 
 
-class DailyUsageRecord(Base):
+class Sums:
+    """What is added up."""
+
+    requests: Mapped[int] = mapped_column(BigInteger)
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_read_tokens: Mapped[int] = mapped_column(BigInteger)
+    cache_write_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost: Mapped[int] = mapped_column(BigInteger)
+    unpriced: Mapped[int] = mapped_column(BigInteger)
+    cached: Mapped[int] = mapped_column(BigInteger)
+    saved: Mapped[int] = mapped_column(BigInteger)
+
+
+class DailyUsageRecord(Sums, Base):
     """The ledger, added up by UTC day. Rows of a day appear together with its `RolledDayRecord`.
 
     `user_id` is "" for calls of no person, `tags` are those of a call together, joined as in `domain/tags.py`.
@@ -21,18 +35,9 @@ class DailyUsageRecord(Base):
     model: Mapped[str] = mapped_column(String(200), primary_key=True)
     provider: Mapped[str] = mapped_column(String(100), primary_key=True)
     tags: Mapped[str] = mapped_column(String(1100), primary_key=True)
-    requests: Mapped[int] = mapped_column(BigInteger)
-    input_tokens: Mapped[int] = mapped_column(BigInteger)
-    cache_read_tokens: Mapped[int] = mapped_column(BigInteger)
-    cache_write_tokens: Mapped[int] = mapped_column(BigInteger)
-    output_tokens: Mapped[int] = mapped_column(BigInteger)
-    cost: Mapped[int] = mapped_column(BigInteger)
-    unpriced: Mapped[int] = mapped_column(BigInteger)
-    cached: Mapped[int] = mapped_column(BigInteger)
-    saved: Mapped[int] = mapped_column(BigInteger)
 
 
-class DailyEndUserUsageRecord(Base):
+class DailyEndUserUsageRecord(Sums, Base):
     """The same by whom calls were made for: apart, as there may be as many of them as calls. "" is nobody named."""
 
     __tablename__ = "daily_end_user_usage"
@@ -40,15 +45,6 @@ class DailyEndUserUsageRecord(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     team_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     end_user: Mapped[str] = mapped_column(String(256), primary_key=True)
-    requests: Mapped[int] = mapped_column(BigInteger)
-    input_tokens: Mapped[int] = mapped_column(BigInteger)
-    cache_read_tokens: Mapped[int] = mapped_column(BigInteger)
-    cache_write_tokens: Mapped[int] = mapped_column(BigInteger)
-    output_tokens: Mapped[int] = mapped_column(BigInteger)
-    cost: Mapped[int] = mapped_column(BigInteger)
-    unpriced: Mapped[int] = mapped_column(BigInteger)
-    cached: Mapped[int] = mapped_column(BigInteger)
-    saved: Mapped[int] = mapped_column(BigInteger)
 
 
 class RolledDayRecord(Base):
