@@ -90,8 +90,7 @@ class Inference:
     def check(self, principal: Principal, call: Call) -> None:
         """Raise what `open` would raise for the call itself, now: nothing is held, and nobody is asked."""
         _, targets = self._route(self._catalogue.current, principal, call)
-        run = self._outside if call.facts.size >= json_text.LARGE else at_once
-        run(lambda: word(call, targets, self._means.upstreams.manners))
+        self._word(call, targets)
 
     def _asked(
         self,
@@ -115,6 +114,11 @@ class Inference:
 
         return Asked(principal, call, route, targets, send, admit)
 
+    def _word(self, call: Call, targets: Sequence[Target]) -> Sequence[Choice]:
+        """The call as each target takes it. A large one holds up nobody else."""
+        run = self._outside if call.facts.size >= json_text.LARGE else at_once
+        return run(lambda: word(call, targets, self._means.upstreams.manners))
+
     def _hold(
         self,
         catalogue: Catalogue,
@@ -125,8 +129,7 @@ class Inference:
         place: Place,
     ) -> Dispatch:
         """Translate, limit, admit: ready to be sent, or nothing is held."""
-        run = self._outside if call.facts.size >= json_text.LARGE else at_once
-        choices = run(lambda: word(call, targets, self._means.upstreams.manners))
+        choices = self._word(call, targets)
         booked = _booked_as(call, route.name)
         admitted, allowance = self._admit(principal, booked, choices, catalogue)
         return Dispatch(
