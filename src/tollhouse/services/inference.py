@@ -149,7 +149,7 @@ class Inference:
         def turn_to(kind: Special) -> Sequence[Choice]:
             stages = route.for_longer if kind == "too_long" else route.for_refused
             able = in_order(stages, route, principal, call, self._means.watch)
-            return word(call, able, self._means.upstreams.manners) if able else ()
+            return self._word(call, able) if able else ()
 
         return turn_to
 
