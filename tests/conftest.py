@@ -1,5 +1,6 @@
 """Fixtures that all tests share. A server starts when a test first asks for it, and stays for the session."""
 
+import gc
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -15,6 +16,12 @@ from tollhouse.store.database import Database
 # How fast examples come is a fact of the machine: what is measured is in bench/.
 settings.register_profile("tollhouse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tollhouse")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay to the end: a collector that walks through them stops each process for seconds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

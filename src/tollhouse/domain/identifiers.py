@@ -7,6 +7,11 @@ from functools import lru_cache
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
 _DIGITS = bytes(_ALPHABET[byte % 32].encode()[0] for byte in range(256))
 """Of each byte, its lowest five bits as a digit."""
+_RANDOM = 16
+_STOCK = 256
+_stock: list[str] = []
+"""Random parts of ids to come: a system call for each id would give the interpreter away as often."""
+os.register_at_fork(after_in_child=_stock.clear)
 
 
 def new_id(prefix: str, mark: str = "_") -> str:
@@ -14,7 +19,13 @@ def new_id(prefix: str, mark: str = "_") -> str:
 
     Ids made in different milliseconds sort by time; within one millisecond their order is random.
     """
-    random = os.urandom(16).translate(_DIGITS).decode()
+    while True:
+        try:
+            random = _stock.pop()
+            break
+        except IndexError:
+            digits = os.urandom(_STOCK * _RANDOM).translate(_DIGITS).decode()
+            _stock.extend(digits[at : at + _RANDOM] for at in range(0, len(digits), _RANDOM))
     return f"{prefix}{mark}{_clock(time.time_ns() // 1_000_000)}{random}"
 
 

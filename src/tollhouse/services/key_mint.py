@@ -6,6 +6,7 @@ import secrets
 import string
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 PREFIX = "sk-th-"
 _ALPHABET = string.digits + string.ascii_letters
@@ -91,7 +92,15 @@ class KeyMint:
 
 
 def _digest(seed: KeySeed, key: str) -> str:
-    return hmac.digest(seed.digest, key.encode(), "sha256").hex()
+    mac = _begun(seed.digest).copy()
+    mac.update(key.encode())
+    return mac.hexdigest()
+
+
+@lru_cache(64)
+def _begun(key: bytes) -> hmac.HMAC:
+    """A copy of it costs less than beginning anew, and unlike that does not give the interpreter away."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def _checksum(seed: KeySeed, body: str) -> str:

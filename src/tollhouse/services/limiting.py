@@ -1,7 +1,6 @@
 """Before a call is held: it is let in under all limits of its caller and its model, or refused and takes of none."""
 
 import itertools
-import threading
 from collections.abc import Sequence
 
 from tollhouse import metrics
@@ -22,13 +21,12 @@ _UNITS = {"requests": "requests a minute", "tokens": "tokens a minute", "concurr
 class Allowance:
     """What a call has taken of its limits. It ends once, whoever says so first: settled, or given back."""
 
-    __slots__ = ("_limiter", "_lock", "_open", "_taken")
+    __slots__ = ("_limiter", "_open", "_taken")
 
     def __init__(self, limiter: Limiter, taken: Taken | None) -> None:
         self._limiter = limiter
         self._taken = taken
-        self._open = taken
-        self._lock = threading.Lock()
+        self._open = [] if taken is None else [taken]
 
     @property
     def standing(self) -> Standing | None:
@@ -46,11 +44,10 @@ class Allowance:
             self._limiter.give_back(taken)
 
     def _end(self) -> Taken | None:
-        if self._open is None:  # without the lock: there are no limits, or it has ended
-            return None
-        with self._lock:
-            taken, self._open = self._open, None
-        return taken
+        try:
+            return self._open.pop()  # of two threads one gets it
+        except IndexError:
+            return None  # there are no limits, or it has ended
 
 
 class Limiting:

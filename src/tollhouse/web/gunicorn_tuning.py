@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from gunicorn import util
-from gunicorn.http import wsgi
+from gunicorn.http import message, wsgi
 
 _M_MMAP_THRESHOLD = -3
 _MAPPED_BYTES = 1 << 20
@@ -22,6 +22,8 @@ def tune(config: Any) -> None:
     # Making one takes the lock of all loggers. Nothing writes to it: the application logs by itself.
     wsgi.WSGIErrorsWrapper = cache(wsgi.WSGIErrorsWrapper)  # type: ignore[assignment, misc]
     util.http_date = _date
+    # Nobody is (`forwarded_allow_ips`): an address need not be read to be compared with none.
+    message.HeaderPolicy._peer_is_trusted_proxy = lambda _: False  # type: ignore[attr-defined]
     # A thread that comes back from the disk with a commit waits this long for a busy loop; 5 ms is Python's own.
     sys.setswitchinterval(0.0005)
     _map_large_blocks()

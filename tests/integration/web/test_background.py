@@ -76,11 +76,24 @@ def error(response: TestResponse) -> tuple[int, str | None, str]:
 
 @contextmanager
 def working(gateway: Gateway, seconds: float = 0.1) -> Iterator[threading.Thread]:
-    """A worker beside the test, which ends by itself when there is nothing more to do."""
-    worker = threading.Thread(target=gateway.services.run_responses, args=(seconds,))
+    """A worker beside the test, which ends by itself when the test has seen enough and there is nothing more to do."""
+    seen = threading.Event()
+
+    def work() -> None:
+        # Again and again: on a machine that stands still for a second, a run takes that for nothing to do.
+        while True:
+            last = seen.is_set()
+            gateway.services.run_responses(seconds)
+            if last:
+                return
+
+    worker = threading.Thread(target=work)
     worker.start()
-    yield worker
-    worker.join(30)
+    try:
+        yield worker
+    finally:
+        seen.set()
+        worker.join(30)
     assert not worker.is_alive()
 
 
