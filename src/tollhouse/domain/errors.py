@@ -210,6 +210,12 @@ class Unavailable(TollhouseError):
     code = "unavailable"
 
 
+class ContentMissing(Unavailable):
+    """A file is not where it was put; another look will not find it either."""
+
+    may_retry = False
+
+
 class LedgerUnavailable(Unavailable):
     code = "ledger_unavailable"
 

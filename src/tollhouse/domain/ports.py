@@ -72,10 +72,10 @@ class NewBlob(Protocol):
     """A blob that is being written. Whoever made it closes it; unless it was kept, nothing is left of it then."""
 
     def write(self, data: bytes) -> None:
-        """Raises OutOfSpace."""
+        """Raises OutOfSpace, Unavailable."""
 
     def keep(self) -> None:
-        """All of it is written, and there to stay when this returns. Raises OutOfSpace."""
+        """All of it is written, and there to stay when this returns. Raises OutOfSpace, Unavailable."""
 
     def close(self) -> None:
         """Idempotent."""
@@ -95,10 +95,10 @@ class Blobs(Protocol):
     """What is too long for the database, by an id that the gateway made. It is written once and never changed."""
 
     def create(self, id: str) -> NewBlob:
-        """Raises OutOfSpace."""
+        """Raises OutOfSpace, Unavailable."""
 
     def open(self, id: str) -> OpenBlob:
-        """Raises Unavailable where it is not there, or cannot be read."""
+        """Raises ContentMissing where it is not there, Unavailable where that cannot be known now."""
 
     def delete(self, id: str) -> None:
         """Idempotent; at once, also for whoever reads it just now on another machine."""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.call import Call
-from tollhouse.domain.errors import TollhouseError
+from tollhouse.domain.errors import ContentMissing, TollhouseError, Unauthenticated
 from tollhouse.domain.ports import Blobs, OpenBlob
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Catalogue, Route
@@ -65,7 +65,7 @@ class BatchValidation:
         try:
             principal = self._authentication.owner(batch.key_id, batch.team_id)
             blob = self._blobs.open(batch.input_file_id)
-        except TollhouseError as error:
+        except (Unauthenticated, ContentMissing) as error:
             self._fail(batch_id, [_problem(error, None)])
             return True
         try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.settings.calls import CallSettings
+from tollhouse.settings.files import FileSettings
 from tollhouse.settings.oidc import OidcSettings
 from tollhouse.settings.people import PeopleSettings
 from tollhouse.settings.server import ServerSettings
@@ -21,7 +22,7 @@ SECRET_MARK = "********"
 
 
 @dataclass(frozen=True)
-class Settings(OidcSettings, PeopleSettings, WorkSettings, CallSettings, ServerSettings):
+class Settings(OidcSettings, PeopleSettings, FileSettings, WorkSettings, CallSettings, ServerSettings):
     """The settings of one process, read once at its start. They are shown from the last part to the first."""
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 _EMAIL = re.compile(r"[^@\s,<>]+@[^@\s,<>]+\Z")
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(/[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]*)?\Z")
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*'()/-]*)?\Z")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+\Z")
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+\Z")
 _ISSUER = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?\Z")
@@ -74,6 +75,13 @@ def web_address(text: str) -> str:
     if not _WEB_ADDRESS.match(text):
         raise ValueError
     return text
+
+
+def bucket(text: str) -> str:
+    """a bucket and what names in it begin with, such as s3://bucket/tollhouse"""
+    if not _BUCKET.match(text):
+        raise ValueError
+    return text.rstrip("/")
 
 
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tollhouse import logs
-from tollhouse.domain.errors import OutOfSpace, Unavailable
+from tollhouse.domain.errors import ContentMissing, OutOfSpace, Unavailable
 
 PARTIAL = ".part"
 """Behind the name of a blob that is not whole yet."""
@@ -31,7 +31,7 @@ class LocalBlobs:
         try:
             return OpenFile(os.open(self._folder / id, os.O_RDONLY | os.O_CLOEXEC))
         except OSError as error:
-            raise _unreadable(error) from error
+            raise _unreadable(error, ContentMissing if isinstance(error, FileNotFoundError) else Unavailable) from error
 
     def delete(self, id: str) -> None:
         for name in (id, f"{id}{PARTIAL}"):
@@ -115,6 +115,6 @@ def _out_of_space(error: OSError) -> OutOfSpace:
     return OutOfSpace("This gateway has no room to keep the file. Try again later.")
 
 
-def _unreadable(error: OSError) -> Unavailable:
+def _unreadable(error: OSError, kind: type[Unavailable] = Unavailable) -> Unavailable:
     logs.event("file_unreadable", level=logs.ERROR, error=error)
-    return Unavailable("The content of this file cannot be read.")
+    return kind("The content of this file cannot be read.")
