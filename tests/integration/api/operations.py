@@ -59,6 +59,10 @@ def _call(api: Management, team: str) -> str:
 
 
 def _team(api: Management) -> str:
+def _invitation(api: Management, team: str) -> str:
+    return api.services.invitations.invite(_email(), Role.VIEWER, team).id
+
+
     return api.services.teams.create(f"walk {next(_number)}").id
 
 
@@ -108,6 +112,9 @@ OPERATIONS: dict[str, Maker] = {
     "GET /api/teams/<id>": lambda api, team: Request(f"/teams/{team}", of_team=True),
     "PATCH /api/teams/<id>": lambda api, team: Request(
         f"/teams/{team}", {"name": f"walk {next(_number)}"}, of_team=True
+    "GET /api/invitations": lambda api, team: Request(f"/invitations?team_id={team}", of_team=True),
+    "GET /api/invitations/<id>": lambda api, team: Request(f"/invitations/{_invitation(api, team)}", of_team=True),
+    "DELETE /api/invitations/<id>": lambda api, team: Request(f"/invitations/{_invitation(api, team)}", of_team=True),
     ),
     "GET /api/teams/<id>/members": lambda api, team: Request(f"/teams/{team}/members", of_team=True),
     "PUT /api/teams/<id>/members/<user_id>": lambda api, team: Request(
