@@ -15,6 +15,7 @@ from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.declaration.routes import RoutesSection
 from tollhouse.services.declaration.scopes import ScopeNames
 from tollhouse.services.declaration.teams import TeamsSection
+from tollhouse.services.deployments import Deployments
 from tollhouse.services.limits import Limits
 from tollhouse.services.model_prices import ModelPrices
 from tollhouse.services.models import Models
@@ -57,6 +58,10 @@ class SetUp(ABC):
         return Routes(self.database)
 
     @cached_property
+    def deployments(self) -> Deployments:
+        return Deployments(self.database)
+
+    @cached_property
     def model_prices(self) -> ModelPrices:
         return ModelPrices(self.database)
 
@@ -75,7 +80,7 @@ class SetUp(ABC):
             ProvidersSection(self.providers, variable),
             ModelsSection(self.models),
             PricesSection(self.model_prices),
-            RoutesSection(self.routes, self.models),
+            RoutesSection(self.routes, self.deployments, self.models),
             TeamsSection(self.teams),
             BudgetsSection(self.budgets, names),
             LimitsSection(self.limits, names),

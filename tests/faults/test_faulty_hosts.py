@@ -11,8 +11,8 @@ from tests.gateway import Gateway, settings_for
 from tests.integration.providers.conftest import ScriptedUpstream
 from tests.ledgers import open_holds
 from tests.running import free_port
+from tollhouse.services.deployments import NewDeployment
 from tollhouse.services.models import NewModel
-from tollhouse.services.routes import NewDeployment
 from tollhouse.store.records import LedgerRecord
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "provider-faults.md"
@@ -98,7 +98,7 @@ def test_where_there_is_another_deployment_no_client_sees_what_failed_before_the
     gateway: Gateway, fault: Fault
 ) -> None:
     gateway.services.providers.add("well", "echo", "echo:")
-    gateway.services.routes.deploy("faulty", NewDeployment("well", input_price=10**9, output_price=2 * 10**9))
+    gateway.services.deployments.add("faulty", NewDeployment("well", input_price=10**9, output_price=2 * 10**9))
     gateway.services.serve().catalogue.refresh()
     response = gateway.chat("one two three", model="faulty", stream=True)
     said = response.get_data(as_text=True)

@@ -1,6 +1,5 @@
 """What `tollhouse models` has of prices beyond input and output."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,9 +75,8 @@ def prices(name: str, as_json: bool, **given: Any) -> None:
     if given["long_context"]:
         stated["long_context"] = tuple(step for step in given["long_context"] if step != "none")
     with administration() as services:
-        terms = services.model_prices.of(name)
-        if stated:
-            terms = services.model_prices.set(name, replace(terms, **stated), by=SHELL)
+        prices = services.model_prices
+        terms = prices.change(name, stated, by=SHELL) if stated else prices.of(name)
     shown = _shown(terms)
     if as_json:
         print_json(shown)

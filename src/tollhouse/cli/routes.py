@@ -12,7 +12,8 @@ from tollhouse.cli.parameters import MOST_OR_OFF, OFF, SECONDS_OR_NONE, USD
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
-    from tollhouse.services.routes import Deployment, RouteTerms
+    from tollhouse.services.deployments import Deployment
+    from tollhouse.services.routes import RouteTerms
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _TERMS = ("weight", "priority", "lacks", "rpm", "tpm", "concurrency")
@@ -52,10 +53,10 @@ def deploy(name: str, as_json: bool, **given: Any) -> None:
     """Add another deployment of the model NAME: calls choose between them as `models route` says."""
     with administration() as services:
         from tollhouse.services.deployment_terms import Terms
-        from tollhouse.services.routes import NewDeployment
+        from tollhouse.services.deployments import NewDeployment
 
         terms = _stated({field: given.pop(field) for field in _TERMS})
-        deployment = services.routes.deploy(name, NewDeployment(**given, terms=replace(Terms(), **terms)), by=SHELL)
+        deployment = services.deployments.add(name, NewDeployment(**given, terms=replace(Terms(), **terms)), by=SHELL)
     if as_json:
         print_json(_shown(deployment))
     else:
@@ -69,7 +70,7 @@ def deploy(name: str, as_json: bool, **given: Any) -> None:
 def undeploy(name: str, id: str, as_json: bool) -> None:
     """Take the deployment ID from the model NAME. Calls that are under way go on."""
     with administration() as services:
-        services.routes.undeploy(name, id, by=SHELL)
+        services.deployments.remove(id, model=name, by=SHELL)
     if as_json:
         print_json({"id": id, "removed": True})
     else:
@@ -82,7 +83,7 @@ def undeploy(name: str, id: str, as_json: bool) -> None:
 def deployments(name: str | None, as_json: bool) -> None:
     """List the deployments of NAME, or of all models, beside the models' own."""
     with administration() as services:
-        found = services.routes.deployments(name)
+        found = services.deployments.all(name)
     if as_json:
         print_json([_shown(one) for one in found])
         return
@@ -137,17 +138,12 @@ def route(name: str, as_json: bool, **given: Any) -> None:
     Weight, priority and what follows are those of the model's own deployment.
     """
     with administration() as services:
-        before = services.routes.of(name)
-        terms = _stated({field: given.pop(field) for field in _TERMS})
         stated = _stated(given)
-        after = before
-        if terms or stated:
-            after = replace(before, **stated, terms=replace(before.terms, **terms))
-            after = services.routes.set(name, after, by=SHELL)
+        found = services.routes.change(name, stated, by=SHELL) if stated else services.routes.of(name)
     if as_json:
-        print_json(_shown_route(after))
+        print_json(_shown_route(found))
         return
-    for field, value in _shown_route(after).items():
+    for field, value in _shown_route(found).items():
         click.echo(f"{field.replace('_', ' ')}: {_told(value)}")
 
 

@@ -211,8 +211,8 @@ class Keys:
         return _shown(row, minted.key)
 
     def _found(self, session: Session, id: str, by: Actor, unless_changed: Unchanged | None) -> ApiKeyRecord:
-        """The key, which they may change, and which is as they saw it."""
-        row = _find(session, id, by)
+        """The key, which they may change, and which is as they saw it: locked, so that it stays so."""
+        row = _find(session, id, by, lock=True)
         _require_change(by, row.team_id, row.user_id, _no_key(id))
         if unless_changed is not None:
             unless_changed(_shown(row))
@@ -247,8 +247,8 @@ def _check_expiry(expires_at: datetime | None, now: datetime) -> None:
         raise InvalidField("expires: the moment is past.", param="expires_at")
 
 
-def _find(session: Session, id: str, by: Actor) -> ApiKeyRecord:
-    row = session.get(ApiKeyRecord, id)
+def _find(session: Session, id: str, by: Actor, *, lock: bool = False) -> ApiKeyRecord:
+    row = session.get(ApiKeyRecord, id, with_for_update=lock or None)
     if row is None or not by.sees(row.team_id):
         raise _no_key(id)
     return row

@@ -15,6 +15,8 @@ from tollhouse.store.database import Database
 from tollhouse.store.records import LinkRecord
 
 REMOVED_AT_ONCE = 500
+KEPT = timedelta(days=2)
+"""How long a row stays at least, once its link has expired: how often somebody was written to is counted by them."""
 
 
 class SignedLinks:
@@ -38,7 +40,7 @@ class SignedLinks:
     def make(self, session: Session, fields: Mapping[str, Any]) -> tuple[LinkRecord, str]:
         """The row and the address of a new link, in the caller's transaction."""
         now = self._database.now(session)
-        old = select(LinkRecord.id).where(LinkRecord.expires_at <= now - self._life).limit(REMOVED_AT_ONCE)
+        old = select(LinkRecord.id).where(LinkRecord.expires_at <= now - max(self._life, KEPT)).limit(REMOVED_AT_ONCE)
         session.execute(
             delete(LinkRecord).where(LinkRecord.id.in_(old)), execution_options={"synchronize_session": False}
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import SYSTEM, Actor
@@ -14,7 +14,7 @@ from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.principal import DEFAULT_TEAM
 from tollhouse.domain.rights import Right, Role
 from tollhouse.services.audit import note
-from tollhouse.services.memberships import set_role
+from tollhouse.services.memberships import lock_roles, set_role
 from tollhouse.services.naming import check_name
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
@@ -54,6 +54,7 @@ class Teams:
         by.require(Right.CHANGE_TEAMS)
         name = check_name(name, "name", LONGEST_NAME)
         with self._database.write() as session:
+            self._alone(session)
             _check_free(session, name, None)
             now = self._database.now(session)
             row = TeamRecord(id=new_id("team"), name=name, created_at=now, archived_at=None)
@@ -102,6 +103,7 @@ class Teams:
         if archived and id == DEFAULT_TEAM:
             raise Conflict("The default team stays: what is made without a team belongs to it.", param="archived")
         with self._database.write() as session:
+            self._alone(session)
             row = _find(session, id)
             if unless_changed is not None:
                 unless_changed(_shown(row))
@@ -134,23 +136,27 @@ class Teams:
         return page_of(members, limit, lambda member: member.user_id)
 
     def set_member(self, id: str, user_id: str, role: Role, *, by: Actor = SYSTEM) -> Member:
-        """Give somebody this role in the team, instead of what they had."""
+        """Give somebody this role in the team, instead of what they had.
+
+        Who may change all people may add anybody. Others change the roles of those who are in the team, and for all
+        else there is nobody: to add somebody they send an invitation, which takes that person's consent. For a role
+        shows the person's address to the team, and takes what the one team that they were in has set on them out of
+        that team's hands.
+        """
         by.require_in(id, Right.CHANGE_MEMBERS, no_team(id))
         with self._database.write() as session:
+            lock_roles(self._database, session)
             team, user = _find(session, id), session.get(UserRecord, user_id)
-            # Who may not see all people may add those alone whose ids they were told; ids cannot be guessed.
-            if user is None:
-                raise NotFound(f"There is no user {user_id[:60]!r}.", param="user_id")
+            held = (MembershipRecord.user_id == user_id, MembershipRecord.team_id == id)
+            is_member = session.scalar(select(MembershipRecord.id).where(*held)) is not None
+            if user is None or not (is_member or by.may(Right.CHANGE_PEOPLE)):
+                raise _no_member(user_id)
             if team.archived_at is not None:
                 raise Conflict(f"The team {team.name!r} is archived.", param="id")
             now = self._database.now(session)
             set_role(self._database, session, user_id, id, role, by, now)
             session.flush()
-            since = session.scalar(
-                select(MembershipRecord.created_at).where(
-                    MembershipRecord.user_id == user_id, MembershipRecord.team_id == id
-                )
-            )
+            since = session.scalar(select(MembershipRecord.created_at).where(*held))
             return Member(user_id, user.email, role, since or now)
 
     def remove_member(self, id: str, user_id: str, *, by: Actor = SYSTEM) -> None:
@@ -159,13 +165,27 @@ class Teams:
         with self._database.write() as session:
             held = (MembershipRecord.user_id == user_id, MembershipRecord.team_id == id)
             if session.scalar(select(MembershipRecord.id).where(*held)) is None:
-                raise NotFound(f"There is no member {user_id[:60]!r} in this team.", param="user_id")
+                raise _no_member(user_id)
             set_role(self._database, session, user_id, id, None, by, self._database.now(session))
+
+    def _alone(self, session: Session) -> None:
+        """Let nobody else make or change a team until this transaction ends: a name is taken once, and what somebody
+        has seen of a team stays so until they have changed it.
+        """
+        if self._database.dialect == "postgresql":
+            session.execute(text("LOCK TABLE teams IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def no_team(id: str) -> NotFound:
     """What is said of a team that is not there, and of one that somebody does not see."""
     return NotFound(f"There is no team {id[:60]!r}.", param="team_id")
+
+
+def _no_member(user_id: str) -> NotFound:
+    """What is said of who is not in the team, be they anybody or nobody."""
+    return NotFound(
+        f"There is no member {user_id[:60]!r} in this team: an invitation by e-mail adds somebody.", param="user_id"
+    )
 
 
 def _find(session: Session, id: str) -> TeamRecord:

@@ -144,6 +144,7 @@ class Users:
         """Give somebody this role in the organisation; None takes it."""
         by.require(Right.CHANGE_PEOPLE)
         with self._database.write() as session:
+            lock_roles(self._database, session)
             row = _find(session, id)
             _compare(session, row, unless_changed)
             set_role(self._database, session, id, None, role, by, self._database.now(session))
@@ -223,6 +224,7 @@ def add_user(
     by: Actor,
 ) -> UserRecord:
     """A new person, in the caller's transaction. Raises Conflict where the address is taken."""
+    lock_roles(database, session)  # so that an address is taken once
     if session.scalar(select(UserRecord.id).where(UserRecord.email == email)):
         raise Conflict(f"There is somebody with the e-mail address {email!r} already.", param="email")
     now = database.now(session)

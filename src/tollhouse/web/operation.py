@@ -90,11 +90,7 @@ class Asked:
         """A field of the body or the query that is US dollars as a decimal string, in nano-dollars. InvalidField names
         it.
         """
-        text = self.body.get(field, self.query.get(field))
-        try:
-            return None if text is None else nanos_from_usd(text)
-        except ValueError as error:
-            raise InvalidField(f"{field}: {error}.", param=field) from None
+        return amount_from(self.body.get(field, self.query.get(field)), field)
 
     @property
     def _known(self) -> tokens.SignedIn:
@@ -181,6 +177,14 @@ def unless_changed(show: Callable[[T], Document] = shown) -> Callable[[T], None]
             raise Changed("This was changed since you read it: read it again, then decide.", param="If-Match")
 
     return check
+
+
+def amount_from(text: str | None, field: str) -> int | None:
+    """US dollars as a decimal string, in nano-dollars. InvalidField names the field."""
+    try:
+        return None if text is None else nanos_from_usd(text)
+    except ValueError as error:
+        raise InvalidField(f"{field}: {error}.", param=field) from None
 
 
 def moment_from(text: str, field: str, place: ZoneInfo | None = None) -> datetime:

@@ -12,6 +12,7 @@ from typing import Any
 from tests.integration.api.management import PASSWORD, Management
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.rights import Role
+from tollhouse.services.deployments import NewDeployment
 from tollhouse.services.models import NewModel
 from tollhouse.store.records import LedgerRecord
 
@@ -58,6 +59,10 @@ def _call(api: Management, team: str) -> str:
     return row.request_id
 
 
+def _invitation(api: Management, team: str) -> str:
+    return api.services.invitations.invite(_email(), Role.VIEWER, team).id
+
+
 def _team(api: Management) -> str:
     return api.services.teams.create(f"walk {next(_number)}").id
 
@@ -68,6 +73,10 @@ def _provider(api: Management) -> str:
 
 def _model(api: Management) -> str:
     return api.services.models.add(NewModel(f"walk-{next(_number)}", "echo")).id
+
+
+def _deployment(api: Management) -> str:
+    return api.services.deployments.add(_model(api), NewDeployment("echo")).id
 
 
 def _budget(api: Management, team: str) -> str:
@@ -103,6 +112,9 @@ OPERATIONS: dict[str, Maker] = {
     "PATCH /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}", {"disabled": True}),
     "DELETE /api/users/<id>": lambda api, team: Request(f"/users/{_member(api, team)}"),
     "GET /api/users/<id>/export": lambda api, team: Request(f"/users/{_member(api, team)}/export"),
+    "GET /api/invitations": lambda api, team: Request(f"/invitations?team_id={team}", of_team=True),
+    "GET /api/invitations/<id>": lambda api, team: Request(f"/invitations/{_invitation(api, team)}", of_team=True),
+    "DELETE /api/invitations/<id>": lambda api, team: Request(f"/invitations/{_invitation(api, team)}", of_team=True),
     "GET /api/teams": lambda api, team: Request("/teams"),
     "POST /api/teams": lambda api, team: Request("/teams", {"name": f"walk {next(_number)}"}),
     "GET /api/teams/<id>": lambda api, team: Request(f"/teams/{team}", of_team=True),
@@ -138,6 +150,15 @@ OPERATIONS: dict[str, Maker] = {
     "GET /api/models/<id>": lambda api, team: Request(f"/models/{_model(api)}"),
     "PATCH /api/models/<id>": lambda api, team: Request(f"/models/{_model(api)}", {"max_output": 9}),
     "DELETE /api/models/<id>": lambda api, team: Request(f"/models/{_model(api)}"),
+    "GET /api/models/<id>/route": lambda api, team: Request(f"/models/{_model(api)}/route"),
+    "PATCH /api/models/<id>/route": lambda api, team: Request(f"/models/{_model(api)}/route", {"weight": 2}),
+    "GET /api/models/<id>/prices": lambda api, team: Request(f"/models/{_model(api)}/prices"),
+    "PATCH /api/models/<id>/prices": lambda api, team: Request(f"/models/{_model(api)}/prices", {"batch_discount": 5}),
+    "GET /api/deployments": lambda api, team: Request("/deployments"),
+    "POST /api/deployments": lambda api, team: Request("/deployments", {"model": _model(api), "provider": "echo"}),
+    "GET /api/deployments/<id>": lambda api, team: Request(f"/deployments/{_deployment(api)}"),
+    "PATCH /api/deployments/<id>": lambda api, team: Request(f"/deployments/{_deployment(api)}", {"weight": 2}),
+    "DELETE /api/deployments/<id>": lambda api, team: Request(f"/deployments/{_deployment(api)}"),
     "GET /api/budgets": lambda api, team: Request(f"/budgets?team_id={team}", of_team=True),
     "POST /api/budgets": lambda api, team: Request(
         "/budgets", {"scope": "key", "scope_id": _key(api, team), "usd": "1", "period": "day"}, of_team=True

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.integration.api.management import Management, is_problem
+from tollhouse.services.deployments import NewDeployment
 from tollhouse.services.models import NewModel
 from tollhouse.store.records import (
     AuditEntryRecord,
@@ -14,14 +15,21 @@ from tollhouse.store.records import (
     BudgetRecord,
     BudgetWindowRecord,
     ChangeCounterRecord,
+    DeploymentRecord,
     LimitRecord,
     ModelRecord,
+    PriceTermsRecord,
     ProviderRecord,
+    RouteRecord,
 )
+from tollhouse.wiring import Services
 
 TABLES: tuple[type[Base], ...] = (
     ProviderRecord,
     ModelRecord,
+    DeploymentRecord,
+    RouteRecord,
+    PriceTermsRecord,
     BudgetRecord,
     BudgetWindowRecord,
     LimitRecord,
@@ -33,8 +41,21 @@ PROVIDER = {"name": "new", "format": "openai", "base_url": "https://api.example.
 MODEL = {"name": "new", "provider": "echo"}
 BUDGET = {"scope": "model", "scope_id": "echo", "usd": "1", "period": "day"}
 LIMIT = {"scope": "model", "scope_id": "echo", "rpm": 1}
-GOOD = {"providers": PROVIDER, "models": MODEL, "budgets": BUDGET, "limits": LIMIT}
-CHANGES = {"providers": {"format": "vllm"}, "models": {"max_output": 5}, "budgets": {"usd": "2"}, "limits": {"rpm": 2}}
+DEPLOYMENT = {"model": "echo", "provider": "echo"}
+GOOD = {
+    "providers": PROVIDER,
+    "models": MODEL,
+    "deployments": DEPLOYMENT,
+    "budgets": BUDGET,
+    "limits": LIMIT,
+}
+CHANGES: dict[str, dict[str, Any]] = {
+    "providers": {"format": "vllm"},
+    "models": {"max_output": 5},
+    "deployments": {"weight": 5},
+    "budgets": {"usd": "2"},
+    "limits": {"rpm": 2},
+}
 GONE = object()
 
 OF_PROVIDERS: list[tuple[str, Any]] = [
@@ -60,6 +81,53 @@ OF_MODELS: list[tuple[str, Any]] = [
     *(("output_price", bad) for bad in ("-0.01", "Infinity", "1,5", "٣", "0x10", " ", 5)),
     *(("unit_price", bad) for bad in ("-1", "1001", "9" * 39, 1, True)),
     ("team_id", "team_default"),
+]
+OF_TERMS: list[tuple[str, Any]] = [
+    *(("weight", bad) for bad in (None, -1, 1_000_001, 0.5, "1", True)),
+    *(("priority", bad) for bad in (None, -1, 1001, "0")),
+    *(("lacks", bad) for bad in (None, "tools", ["taste"], ["tools", "tools"], [5])),
+    *(("rpm", bad) for bad in (0, -1, 10**13, 1.5, "60", True, [])),
+    *(("tpm", bad) for bad in (0, 1e300, "x")),
+    *(("concurrency", bad) for bad in (0, -5, 0.1)),
+]
+OF_DEPLOYMENTS: list[tuple[str, Any]] = [
+    *(("model", bad) for bad in (GONE, None, 5, "", LONG, [])),
+    *(("provider", bad) for bad in (GONE, None, 5, "", LONG, [])),
+    *(("upstream_model", bad) for bad in (5, "", LONG, "a\0b", "a\u0007b")),
+    *(("context_window", bad) for bad in (0, -1, 2**31, "9", 1.5, True)),
+    *(("max_output", bad) for bad in (0, 1e300, "9", False)),
+    *(("input_price", bad) for bad in ("-1", "1e3", "NaN", "", "1000001", 0.15, [])),
+    *(("output_price", bad) for bad in ("-0.01", "Infinity", "1,5", 5)),
+    *OF_TERMS,
+    ("unit_price", "1"),
+    ("id", "dep_1"),
+]
+OF_ROUTES: list[tuple[str, Any]] = [
+    *(("strategy", bad) for bad in (None, "", "fastest", 5, [])),
+    *(("sticky", bad) for bad in ("", "cookie", 5, [])),
+    *(("aliases", bad) for bad in (None, "a", [5], [""], ["a b"], ["a\0b"], ["a", "a"], [LONG])),
+    *(("aliases", [f"a{number}" for number in range(most)]) for most in (101, 1000)),
+    *(("context_fallbacks", bad) for bad in (None, "echo", ["nothing"], ["there"], ["echo"] * 21)),
+    *(("refusal_fallbacks", bad) for bad in (None, ["nothing"], ["there"])),
+    *(("connect_seconds", bad) for bad in (0, -1, 0.01, 86401, 1e300, "1", True)),
+    *((name, bad) for name in ("first_byte_seconds", "idle_seconds", "total_seconds") for bad in (0, 86401, "x", [])),
+    *OF_TERMS,
+    ("terms", {}),
+]
+STEP = {"above": 1, "input_price": "1", "output_price": "1"}
+OF_PRICES: list[tuple[str, Any]] = [
+    *(("cached_input_price", bad) for bad in ("-1", "1e3", "NaN", "", "1000001", LONG, 0.15, [])),
+    *(("cache_write_price", bad) for bad in ("-0.01", "ten", 5, True)),
+    *(("batch_discount", bad) for bad in (None, -1, 101, 0.5, "5", True)),
+    *(("long_context", bad) for bad in (None, {}, [5], [{}], [{**STEP, "above": 0}], [{**STEP, "above": 2**31}])),
+    *(
+        ("long_context", [{**STEP, name: bad}])
+        for name in ("input_price", "cache_write_price")
+        for bad in (5, "", "-1")
+    ),
+    *(("long_context", bad) for bad in ([{**STEP, "rest": 1}], [STEP, STEP], [{**STEP, "above": n} for n in (2, 1)])),
+    ("long_context", [{**STEP, "above": number} for number in range(1, 10)]),
+    ("input_price", "1"),
 ]
 OF_BUDGETS: list[tuple[str, Any]] = [
     *(("scope", bad) for bad in (GONE, None, 5, "", "planet", [])),
@@ -87,6 +155,7 @@ MATRIX = [
     for kind, cases in (
         ("providers", OF_PROVIDERS),
         ("models", OF_MODELS),
+        ("deployments", OF_DEPLOYMENTS),
         ("budgets", OF_BUDGETS),
         ("limits", OF_LIMITS),
     )
@@ -106,9 +175,14 @@ def there(api: Management) -> Mapping[str, str]:
     return {
         "providers": f"/providers/{services.providers.add('there', 'openai', PROVIDER['base_url']).id}",
         "models": f"/models/{services.models.add(NewModel('there', 'echo', input_price=1, output_price=1)).id}",
+        "deployments": f"/deployments/{_deployment(services)}",
         "budgets": f"/budgets/{services.budgets.set(('tag', 'there'), 5, 'day').id}",
         "limits": f"/limits/{services.limits.set(('organisation', 'all'), {'rpm': 10**9}).id}",
     }
+
+
+def _deployment(services: Services) -> str:
+    return services.deployments.add("there", NewDeployment("echo", input_price=1, output_price=1)).id
 
 
 def everything(api: Management) -> list[list[Any]]:
@@ -138,7 +212,7 @@ def test_a_field_that_is_wrong_is_named_and_nothing_is_written(
 @pytest.mark.parametrize("kind", GOOD)
 def test_so_it_is_in_a_change(api: Management, owner: str, there: Mapping[str, str], kind: str) -> None:
     """Of what is null there, some is good: it takes a thing away."""
-    unchanging = {"name", "scope", "scope_id", "period"}
+    unchanging = {"name", "model", "scope", "scope_id", "period"}
     before = everything(api)
     for of, field, bad in MATRIX:
         if of != kind or bad is GONE or bad is None or bad == ["new"]:
@@ -149,6 +223,28 @@ def test_so_it_is_in_a_change(api: Management, owner: str, there: Mapping[str, s
         assert field not in unchanging or "no such field" in answer.json["detail"]
     assert is_problem(api.ask("PATCH", there[kind], owner, {}), 400, "invalid_value")
     assert everything(api) == before
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "bad"),
+    [(part, field, bad) for part, cases in (("route", OF_ROUTES), ("prices", OF_PRICES)) for field, bad in cases],
+)
+def test_so_it_is_in_a_models_route_and_prices(
+    api: Management, owner: str, there: Mapping[str, str], part: str, field: str, bad: Any
+) -> None:
+    before = everything(api)
+    answer = api.ask("PATCH", f"{there['models']}/{part}", owner, {field: bad})
+    assert is_problem(answer, 400, "invalid_value")
+    assert answer.json["param"].partition("[")[0] == field, answer.json
+    assert everything(api) == before
+
+
+@pytest.mark.parametrize("part", ["route", "prices"])
+def test_a_route_and_prices_of_no_model_are_not_there(api: Management, owner: str, part: str) -> None:
+    for id in ("mdl_nothing", "%00", "x" * 3000):
+        for method, body in (("GET", None), ("PATCH", {"weight": 1} if part == "route" else {"batch_discount": 1})):
+            assert api.ask(method, f"/models/{id}/{part}", owner, body).status_code == 404, (method, id)
+    assert is_problem(api.ask("PATCH", f"/models/x/{part}", owner, {}), 400, "invalid_value")
 
 
 MALFORMED = (
@@ -218,6 +314,8 @@ def test_what_a_body_names_must_be_there(api: Management, owner: str) -> None:
     before = everything(api)
     for path, body, param in (
         ("/models", {**MODEL, "provider": "nobody"}, "provider"),
+        ("/deployments", {**DEPLOYMENT, "provider": "nobody"}, "provider"),
+        ("/deployments", {**DEPLOYMENT, "model": "nothing"}, "model"),
         *(
             ("/budgets", {**BUDGET, "scope": kind, "scope_id": "none"}, "scope_id")
             for kind in ("key", "user", "team", "model")

@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.integration.api.management import EMAIL, PASSWORD, Management, is_problem
+from tollhouse.domain.rights import Role
+from tollhouse.services import invitation_throttle
 from tollhouse.store.records import LinkRecord, SignInAttemptRecord
 
 NEW = "another password for tests"
@@ -110,6 +112,84 @@ def test_an_invitation_ends_with_whoever_made_it(api: Management, letters: Lette
     assert api.post("/users", body, api.token(admin)).status_code == 202
     api.services.users.set_disabled(admin, True)
     assert accept(api, letters.token("late@example.com")).status_code == 400
+
+
+def test_an_invitation_ends_with_the_right_to_send_it(api: Management, letters: Letters) -> None:
+    team = api.services.teams.create("planted").id
+    owner = api.add("planting@example.com", "owner", team)
+    token = api.token(owner)
+    for role in ("owner", "member"):
+        body = {"email": f"planted-{role}@example.com", "role": role, "team_id": team}
+        assert api.post("/users", body, token).status_code == 202
+    api.services.teams.set_member(team, owner, Role.ADMIN)
+    assert accept(api, letters.token("planted-owner@example.com")).status_code == 400
+    assert [one["role"] for one in api.get(f"/invitations?team_id={team}", api.owner()).json["data"]] == ["member"]
+    api.services.teams.remove_member(team, owner)
+    assert accept(api, letters.token("planted-member@example.com")).status_code == 400
+    assert api.get(f"/invitations?team_id={team}", api.owner()).json["data"] == []
+
+
+def test_open_invitations_are_listed_and_can_be_withdrawn(api: Management, letters: Letters) -> None:
+    team = api.services.teams.create("inviting").id
+    lead = api.token(api.add("lead-inviting@example.com", "owner", team))
+    sent = [
+        api.post("/users", {"email": f"guest-{number}@example.com", "role": "member", "team_id": team}, lead).json
+        for number in range(3)
+    ]
+    first = api.get("/invitations?limit=2", lead).json
+    rest = api.get(f"/invitations?limit=2&after={first['next']}", lead).json
+    assert first["data"] + rest["data"] == sent
+    assert api.get(f"/invitations/{sent[0]['id']}", lead).json == sent[0]
+
+    assert api.ask("DELETE", f"/invitations/{sent[0]['id']}", lead).status_code == 204
+    assert accept(api, letters.token("guest-0@example.com")).status_code == 400
+    assert accept(api, letters.token("guest-1@example.com")).status_code == 200
+    for gone in sent[:2]:
+        assert is_problem(api.get(f"/invitations/{gone['id']}", lead), 404, "not_found")
+        assert is_problem(api.ask("DELETE", f"/invitations/{gone['id']}", lead), 404, "not_found")
+    assert [one["id"] for one in api.get("/invitations", lead).json["data"]] == [sent[2]["id"]]
+    expire(api)
+    assert api.get("/invitations", lead).json["data"] == []
+    (entry,) = api.get(f"/audit?action=users.uninvite&subject_id={sent[0]['id']}", lead).json["data"]
+    assert (entry["team_id"], entry["before"]) == (team, {"role": "member"})
+
+
+def test_invitations_to_the_organisation_are_there_for_those_who_rule_it(api: Management, letters: Letters) -> None:
+    shown = invite(api, "board@example.com", "owner", team=None)
+    lead = api.token(api.add("lead-of-one@example.com", "owner", "team_default"))
+    assert shown["id"] not in api.get("/invitations", lead).get_data(as_text=True)
+    assert is_problem(api.ask("DELETE", f"/invitations/{shown['id']}", lead), 404, "not_found")
+    admin = api.token(api.add("mere-admin-of-all@example.com", "admin"))
+    assert shown["id"] in api.get("/invitations", admin).get_data(as_text=True)
+    assert is_problem(api.ask("DELETE", f"/invitations/{shown['id']}", admin), 403, "forbidden")
+    assert api.ask("DELETE", f"/invitations/{shown['id']}", api.owner()).status_code == 204
+
+
+def test_an_address_is_invited_a_few_times_a_day_whoever_asks(api: Management, letters: Letters) -> None:
+    tokens = [api.token(api.add(f"eager-{number}@example.com", "admin")) for number in range(2)]
+    body = {"email": "flooded@example.com", "role": "member", "team_id": "team_default"}
+    answers = [api.post("/users", body, tokens[number % 2]) for number in range(6)]
+    assert [answer.status_code for answer in answers] == [202] * 5 + [429]
+    assert is_problem(answers[-1], 429, "too_many_attempts")
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 86_400
+    assert len([to for to, _ in letters.sent if to == "flooded@example.com"]) == 5
+    assert accept(api, letters.token("flooded@example.com")).status_code == 200, "the last one is still good"
+    assert api.post("/users", {**body, "email": "other@example.com"}, tokens[0]).status_code == 202
+
+
+def test_one_person_invites_so_many_in_an_hour(
+    api: Management, letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invitation_throttle, "BY_ONE", 3)
+    token = api.token(api.add("busy@example.com", "admin"))
+    with ThreadPoolExecutor(4) as pool:
+        bodies = [{"email": f"busy-{number}@example.com", "role": "member"} for number in range(6)]
+        answers = [*pool.map(lambda body: api.post("/users", body, token), bodies)]
+    assert sorted(answer.status_code for answer in answers) == [202] * 3 + [429] * 3
+    with api.services.database.write() as session:
+        an_hour_ago = api.services.database.now(session) - timedelta(hours=1)
+        session.execute(update(LinkRecord).values(created_at=an_hour_ago))
+    assert api.post("/users", {"email": "later@example.com", "role": "member"}, token).status_code == 202
 
 
 def expire(api: Management) -> None:

@@ -135,6 +135,18 @@ def test_an_invitation_without_a_mail_server_is_printed(tollhouse) -> None:
     assert "is invited until" in result.stdout
 
 
+def test_invitations_are_listed_and_withdrawn(tollhouse) -> None:
+    first = tollhouse.json("users", "invite", ADA, "--role", "member", "--team", "default")
+    last = tollhouse.json("users", "invite", "bob@example.com", "--role", "viewer")
+    assert tollhouse.json("users", "invitations") == [first, last]
+    assert (first["team_id"], first["invited_by"], last["team_id"]) == ("team_default", "shell", None)
+    assert tollhouse.json("users", "invitations", "--team", "default") == [first]
+    assert ADA in tollhouse("users", "invitations").stdout
+    assert tollhouse.json("users", "uninvite", first["id"]) == {"id": first["id"], "withdrawn": True}
+    assert tollhouse.json("users", "invitations") == [last]
+    assert "There is no open invitation" in tollhouse.error("users", "uninvite", first["id"])
+
+
 def test_what_was_done_in_the_shell_is_in_the_audit_log(tollhouse) -> None:
     key = tollhouse.json("keys", "create", "--name", "x")
     tollhouse("keys", "rotate", key["id"])

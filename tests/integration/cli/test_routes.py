@@ -152,7 +152,7 @@ def test_it_is_explained_where_a_call_would_go_and_why(tollhouse, applied: Path)
         (("deploy", "m", "--provider", "two", "--weight", "-1"), 2, "weight"),
         (("route", "m", "--strategy", "fast"), 2, "strategy"),
         (("route", "m", "--alias", "large"), 1, "taken"),
-        (("undeploy", "m", "dep_x"), 1, "models deployments m"),
+        (("undeploy", "m", "dep_x"), 1, "models deployments"),
         (("explain", "nope"), 1, "does not exist"),
         (("explain", "m", "--format", "smoke"), 2, "--format"),
     ],

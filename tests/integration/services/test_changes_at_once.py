@@ -1,16 +1,38 @@
 """Of several who change the same at once, one is first, and the others are told."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from argon2 import PasswordHasher
+
 from tollhouse.domain.errors import Changed, Conflict, TollhouseError
+from tollhouse.domain.rights import Role
 from tollhouse.services.budgets import Budgets
-from tollhouse.services.limits import Limit, Limits
+from tollhouse.services.keys import Keys
+from tollhouse.services.limits import Limits
 from tollhouse.services.models import Models, NewModel
+from tollhouse.services.passwords import Passwords
 from tollhouse.services.providers import Providers
+from tollhouse.services.teams import Teams
+from tollhouse.services.users import Users
 from tollhouse.store.database import Database
 
 AT_ONCE = 6
+PASSWORD = "a password for tests"
+QUICK = Passwords(hasher=PasswordHasher(1, 8, 1))
+"""Nobody here signs in."""
+
+
+def still(seen: object) -> Callable[[object], None]:
+    """Raises Changed for what is not what was seen; a look that takes its time, in which others could look as well."""
+
+    def unless_changed(now: object) -> None:
+        time.sleep(0.03)
+        if now != seen:
+            raise Changed("It was changed.")
+
+    return unless_changed
 
 
 def outcomes(attempt: Callable[[int], object]) -> list[type[TollhouseError] | None]:
@@ -42,14 +64,30 @@ def test_a_name_a_scope_and_a_period_are_taken_once(
         assert outcomes(attempt) == [None, *[Conflict] * (AT_ONCE - 1)]
 
 
-def test_of_changes_of_what_was_seen_one_is_made(database: Database, models: Models, host: str) -> None:
-    limits = Limits(database)
+def test_of_changes_of_what_was_seen_one_is_made(database: Database, models: Models, host: str, keys: Keys) -> None:
+    limits, teams, users = Limits(database), Teams(database), Users(database, QUICK)
     models.add(NewModel("m", host))
-    seen = limits.set(("model", "m"), {"rpm": 1})
+    limit, team = limits.set(("model", "m"), {"rpm": 1}), teams.create("seen")
+    changed, revoked, rotated = (keys.get(keys.create("seen").id) for _ in range(3))
+    promoted, kept_out = (users.create(f"{name}@example.com", PASSWORD).user for name in ("a", "b"))
+    attempts: list[Callable[[int], object]] = [
+        lambda number: limits.change(limit.id, {"rpm": 10 + number}, unless_changed=still(limit)),
+        lambda number: teams.change(team.id, name=f"name {number}", unless_changed=still(team)),
+        lambda number: keys.change(changed.id, {"name": f"name {number}"}, unless_changed=still(changed)),
+        lambda number: keys.revoke(revoked.id, unless_changed=still(revoked)),
+        lambda number: keys.rotate(rotated.id, unless_changed=still(rotated)),
+        lambda number: users.set_role(promoted.id, Role.ADMIN, unless_changed=still(promoted)),
+        lambda number: users.set_disabled(kept_out.id, True, unless_changed=still(kept_out)),
+    ]
+    for attempt in attempts:
+        assert outcomes(attempt) == [None, *[Changed] * (AT_ONCE - 1)]
 
-    def unless_changed(now: Limit) -> None:
-        if now != seen:
-            raise Changed("It was changed.")
 
-    made = outcomes(lambda number: limits.change(seen.id, {"rpm": 10 + number}, unless_changed=unless_changed))
-    assert made == [None, *[Changed] * (AT_ONCE - 1)]
+def test_a_teams_name_and_an_address_are_taken_once(database: Database) -> None:
+    teams, users = Teams(database), Users(database, QUICK)
+    attempts: list[Callable[[int], object]] = [
+        lambda number: teams.create("one"),
+        lambda number: users.create("one@example.com", PASSWORD),
+    ]
+    for attempt in attempts:
+        assert outcomes(attempt) == [None, *[Conflict] * (AT_ONCE - 1)]

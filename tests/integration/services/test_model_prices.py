@@ -61,16 +61,16 @@ def test_targets_have_them(prices: ModelPrices, database: Database) -> None:
 @pytest.mark.parametrize(
     ("terms", "field"),
     [
-        (PriceTerms(cached_input=-1), "cached-input-price"),
-        (PriceTerms(cache_write=10**15 + 1), "cache-write-price"),
-        (PriceTerms(batch_discount=101), "batch-discount"),
-        (PriceTerms(batch_discount=-1), "batch-discount"),
-        (PriceTerms(long_context=(LongContext(0, 1, 1),)), "long-context"),
-        (PriceTerms(long_context=(LongContext(2**31, 1, 1),)), "long-context"),
-        (PriceTerms(long_context=(LongContext(5, 1, 1), LongContext(5, 1, 1))), "long-context"),
-        (PriceTerms(long_context=(LongContext(5, 1, 1), LongContext(4, 1, 1))), "long-context"),
-        (PriceTerms(long_context=(LongContext(5, 1, -1),)), "long-context"),
-        (PriceTerms(long_context=tuple(LongContext(n, 1, 1) for n in range(1, 10))), "long-context"),
+        (PriceTerms(cached_input=-1), "cached_input_price"),
+        (PriceTerms(cache_write=10**15 + 1), "cache_write_price"),
+        (PriceTerms(batch_discount=101), "batch_discount"),
+        (PriceTerms(batch_discount=-1), "batch_discount"),
+        (PriceTerms(long_context=(LongContext(0, 1, 1),)), "long_context[0].above"),
+        (PriceTerms(long_context=(LongContext(2**31, 1, 1),)), "long_context[0].above"),
+        (PriceTerms(long_context=(LongContext(5, 1, 1), LongContext(5, 1, 1))), "long_context[1].above"),
+        (PriceTerms(long_context=(LongContext(5, 1, 1), LongContext(4, 1, 1))), "long_context[1].above"),
+        (PriceTerms(long_context=(LongContext(5, 1, -1),)), "long_context[0].output_price"),
+        (PriceTerms(long_context=tuple(LongContext(n, 1, 1) for n in range(1, 10))), "long_context"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name_and_changes_nothing(

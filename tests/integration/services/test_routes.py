@@ -14,15 +14,21 @@ from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.services.audit import Audit
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.deployment_terms import Terms
+from tollhouse.services.deployments import Deployments, NewDeployment
 from tollhouse.services.models import Models, NewModel
 from tollhouse.services.providers import Providers
-from tollhouse.services.routes import NewDeployment, Routes, RouteTerms
+from tollhouse.services.routes import Routes, RouteTerms
 from tollhouse.store.database import Database
 
 
 @pytest.fixture
 def routes(database: Database) -> Routes:
     return Routes(database)
+
+
+@pytest.fixture
+def deployments(database: Database) -> Deployments:
+    return Deployments(database)
 
 
 @pytest.fixture
@@ -54,11 +60,11 @@ def test_a_model_of_which_nothing_is_said_has_a_route_of_one_target(
 
 
 def test_deployments_are_chosen_between_by_priority_and_then_by_strategy(
-    reader: CatalogueReader, routes: Routes, model: str
+    reader: CatalogueReader, routes: Routes, deployments: Deployments, model: str
 ) -> None:
     routes.set(model, RouteTerms("weighted", "session", terms=Terms(weight=3, priority=1)))
-    first = routes.deploy(model, NewDeployment("other", "m-2", terms=Terms(lacks=("tools",), rpm=7)))
-    last = routes.deploy(model, NewDeployment("other", max_output=50, terms=Terms(weight=2, priority=1)))
+    first = deployments.add(model, NewDeployment("other", "m-2", terms=Terms(lacks=("tools",), rpm=7)))
+    last = deployments.add(model, NewDeployment("other", max_output=50, terms=Terms(weight=2, priority=1)))
     found = route(reader)
     assert (found.sticky, found.lone) == ("session", None)
     assert [one.deployment for one in found.stages[0].targets] == [first.id]
@@ -160,16 +166,18 @@ def test_each_stage_of_another_model_says_by_which_names_a_key_may_get_there(
     assert [stage.names for stage in found.for_refused] == [("star/*", "star/*")]
 
 
-def test_every_refusal_names_its_field_and_changes_nothing(routes: Routes, model: str) -> None:
+def test_every_refusal_names_its_field_and_changes_nothing(
+    routes: Routes, deployments: Deployments, model: str
+) -> None:
     refused: list[tuple[RouteTerms, str]] = [
         (RouteTerms("fastest"), "strategy"),
         (RouteTerms(sticky="cookie"), "sticky"),
-        (RouteTerms(idle_seconds=0.01), "idle-seconds"),
-        (RouteTerms(total_seconds=float("inf")), "total-seconds"),
-        (RouteTerms(aliases=("a b",)), "alias"),
-        (RouteTerms(aliases=tuple(f"a{number}" for number in range(101))), "alias"),
-        (RouteTerms(context_fallbacks=("gone",)), "context-fallback"),
-        (RouteTerms(refusal_fallbacks=(model,)), "refusal-fallback"),
+        (RouteTerms(idle_seconds=0.01), "idle_seconds"),
+        (RouteTerms(total_seconds=float("inf")), "total_seconds"),
+        (RouteTerms(aliases=("a b",)), "aliases"),
+        (RouteTerms(aliases=tuple(f"a{number}" for number in range(101))), "aliases"),
+        (RouteTerms(context_fallbacks=("gone",)), "context_fallbacks"),
+        (RouteTerms(refusal_fallbacks=(model,)), "refusal_fallbacks"),
         *[
             (RouteTerms(terms=replace(Terms(), **{field: value})), field)
             for field, value in (
@@ -190,36 +198,36 @@ def test_every_refusal_names_its_field_and_changes_nothing(routes: Routes, model
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"input_price": 5}, "output_price"),
         ({"context_window": 0}, "context_window"),
-        ({"upstream_model": "a\x00b"}, "upstream-model"),
+        ({"upstream_model": "a\x00b"}, "upstream_model"),
         ({"terms": Terms(weight=-1)}, "weight"),
     ]
     for changes, param in wrong:
         with pytest.raises(InvalidField) as raised:
-            routes.deploy(model, replace(NewDeployment("other"), **changes))
+            deployments.add(model, replace(NewDeployment("other"), **changes))
         assert raised.value.param == param, changes
     for missing in (("nope", "other"), (model, "nobody")):
         with pytest.raises(NotFound):
-            routes.deploy(missing[0], NewDeployment(missing[1]))
-    assert routes.deployments() == []
+            deployments.add(missing[0], NewDeployment(missing[1]))
+    assert deployments.all() == []
 
 
 def test_a_deployment_is_removed_by_its_id_and_with_its_model(
-    routes: Routes, models: Models, providers: Providers, model: str
+    routes: Routes, deployments: Deployments, models: Models, providers: Providers, model: str
 ) -> None:
-    first, second = routes.deploy(model, NewDeployment("other")), routes.deploy(model, NewDeployment("other"))
+    first, second = deployments.add(model, NewDeployment("other")), deployments.add(model, NewDeployment("other"))
     with pytest.raises(NotFound, match="no deployment"):
-        routes.undeploy("spare", first.id)
-    routes.undeploy(model, first.id)
-    assert routes.deployments(model) == [second]
+        deployments.remove(first.id, model="spare")
+    deployments.remove(first.id, model=model)
+    assert deployments.all(model) == [second]
     routes.set(model, RouteTerms("weighted"))
     models.remove(model)
-    assert (routes.deployments(), routes.all()) == ([], {})
+    assert (deployments.all(), routes.all()) == ([], {})
 
 
 def test_a_provider_that_a_deployment_is_at_is_not_removed(
-    routes: Routes, providers: Providers, models: Models, model: str, host: str
+    deployments: Deployments, providers: Providers, models: Models, model: str, host: str
 ) -> None:
-    routes.deploy("spare", NewDeployment(host))
+    deployments.add("spare", NewDeployment(host))
     models.remove(model)
     with pytest.raises(Conflict, match="'spare'"):
         providers.remove(host)
@@ -233,22 +241,24 @@ def test_a_model_that_others_turn_to_for_what_is_too_long_is_not_removed(
         models.remove("spare")
 
 
-def test_deployments_that_stay_the_same_keep_their_ids(routes: Routes, model: str) -> None:
-    kept, gone = routes.deploy(model, NewDeployment("other")), routes.deploy(model, NewDeployment("other", "x"))
-    routes.redeploy(model, [NewDeployment("other", "new"), NewDeployment("other"), NewDeployment("other")])
-    now = routes.deployments(model)
+def test_deployments_that_stay_the_same_keep_their_ids(deployments: Deployments, model: str) -> None:
+    kept, gone = deployments.add(model, NewDeployment("other")), deployments.add(model, NewDeployment("other", "x"))
+    deployments.set_all(model, [NewDeployment("other", "new"), NewDeployment("other"), NewDeployment("other")])
+    now = deployments.all(model)
     assert len(now) == 3
     assert kept in now
     assert gone not in now
-    routes.redeploy(model, [NewDeployment("other", "new"), NewDeployment("other"), NewDeployment("other")])
-    assert routes.deployments(model) == now
+    deployments.set_all(model, [NewDeployment("other", "new"), NewDeployment("other"), NewDeployment("other")])
+    assert deployments.all(model) == now
 
 
-def test_each_change_of_a_route_and_its_deployments_is_told(database: Database, routes: Routes, model: str) -> None:
+def test_each_change_of_a_route_and_its_deployments_is_told(
+    database: Database, routes: Routes, deployments: Deployments, model: str
+) -> None:
     routes.set(model, RouteTerms(strategy="weighted"), by=SHELL)
     routes.set(model, RouteTerms(strategy="weighted"), by=SHELL)
-    made = routes.deploy(model, NewDeployment("other", input_price=5, output_price=7), by=SHELL)
-    routes.undeploy(model, made.id, by=SHELL)
+    made = deployments.add(model, NewDeployment("other", input_price=5, output_price=7), by=SHELL)
+    deployments.remove(made.id, by=SHELL)
     entries = [one for one in Audit(database).page(9, by=SHELL).items if one.actor_kind == "shell"]
     removed, added, changed = entries
     assert (changed.action, changed.before, changed.after) == (

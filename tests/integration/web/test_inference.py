@@ -10,8 +10,9 @@ from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway, settings_for
 from tests.ledgers import open_holds, sums
 from tollhouse.domain.ports import Exchange, Outgoing
 from tollhouse.domain.routes import Target
+from tollhouse.services.deployments import NewDeployment
 from tollhouse.services.models import NewModel
-from tollhouse.services.routes import NewDeployment, RouteTerms
+from tollhouse.services.routes import RouteTerms
 
 
 def test_a_whole_completion_is_answered_priced_and_booked(gateway: Gateway) -> None:
@@ -178,7 +179,7 @@ def test_a_session_stays_at_one_deployment(gateway: Gateway) -> None:
     gateway.add_echo("one", "")
     for name in ("two", "three", "four"):
         gateway.services.providers.add(name, "echo", "echo:")
-        gateway.services.routes.deploy("one", NewDeployment(name))
+        gateway.services.deployments.add("one", NewDeployment(name))
     gateway.services.routes.set("one", RouteTerms("weighted", "session"))
     gateway.services.serve().catalogue.refresh()
     message = {"model": "one", "messages": [{"role": "user", "content": "hi"}]}

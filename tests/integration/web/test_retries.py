@@ -13,7 +13,8 @@ from tollhouse.domain.errors import UpstreamGone, UpstreamRejected
 from tollhouse.domain.ports import Exchange, Outgoing
 from tollhouse.domain.routes import Target
 from tollhouse.services.deployment_terms import Terms
-from tollhouse.services.routes import NewDeployment, RouteTerms
+from tollhouse.services.deployments import NewDeployment
+from tollhouse.services.routes import RouteTerms
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def test_a_deployment_that_keeps_failing_is_left_alone_and_its_calls_go_elsewher
     gateway = make(retries=0, breaker_failures=2, breaker_seconds=0.5)
     gateway.add_echo("m", "status=500")
     gateway.services.providers.add("spare", "echo", "echo:")
-    gateway.services.routes.deploy("m", NewDeployment("spare"))
+    gateway.services.deployments.add("m", NewDeployment("spare"))
     gateway.services.serve().catalogue.refresh()
     failing = Failing(gateway)
     for _ in range(4):
@@ -207,7 +208,7 @@ def test_a_deployments_own_limit_sends_what_is_over_it_elsewhere(make: Callable[
     gateway.add_echo("m", "")
     gateway.services.providers.add("spare", "echo", "echo:")
     gateway.services.routes.set("m", RouteTerms(terms=Terms(rpm=2)))
-    gateway.services.routes.deploy("m", NewDeployment("spare", terms=Terms(rpm=1)))
+    gateway.services.deployments.add("m", NewDeployment("spare", terms=Terms(rpm=1)))
     gateway.services.serve().catalogue.refresh()
     answers = [gateway.chat(model="m") for _ in range(4)]
     assert [one.headers.get("x-tollhouse-provider") for one in answers] == ["m", "m", "spare", None]

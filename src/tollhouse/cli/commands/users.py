@@ -13,6 +13,7 @@ from tollhouse.domain.page import every
 from tollhouse.domain.rights import Role
 
 if TYPE_CHECKING:
+    from tollhouse.services.invitations import Invitation
     from tollhouse.services.users import User
 
 ROLE = click.Choice([role.value for role in Role])
@@ -58,17 +59,48 @@ def invite(email: str, role: str, team: str | None, as_json: bool) -> None:
         team_id = services.teams.named(team).id if team else None
         invitation = services.invitations.invite(email, Role(role), team_id, by=SHELL)
     if as_json:
-        print_json(
-            {
-                "id": invitation.id,
-                "email": invitation.email,
-                "role": invitation.role,
-                "team_id": invitation.team_id,
-                "expires_at": moment(invitation.expires_at),
-            }
-        )
+        print_json(_invitation(invitation))
     else:
         click.echo(f"{invitation.email} is invited until {minute(invitation.expires_at)} UTC.")
+
+
+@command.command()
+@click.option("--team", metavar="T", help="To this team alone, by id or name.")
+@json_option
+def invitations(team: str | None, as_json: bool) -> None:
+    """List the invitations that nobody has accepted yet, oldest first."""
+    with administration() as services:
+        team_id = services.teams.named(team).id if team else None
+        page = services.invitations.page
+        found = [*every(lambda limit, after: page(limit, after, team_id=team_id, by=SHELL))]
+    if as_json:
+        print_json([_invitation(one) for one in found])
+        return
+    rows = [
+        {
+            "id": one.id,
+            "email": one.email,
+            "role": one.role,
+            "team": one.team_id,
+            "by": one.invited_by,
+            "until": minute(one.expires_at),
+        }
+        for one in found
+    ]
+    print_table(rows, flexible=("email",), empty="Nobody is invited: `tollhouse users invite EMAIL` invites somebody.")
+
+
+@command.command()
+@click.argument("id")
+@json_option
+def uninvite(id: str, as_json: bool) -> None:
+    """Withdraw the invitation ID, which `users invitations` shows: its link is good for nothing from now on."""
+    with administration() as services:
+        services.invitations.withdraw(id, by=SHELL)
+    if as_json:
+        print_json({"id": id, "withdrawn": True})
+    else:
+        click.echo(f"The invitation {id} is withdrawn.")
 
 
 @command.command("list")
@@ -213,4 +245,16 @@ def _shown(user: "User") -> dict[str, Any]:
         "teams": user.teams,
         "created_at": moment(user.created_at),
         "disabled_at": moment(user.disabled_at),
+    }
+
+
+def _invitation(invitation: "Invitation") -> dict[str, Any]:
+    return {
+        "id": invitation.id,
+        "email": invitation.email,
+        "role": invitation.role,
+        "team_id": invitation.team_id,
+        "invited_by": invitation.invited_by,
+        "created_at": moment(invitation.created_at),
+        "expires_at": moment(invitation.expires_at),
     }

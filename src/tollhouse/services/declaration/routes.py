@@ -9,8 +9,9 @@ from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.services.declaration.section import Change, Entry, differing
 from tollhouse.services.deployment_terms import Terms
+from tollhouse.services.deployments import Deployment, Deployments, NewDeployment
 from tollhouse.services.models import Models
-from tollhouse.services.routes import TIMEOUTS, Deployment, NewDeployment, Routes, RouteTerms
+from tollhouse.services.routes import TIMEOUTS, Routes, RouteTerms
 
 _PRICES = ("input_price", "output_price")
 _TERMS = tuple(field.name for field in fields(Terms))
@@ -26,8 +27,9 @@ class RoutesSection:
     name = "routes"
     listed = False
 
-    def __init__(self, routes: Routes, models: Models) -> None:
+    def __init__(self, routes: Routes, deployments: Deployments, models: Models) -> None:
         self._routes = routes
+        self._deployments = deployments
         self._models = models
 
     def given(self, part: Any) -> Mapping[str, Entry]:
@@ -39,7 +41,7 @@ class RoutesSection:
     def current(self) -> Mapping[str, Entry]:
         sites: dict[str, list[Entry]] = {}
         upstream = self._upstream_names()
-        for one in self._routes.deployments():
+        for one in self._deployments.all():
             sites.setdefault(one.model, []).append(_site(one, upstream[one.model]))
         routes = self._routes.all()
         found = {name: _entry(routes.get(name), sites.get(name, [])) for name in sorted({*routes, *sites})}
@@ -56,7 +58,7 @@ class RoutesSection:
         for change in changes:
             entry = change.after
             self._routes.set(change.name, _route(entry), by=by)
-            self._routes.redeploy(change.name, [_new(site) for site in entry.get("deployments", ())], by=by)
+            self._deployments.set_all(change.name, [_new(site) for site in entry.get("deployments", ())], by=by)
 
 
 def _given(name: str, stated: Mapping[str, Any], upstream: str | None) -> Entry:

@@ -58,7 +58,10 @@ class Members(Resource):
 class Member(Resource):
     @operation(namespace, "set_member", "member", body="member_change", errors=(404, 409))
     def put(self, asked: Asked, id: str, user_id: str) -> dict[str, Any]:
-        """Give somebody a role in the team"""
+        """Give somebody a role in the team
+
+        Who may not change all people changes the roles of those who are in it, and adds others by invitation.
+        """
         return shown(services().teams.set_member(id, user_id, role_named(asked.body["role"]), by=asked.by))
 
     @operation(namespace, "remove_member", errors=(404,))

@@ -19,11 +19,12 @@ class Users(Resource):
         """List people, oldest first"""
         return shown_page(services().users.page(*asked.page, email=asked.query.get("email"), by=asked.by))
 
-    @operation(namespace, "invite_user", "invitation", body="new_invitation", status=202, errors=(404, 409))
+    @operation(namespace, "invite_user", "invitation", body="new_invitation", status=202, errors=(404, 409, 429))
     def post(self, asked: Asked) -> dict[str, Any]:
         """Invite somebody by mail to a team, or to the organisation
 
-        The link is in the mail alone; without a mail server it is in the gateway's log.
+        The link is in the mail alone; without a mail server it is in the gateway's log. One person may invite 100
+        within an hour, and an address is invited 5 times within a day at most. Open ones are in /api/invitations.
         """
         body = asked.body
         return shown(
