@@ -116,6 +116,12 @@ CREDENTIAL_REFUSALS = Counter(
     ["provider"],
     registry=REGISTRY,
 )
+CREDENTIAL_RESTS = Counter(
+    "tollhouse_credential_rests",
+    "Times that one of a provider's several keys was left alone for a while: at its rate limit, refused, or spent.",
+    ["provider", "kind"],
+    registry=REGISTRY,
+)
 PROVIDERS_UP = Gauge(
     "tollhouse_providers_up",
     "Whether the provider answered and took its credential when it was last probed.",

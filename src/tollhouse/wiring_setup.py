@@ -19,6 +19,7 @@ from tollhouse.services.deployments import Deployments
 from tollhouse.services.limits import Limits
 from tollhouse.services.model_prices import ModelPrices
 from tollhouse.services.models import Models
+from tollhouse.services.provider_keys import ProviderKeys
 from tollhouse.services.providers import Providers
 from tollhouse.services.routes import Routes
 from tollhouse.services.teams import Teams
@@ -50,6 +51,10 @@ class SetUp(ABC):
         return Providers(self.database, self._vault, self._upstreams, check_base_url)
 
     @cached_property
+    def provider_keys(self) -> ProviderKeys:
+        return ProviderKeys(self.database, self._vault)
+
+    @cached_property
     def models(self) -> Models:
         return Models(self.database)
 
@@ -77,7 +82,7 @@ class SetUp(ABC):
     def declaration(self) -> Declaration:
         names = ScopeNames(self.database)
         sections = (
-            ProvidersSection(self.providers, variable),
+            ProvidersSection(self.providers, self.provider_keys, variable),
             ModelsSection(self.models),
             PricesSection(self.model_prices),
             RoutesSection(self.routes, self.deployments, self.models),

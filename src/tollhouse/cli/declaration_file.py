@@ -54,4 +54,6 @@ def told(change: "Change") -> str:
 def _moved(before: Any, after: Any, field: str) -> str:
     if field == "api_key_env":
         return f"the key in {after[field]}"
+    if field == "keys":
+        return f"the keys in {', '.join(after[field].values())}"
     return f"{field} {before.get(field, 'default')} -> {after.get(field, 'default')}"

@@ -17,7 +17,7 @@
     ├── Unavailable 503 ─ LedgerUnavailable, NotStored, Overloaded, SearchTooLong, IssuerUnavailable
     ├── OutOfSpace 507
     ├── UpstreamError 502 ─ UpstreamRefused, UpstreamRejected, UpstreamTimeout 504, UpstreamGone, UpstreamInvalid,
-    │       DeploymentFull 429, DeploymentResting 503
+    │       DeploymentFull 429, KeysResting 429, DeploymentResting 503
     └── InvalidSetting
 """
 
@@ -284,6 +284,12 @@ class DeploymentResting(UpstreamError):
     status = 503
     code = "deployment_resting"
     billable = False
+
+
+class KeysResting(DeploymentFull):
+    """All keys of the provider are at their own rate limits for this model, or were refused."""
+
+    code = "provider_keys_resting"
 
 
 RELAYED = frozenset({400, 404, 409, 413, 415, 422, 429, 500, 503, 529})

@@ -9,7 +9,7 @@ from tollhouse.domain.ledger import Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.limits import LimitOrder, Taken, Verdict
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
-from tollhouse.domain.routes import Host, Manners, Target
+from tollhouse.domain.routes import Host, HostKey, Manners, Target
 from tollhouse.domain.vouched import Vouched
 
 Result = TypeVar("Result")
@@ -113,12 +113,15 @@ Body = bytes | LongBody
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One request to a host, as the wire format wrote it. `headers` are the caller's, already chosen by policy."""
+    """One request to a host, as the wire format wrote it. `headers` are the caller's, already chosen by policy; `key`
+    is the one of the host's several that it goes out with.
+    """
 
     format: str
     body: Body
     headers: Mapping[str, str]
     streamed: bool
+    key: HostKey | None = None
 
     @property
     def content_type(self) -> str:
@@ -168,8 +171,8 @@ class Upstreams(Protocol):
     def vendor(self, host: Host) -> str | None:
         """The price list's name of whoever bills for this host, as far as its preset tells."""
 
-    def list_models(self, host: Host) -> Sequence[str]:
-        """The models that the host itself names: the cheapest authenticated call it has.
+    def list_models(self, host: Host, key: HostKey | None = None) -> Sequence[str]:
+        """The models that the host itself names: the cheapest authenticated call it has, with this of its several keys.
 
         Raises UpstreamError.
         """

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tollhouse.domain.errors import (
     DeploymentFull,
     DeploymentResting,
+    KeysResting,
     UpstreamError,
     UpstreamGone,
     UpstreamInvalid,
@@ -61,6 +62,7 @@ BY_ERROR: Mapping[type[UpstreamError], Again] = {
     UpstreamInvalid: _NOT_HERE_FAILS,
     DeploymentFull: _PASSES,
     DeploymentResting: _NOT_HERE,
+    KeysResting: _PASSES,
 }
 
 

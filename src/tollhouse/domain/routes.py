@@ -11,11 +11,20 @@ from tollhouse.domain.principal import Scope
 
 
 @dataclass(frozen=True, slots=True)
+class HostKey:
+    """One of the several secrets that a provider may be called with."""
+
+    id: str
+    name: str
+    credential: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """A provider as a call needs it: where it is, what it speaks, and the secret it is called with.
 
     `preset` names the file in `providers/` that knows its paths and headers; `vendor` is whose
-    published prices hold there, where somebody has said so.
+    published prices hold there, where somebody has said so. Where there are several `keys`, `credential` is the first.
     """
 
     id: str
@@ -25,6 +34,8 @@ class Host:
     credential: str | None = field(default=None, repr=False)
     allow_private: bool = False
     vendor: str | None = None
+    keys: tuple[HostKey, ...] = field(default=(), hash=False)
+    """All of them where there are several, between which each call chooses; else none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from tollhouse import __version__
 from tollhouse.domain.call import HOP_HEADER
 from tollhouse.domain.errors import InvalidField, UpstreamRefused
 from tollhouse.domain.ports import Outgoing
-from tollhouse.domain.routes import Host
+from tollhouse.domain.routes import Host, HostKey
 from tollhouse.providers.addresses import BaseURL, split_base_url
 from tollhouse.providers.base import CredentialHeader, Preset
 from tollhouse.providers.headers import ACCEPTED, DEFAULTS, JSON, forwarded
@@ -20,9 +20,10 @@ _MODEL = "{model}"
 class Endpoint:
     """The heads of requests to one host. They hold its credential: nothing here may be shown."""
 
-    def __init__(self, host: Host, preset: Preset) -> None:
-        """UpstreamRefused, when no request to the host can be written."""
+    def __init__(self, host: Host, preset: Preset, key: HostKey | None = None) -> None:
+        """With this of its several keys. UpstreamRefused, when no request to the host can be written."""
         self.host = host
+        self._secret = (key.credential if key else host.credential) or ""
         self.preset = preset
         try:
             url = split_base_url(host.base_url)
@@ -79,7 +80,7 @@ class Endpoint:
         return quote(model, safe="")
 
     def _credential(self, header: CredentialHeader) -> dict[str, str]:
-        credential = (self.host.credential or "").strip()
+        credential = self._secret.strip()
         if not credential:
             return {}
         if not credential.isascii() or not credential.isprintable():

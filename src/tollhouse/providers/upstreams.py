@@ -16,7 +16,7 @@ from tollhouse.domain.errors import (
     UpstreamTimeout,
 )
 from tollhouse.domain.ports import Exchange, Outgoing
-from tollhouse.domain.routes import Host, Manners, Target
+from tollhouse.domain.routes import Host, HostKey, Manners, Target
 from tollhouse.providers.addresses import split_base_url
 from tollhouse.providers.base import Preset
 from tollhouse.providers.connections import Pool, check_ca_bundle
@@ -63,7 +63,7 @@ class HttpUpstreams:
         host = target.host
         if _is_echo(host):
             return open_echo(host, outgoing, self._deadlines.under(target.timeouts))
-        endpoint = self._endpoint(host)
+        endpoint = self._endpoint(host, outgoing.key)
         line = self._line(endpoint, self._deadlines.under(target.timeouts))
         return send(line, endpoint.head(outgoing, target.upstream_model), outgoing.body)
 
@@ -97,8 +97,9 @@ class HttpUpstreams:
         preset = preset_at(host.preset, host.base_url)
         return preset.vendor_at(_hostname(host)) if preset else None
 
-    def list_models(self, host: Host) -> Sequence[str]:
-        """The models that the host itself names: the cheapest authenticated call it has. 5 s at most.
+    def list_models(self, host: Host, key: HostKey | None = None) -> Sequence[str]:
+        """The models that the host itself names: the cheapest authenticated call it has, with this of its several keys.
+        5 s at most.
 
         Raises UpstreamError; UpstreamRejected with the host's status when that is not 200.
         """
@@ -106,7 +107,7 @@ class HttpUpstreams:
             return ("echo",)
         timer = gevent.Timeout.start_new(LIST_MODELS_SECONDS)
         try:
-            endpoint = self._endpoint(host)
+            endpoint = self._endpoint(host, key)
             exchange = send(self._line(endpoint, self._deadlines), endpoint.models_head, b"")
             try:
                 return _model_ids(exchange, host.name)
@@ -126,11 +127,12 @@ class HttpUpstreams:
         for pool in self._pools.pop(gevent.get_hub(), {}).values():
             pool.close()
 
-    def _endpoint(self, host: Host) -> Endpoint:
-        known = self._endpoints.get(host.id)
+    def _endpoint(self, host: Host, key: HostKey | None = None) -> Endpoint:
+        id = host.id if key is None else key.id
+        known = self._endpoints.get(id)
         if known is not None and (known.host is host or known.host == host):
             return known
-        self._endpoints[host.id] = made = Endpoint(host, _preset(host))
+        self._endpoints[id] = made = Endpoint(host, _preset(host), key)
         if known is not None:
             self._close_unused(_pool_key(known))
         return made

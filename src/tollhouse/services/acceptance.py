@@ -7,11 +7,10 @@ from tollhouse.domain.ports import Exchange
 from tollhouse.domain.routes import Target
 from tollhouse.wire import json_text
 from tollhouse.wire.host_error import read_host_error
+from tollhouse.wire.host_limits import wished_pause
 
 LONGEST_ERROR = 64 * 1024
 """Bytes of an upstream's error that are read."""
-LONGEST_WAIT = 3600.0
-"""Seconds of a provider's `retry-after` that are passed on at most."""
 _JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json\b", re.IGNORECASE)
 
 
@@ -26,7 +25,7 @@ def expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]
             status=exchange.status,
             body=_read_error(exchange),
             content_type=content_type,
-            retry_after=_seconds(exchange.headers.get("retry-after")),
+            retry_after=wished_pause(exchange.headers),
         )
     if not content_type.lower().startswith(expected):
         if _JSON.match(content_type) and (told := _read_failure(exchange)) is not None:
@@ -36,7 +35,7 @@ def expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]
                 status=status,
                 body=body,
                 content_type=content_type,
-                retry_after=_seconds(exchange.headers.get("retry-after")),
+                retry_after=wished_pause(exchange.headers),
             )
         raise UpstreamInvalid(
             f"The provider {target.host.name} answered with {content_type[:60]!r} where {expected[0]} was asked for."
@@ -61,12 +60,3 @@ def _read_error(exchange: Exchange) -> bytes:
     except UpstreamError:
         return b""
     return body if len(body) <= LONGEST_ERROR else b""
-
-
-def _seconds(text: str | None) -> float | None:
-    """A provider's wish, as far as it can be granted."""
-    try:
-        seconds = float(text or "")
-    except ValueError:
-        return None
-    return min(seconds, LONGEST_WAIT) if seconds >= 0 else None

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import select
 
@@ -22,6 +22,7 @@ from tollhouse.store.records import (
     LimitRecord,
     ModelRecord,
     PriceTermsRecord,
+    ProviderKeyRecord,
     ProviderRecord,
     RouteRecord,
 )
@@ -72,6 +73,7 @@ class CatalogueReader:
             self._read_at = time.monotonic()
             if version == self.current.version:
                 return
+            keys = list(session.scalars(select(ProviderKeyRecord).order_by(ProviderKeyRecord.id)))
             providers = {row.id: row for row in session.scalars(select(ProviderRecord))}
             models = list(session.scalars(select(ModelRecord).order_by(ModelRecord.id)))
             rows = list(session.scalars(select(RouteRecord)))
@@ -80,7 +82,7 @@ class CatalogueReader:
             limits = [limit_of(row) for row in session.scalars(select(LimitRecord))]
         # At once: a key that was revoked must end whatever becomes of the rest.
         self._tell()
-        hosts = {id: host for id, row in providers.items() if (host := self._host(row)) is not None}
+        hosts = {id: host for id, row in providers.items() if (host := self._host(row, keys)) is not None}
         self._targets.use_terms(terms)
         routes = RouteMap(self._targets, hosts, models, rows, deployments)
         named, wildcards, created = routes.named(), routes.wildcards(), routes.created()
@@ -109,9 +111,21 @@ class CatalogueReader:
             self._hurry.wait(POLL_SECONDS)
             self._hurry.clear()
 
-    def _host(self, row: ProviderRecord) -> Host | None:
+    def _host(self, row: ProviderRecord, keys: Sequence[ProviderKeyRecord]) -> Host | None:
         try:
-            return host_of(row, self._vault)
+            return host_of(
+                row, self._vault, [key for key in keys if key.provider_id == row.id and self._opens(row, key)]
+            )
         except InvalidSetting as error:
             logs.event("provider_left_out", level=logs.ERROR, provider=row.name, error=error.message)
             return None
+
+    def _opens(self, row: ProviderRecord, key: ProviderKeyRecord) -> bool:
+        try:
+            self._vault.unseal(key.credential)
+        except InvalidSetting as error:
+            logs.event(
+                "provider_key_left_out", level=logs.ERROR, provider=row.name, provider_key=key.name, error=error.message
+            )
+            return False
+        return True

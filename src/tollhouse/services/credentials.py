@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from tollhouse import logs, metrics
 from tollhouse.domain.errors import UpstreamError, UpstreamRejected
-from tollhouse.domain.routes import Host
+from tollhouse.domain.routes import Host, HostKey
 
 TELL_SECONDS = 60.0
 REFUSED = (401, 403)
@@ -17,32 +18,45 @@ class Credentials:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._refused: dict[str, float] = {}
+        self._refused: dict[str, dict[str, float]] = {}
+        """By provider, and by the name of its key, "" for the only one: when that was told."""
         self._lock = threading.Lock()
 
-    def failed(self, host: Host, error: UpstreamError) -> None:
+    def failed(self, host: Host, error: UpstreamError, key: HostKey | None = None) -> None:
         """An attempt there ended so: a status that says that the provider does not take its credential is told."""
         if not isinstance(error, UpstreamRejected) or error.upstream_status not in REFUSED:
             return
         metrics.CREDENTIAL_REFUSALS.labels(host.name).inc()
-        now = self._clock()
+        now, name = self._clock(), key.name if key else ""
         with self._lock:
-            told_at = self._refused.get(host.name)
+            refused = self._refused.setdefault(host.name, {})
+            told_at = refused.get(name)
             if told_at is not None and now - told_at < TELL_SECONDS:
                 return
-            self._refused[host.name] = now
+            refused[name] = now
         metrics.CREDENTIALS_BAD.labels(host.name).set(1)
+        which = f"its key {name}" if key else "its key"
+        named: dict[str, Any] = {"provider_key": name} if key else {}
         logs.event(
             "credential_refused",
             level=logs.ERROR,
             provider=host.name,
             status=error.upstream_status,
-            error=f"The provider {host.name} refuses its key: set it anew with `tollhouse providers`, and see "
-            "`tollhouse providers check`.",
+            error=f"The provider {host.name} refuses {which}: set it anew with `tollhouse providers keys renew`, and "
+            "see `tollhouse providers check`.",
+            **named,
         )
 
-    def worked(self, host: Host) -> None:
+    def worked(self, host: Host, key: HostKey | None = None) -> None:
         """It took its credential."""
-        if self._refused and self._refused.pop(host.name, None) is not None:
+        if not self._refused or (refused := self._refused.get(host.name)) is None:
+            return
+        name = key.name if key else ""
+        with self._lock:
+            if refused.pop(name, None) is None:
+                return
+            well = not refused
+        if well:
             metrics.CREDENTIALS_BAD.labels(host.name).set(0)
-            logs.event("credential_taken", provider=host.name)
+        named: dict[str, Any] = {"provider_key": name} if key else {}
+        logs.event("credential_taken", provider=host.name, **named)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import (
+    ClientGone,
     DeploymentFull,
     DeploymentResting,
     TollhouseError,
@@ -15,11 +16,13 @@ from tollhouse.domain.errors import (
 )
 from tollhouse.domain.ports import Outgoing, Upstreams
 from tollhouse.domain.retries import Special, again, special
+from tollhouse.domain.routes import HostKey, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.acceptance import expect_success
 from tollhouse.services.admission import Admitted
 from tollhouse.services.breakers import Breakers
 from tollhouse.services.credentials import Credentials
+from tollhouse.services.key_rests import KeyRests
 from tollhouse.services.limiting import Limiting
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.reply import Reply
@@ -48,6 +51,7 @@ class Means:
     max_reply_bytes: int
     remainders: Remainders = NO_REMAINDERS
     credentials: Credentials = field(default_factory=Credentials)
+    keys: KeyRests = field(default_factory=KeyRests)
 
 
 class Dispatch:
@@ -67,22 +71,34 @@ class Dispatch:
         """`turn_to` is None where no other model is there for what is refused."""
         self.booking = booking
         self.admitted = admitted
+        self.caller_left = False
         self._means = means
         self._call = call
         self._choices = choices
         self._admit = admit
         self._turn_to = turn_to
         self._began = time.monotonic()
+        self._key: HostKey | None = None
+        """With which the last attempt went out, where its provider has several."""
         self._tries = self._new_tries(choices)
         self._body_stays = turn_to is not None
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether any target was asked."""
+        return self.booking.attempts > 0
+
     def run(self) -> Reply:
-        """A reply that has begun. Raises UpstreamError, the provider's own where there is one."""
+        """A reply that has begun. Raises UpstreamError, the provider's own where there is one, and ClientGone where
+        that makes an attempt needless.
+        """
         attempt = self._tries.next(self._began)
         told: UpstreamError | None = None
         while attempt is not None:
             if attempt.pause:
                 time.sleep(attempt.pause)
+            if self.caller_left:
+                raise ClientGone
             try:
                 return self._attempt(attempt.choice)
             except UpstreamError as error:
@@ -96,19 +112,23 @@ class Dispatch:
         if self._call.facts.size >= json_text.LARGE:
             # Nobody's memory is kept for what may be needed once more.
             tries.give_up_retries()
+        self._spare_keys = sum([len(target.host.keys) - 1 for target, _ in choices if target.host.keys])
         return tries
 
     def _after(self, choice: Choice, error: UpstreamError) -> Try | None:
         """What comes after this failure, held for; None for nothing."""
         target = choice[0]
         metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, error.code).inc()
-        self._means.credentials.failed(target.host, error)
+        self._means.credentials.failed(target.host, error, self._key)
         if again(error).breaks:
             self._means.breakers.failed(target)
         if not error.billable:
             self.booking.came_to_nothing()
         now = time.monotonic()
-        self._tries.failed(choice, error, now)
+        if self._takes_another_key(target, error):
+            self._tries.again(choice)
+        else:
+            self._tries.failed(choice, error, now)
         following = self._tries.next(now)
         if following is None:
             following = self._elsewhere(error, now)
@@ -125,6 +145,16 @@ class Dispatch:
                 error=error.message,
             )
         return following
+
+    def _takes_another_key(self, target: Target, error: UpstreamError) -> bool:
+        """Whether it was the key that failed, and the provider has another that does not rest."""
+        key, keys = self._key, self._means.keys
+        if key is None or not isinstance(error, UpstreamRejected) or not keys.failed(target, key, error):
+            return False
+        if not self._spare_keys or not keys.has_another(target):
+            return False
+        self._spare_keys -= 1
+        return True
 
     def _elsewhere(self, error: UpstreamError, now: float) -> Try | None:
         """A model that is there for what this one refuses, under a hold of its own. Once a call."""
@@ -161,7 +191,9 @@ class Dispatch:
     def _attempt(self, choice: Choice) -> Reply:
         means, call, booking, admitted = self._means, self._call, self.booking, self.admitted
         target, wording = choice
+        self._key = None
         means.breakers.check(target)
+        self._key = key = means.keys.choose(target)
         share = means.limiting.take_share(choice)
         booking.sent_to(target, share)
         format, said = wording.format, wording.call
@@ -170,16 +202,18 @@ class Dispatch:
             cap = target.max_output or target.default_output_cap
         body = format.write(said, target, cap, means.upstreams.manners(target.host))
         converter = wording.pair.converter(call)
-        last = self._tries.are_over and not self._body_stays
+        last = self._tries.are_over and not (self._body_stays or self._spare_keys)
         if last:
             _let_go(call, said, len(body))
         began = time.monotonic()
-        exchange = means.upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream))
+        exchange = means.upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream, key))
         del body
         if last:
             _let_go(call, said, 0)
         try:
             crash_points.reach("sent")
+            if key is not None:
+                means.keys.heard(target, key, exchange.headers)
             framing = format.framing(said.facts)
             content_type = expect_success(exchange, target, framing.content_types)
             meter = format.meter(said.facts, admitted.input_bound)
@@ -207,7 +241,9 @@ class Dispatch:
         _let_go(call, said, 0)
         means.watch.began(target.deployment, time.monotonic() - began, streamed=call.facts.stream)
         means.breakers.succeeded(target)
-        means.credentials.worked(target.host)
+        means.credentials.worked(target.host, key)
+        if key is not None:
+            means.keys.worked(target, key)
         metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, "ok").inc()
         return reply
 

@@ -3,7 +3,10 @@
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from tollhouse.domain.errors import InvalidField
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tollhouse.domain.errors import InvalidField, NotFound
 from tollhouse.store.records import ProviderRecord
 
 LONGEST_URL = 2000
@@ -46,3 +49,15 @@ def state_of(row: ProviderRecord) -> dict[str, Any]:
         "allow_private": row.allow_private,
         "vendor": row.vendor,
     }
+
+
+def provider_by_name(session: Session, name: str) -> ProviderRecord | None:
+    return session.scalar(select(ProviderRecord).where(ProviderRecord.name == name))
+
+
+def provider_named(session: Session, name: str) -> ProviderRecord:
+    """The provider of this name or id. Raises NotFound."""
+    row = session.get(ProviderRecord, name) or provider_by_name(session, name)
+    if row is None:
+        raise NotFound(f"There is no provider {name[:100]!r}; `tollhouse providers list` shows them.", param="name")
+    return row

@@ -9,19 +9,28 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import SYSTEM, Actor
-from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, NotFound
+from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, UpstreamError
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.ports import Upstreams, Vault
 from tollhouse.domain.rights import Right
-from tollhouse.domain.routes import Host
+from tollhouse.domain.routes import Host, HostKey
 from tollhouse.services.audit import note
 from tollhouse.services.naming import check_slug
 from tollhouse.services.provider_check import ProviderCheck, check_host
-from tollhouse.services.provider_terms import LONGEST_URL, ProviderTerms, check_credential, origin_of, state_of
+from tollhouse.services.provider_keys import OWN, keys_of
+from tollhouse.services.provider_terms import (
+    LONGEST_URL,
+    ProviderTerms,
+    check_credential,
+    origin_of,
+    provider_by_name,
+    provider_named,
+    state_of,
+)
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
-from tollhouse.store.records import DeploymentRecord, ModelRecord, ProviderRecord
+from tollhouse.store.records import DeploymentRecord, ModelRecord, ProviderKeyRecord, ProviderRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ class Providers:
         check_credential(credential)
         with self._database.write() as session:
             announce(session)  # first of all, for that row lets in one change at a time
-            if _by_name(session, name):
+            if provider_by_name(session, name):
                 raise Conflict(f"There is a provider {name!r} already; choose another name.", param="name")
             row = self._insert(session, name, ProviderTerms(preset, base_url, credential, allow_private), by)
         return _shown(row)
@@ -114,19 +123,25 @@ class Providers:
                     "credential: the one there cannot be read any more; set it anew.", param="credential"
                 )
             self._check_url(terms)
-            if (
-                by.kind == "person"
-                and credential is None
-                and row.credential
-                and origin_of(terms.base_url) != origin_of(row.base_url)
-            ):
-                raise InvalidField(
-                    "credential: give it anew, or null: the one there is for the host that was there.",
-                    param="credential",
-                )
+            self._keep_from_others(session, row, terms, credential, by)
             if terms != before:
                 self._change(session, row, before, terms, by)
         return _shown(row)
+
+    def _keep_from_others(
+        self, session: Session, row: ProviderRecord, terms: ProviderTerms, credential: str | None, by: Actor
+    ) -> None:
+        """No secret goes to another host than it was given for, unless whoever runs this machine says so."""
+        moves = by.kind == "person" and origin_of(terms.base_url) != origin_of(row.base_url)
+        if moves and credential is None and row.credential:
+            raise InvalidField(
+                "credential: give it anew, or null: the one there is for the host that was there.", param="credential"
+            )
+        if (moves or terms.credential is None) and (others := keys_of(session, row.id)):
+            raise Conflict(
+                f"The provider {row.name!r} has {len(others)} further keys: remove them first.",
+                param="base_url" if moves else "credential",
+            )
 
     def remove(self, name: str, *, by: Actor = SYSTEM, unless_changed: Unchanged | None = None) -> None:
         """The provider of this name or id. Raises NotFound, and Conflict while models are called there."""
@@ -144,6 +159,9 @@ class Providers:
             if model:
                 raise Conflict(f"The provider {row.name!r} is used by the model {model!r}: remove that first.")
             note(session, by, "providers.remove", row.id, at=self._database.now(session), before=state_of(row))
+            for key in keys_of(session, row.id):
+                session.delete(key)
+            session.flush()
             session.delete(row)
 
     def credential_of(self, name: str) -> str | None:
@@ -168,7 +186,7 @@ class Providers:
         """
         terms = ProviderTerms(preset, base_url, credential, allow_private, vendor)
         with self._database.write() as session:
-            row = _by_name(session, name)
+            row = provider_by_name(session, name)
             if row is None:
                 announce(session)
                 row = self._insert(session, name, terms, by)
@@ -203,14 +221,17 @@ class Providers:
             return _shown(self._named(session, name))
 
     def check(self, name: str | None = None, *, by: Actor = SYSTEM) -> list[ProviderCheck]:
-        """Ask one provider, by name or id, or all, for their models: whether they answer, and take the credential."""
+        """Ask one provider, by name or id, or all, for their models: whether they answer, and take the credential, or
+        each of several.
+        """
         by.require(Right.CHANGE_CATALOGUE)
         with self._database.read() as session:
             if name is not None:
                 rows = [self._named(session, name)]
             else:
                 rows = list(session.scalars(select(ProviderRecord).order_by(ProviderRecord.name)))
-        return [check_host(row.name, partial(self._list_models, row)) for row in rows]
+            keys = {row.id: keys_of(session, row.id) for row in rows}
+        return [check_host(row.name, partial(self._list_models, row, keys[row.id])) for row in rows]
 
     def _check_preset(self, preset: str) -> None:
         if preset not in self._upstreams.presets():
@@ -218,15 +239,23 @@ class Providers:
 
     def _named(self, session: Session, name: str, unless_changed: Unchanged | None = None) -> ProviderRecord:
         """The provider of this name or id, which is as they saw it."""
-        row = session.get(ProviderRecord, name) or _by_name(session, name)
-        if row is None:
-            raise NotFound(f"There is no provider {name[:100]!r}; `tollhouse providers list` shows them.", param="name")
+        row = provider_named(session, name)
         if unless_changed is not None:
             unless_changed(_shown(row))
         return row
 
-    def _list_models(self, row: ProviderRecord) -> Sequence[str]:
-        return self._upstreams.list_models(host_of(row, self._vault))
+    def _list_models(self, row: ProviderRecord, keys: Sequence[ProviderKeyRecord]) -> Sequence[str]:
+        host = host_of(row, self._vault, keys)
+        if not host.keys:
+            return self._upstreams.list_models(host)
+        models: Sequence[str] = ()
+        for key in host.keys:
+            try:
+                models = self._upstreams.list_models(host, key)
+            except UpstreamError as error:
+                error.message = f"With the key {key.name}: {error.message}"
+                raise
+        return models
 
     def _insert(self, session: Session, name: str, terms: ProviderTerms, by: Actor) -> ProviderRecord:
         row = ProviderRecord(id=new_id("prv"), name=name, created_at=self._database.now(session))
@@ -264,14 +293,13 @@ class Providers:
         return ProviderTerms(row.preset, row.base_url, credential, row.allow_private, row.vendor)
 
 
-def host_of(row: ProviderRecord, vault: Vault) -> Host:
-    """The provider as calls need it, credential in the open."""
+def host_of(row: ProviderRecord, vault: Vault, others: Sequence[ProviderKeyRecord] = ()) -> Host:
+    """The provider as calls need it, credential in the open, with the keys that it has beside that."""
     credential = vault.unseal(row.credential) if row.credential else None
-    return Host(row.id, row.name, row.preset, row.base_url, credential, row.allow_private, row.vendor)
-
-
-def _by_name(session: Session, name: str) -> ProviderRecord | None:
-    return session.scalar(select(ProviderRecord).where(ProviderRecord.name == name))
+    keys = tuple(HostKey(one.id, one.name, vault.unseal(one.credential)) for one in others)
+    if keys and credential:
+        keys = (HostKey(row.id, OWN, credential), *keys)
+    return Host(row.id, row.name, row.preset, row.base_url, credential, row.allow_private, row.vendor, keys)
 
 
 def _shown(row: ProviderRecord) -> Provider:

@@ -19,7 +19,7 @@ from tollhouse.services.audit import note
 from tollhouse.services.key_mint import KeyMint, KeySeed
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
-from tollhouse.store.records import IdempotencyRecord, ProviderRecord, ServerSecretRecord
+from tollhouse.store.records import IdempotencyRecord, ProviderKeyRecord, ProviderRecord, ServerSecretRecord
 from tollhouse.store.secret_key import fingerprint_of, note_secret
 from tollhouse.store.secret_ring import SecretRing
 from tollhouse.store.vault import FernetVault
@@ -32,6 +32,7 @@ ID_LENGTH = 12
 
 _SEALED: Sequence[tuple[InstrumentedAttribute[str], InstrumentedAttribute[Any]]] = (
     (ProviderRecord.id, ProviderRecord.credential),
+    (ProviderKeyRecord.id, ProviderKeyRecord.credential),
     (ServerSecretRecord.fingerprint, ServerSecretRecord.key_seed),
     (IdempotencyRecord.attempt, IdempotencyRecord.answer),
 )

@@ -72,6 +72,10 @@ class Tries:
         self._rounds += 1
         return Try(soonest[1], max(0.0, soonest[0] - now))
 
+    def again(self, choice: Choice) -> None:
+        """What it was last given is to be tried next, at once: another key of its provider may do."""
+        self._fresh.appendleft(choice)
+
     def failed(self, choice: Choice, error: UpstreamError, now: float) -> None:
         """What it was last given came to this."""
         where = again(error)

@@ -71,6 +71,10 @@ def _provider(api: Management) -> str:
     return api.services.providers.add(f"walk-{next(_number)}", "echo", "echo:").id
 
 
+def _provider_with_key(api: Management) -> str:
+    return api.services.providers.add(f"walk-{next(_number)}", "echo", "echo:", credential="x").id
+
+
 def _model(api: Management) -> str:
     return api.services.models.add(NewModel(f"walk-{next(_number)}", "echo")).id
 
@@ -145,6 +149,16 @@ OPERATIONS: dict[str, Maker] = {
     "PATCH /api/providers/<id>": lambda api, team: Request(f"/providers/{_provider(api)}", {"allow_private": True}),
     "DELETE /api/providers/<id>": lambda api, team: Request(f"/providers/{_provider(api)}"),
     "POST /api/providers/<id>/check": lambda api, team: Request(f"/providers/{_provider(api)}/check"),
+    "GET /api/providers/<id>/keys": lambda api, team: Request(f"/providers/{_provider(api)}/keys"),
+    "POST /api/providers/<id>/keys": lambda api, team: Request(
+        f"/providers/{_provider(api)}/keys", {"name": "default", "credential": "x"}
+    ),
+    "PATCH /api/providers/<id>/keys/<name>": lambda api, team: Request(
+        f"/providers/{_provider_with_key(api)}/keys/default", {"credential": "y"}
+    ),
+    "DELETE /api/providers/<id>/keys/<name>": lambda api, team: Request(
+        f"/providers/{_provider_with_key(api)}/keys/default"
+    ),
     "GET /api/models": lambda api, team: Request("/models"),
     "POST /api/models": lambda api, team: Request("/models", {"name": f"walk-{next(_number)}", "provider": "echo"}),
     "GET /api/models/<id>": lambda api, team: Request(f"/models/{_model(api)}"),

@@ -129,3 +129,41 @@ def test_providers_are_listed_page_by_page(api: Management, owner: str) -> None:
         seen += [one["id"] for one in page["data"]]
         after = page["next"] and f"&after={page['next']}"
     assert seen == sorted(one.id for one in api.services.providers.all())
+
+
+def test_further_keys_go_in_and_never_come_out(api: Management, owner: str) -> None:
+    made = make(api, owner, "several", credential=SECRET)
+    path = f"/providers/{made['id']}/keys"
+    added = api.post(path, {"name": "second", "credential": SECRET + "2"}, owner)
+    assert (added.status_code, added.json["name"], added.json["provider"]) == (201, "second", "several")
+    answers = [
+        api.get(path, owner),
+        api.ask("PATCH", f"{path}/second", owner, {"credential": SECRET + "3"}),
+        api.post(path, {"name": "second", "credential": SECRET + "4"}, owner),
+        api.post(path, {"name": "third", "credential": SECRET + "\n"}, owner),
+        api.ask("PATCH", f"{path}/nope", owner, {"credential": SECRET}),
+        api.ask("DELETE", f"{path}/default", owner),
+        api.get("/audit?limit=200", owner),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 409, 400, 404, 409, 200]
+    for answer in (added, *answers):
+        assert SECRET not in answer.get_data(as_text=True)
+    assert api.services.provider_keys.credential_of("several", "second") == SECRET + "3"
+    first = api.get(f"{path}?limit=1", owner).json
+    assert ([key["name"] for key in first["data"]], first["next"]) == (["default"], "default")
+    rest = api.get(f"{path}?limit=1&after=default", owner).json
+    assert ([key["name"] for key in rest["data"]], rest["next"]) == (["second"], None)
+    assert api.ask("DELETE", f"{path}/second", owner).status_code == 204
+    assert api.ask("DELETE", f"{path}/default", owner).status_code == 204
+    assert api.get(path, owner).json["data"] == []
+
+
+def test_further_keys_do_not_follow_to_another_host_nor_outlive_the_first(api: Management, owner: str) -> None:
+    made = make(api, owner, "several-kept", credential=SECRET)
+    path = f"/providers/{made['id']}"
+    api.post(f"{path}/keys", {"name": "second", "credential": SECRET + "2"}, owner)
+    moved = {"base_url": "https://evil.example.net/v1", "credential": "theirs"}
+    assert is_problem(api.ask("PATCH", path, owner, moved), 409, "conflict")
+    assert is_problem(api.ask("PATCH", path, owner, {"credential": None}), 409, "conflict")
+    assert credential_of(api, made["id"]) == SECRET
+    assert api.ask("PATCH", path, owner, {"credential": "new"}).status_code == 200

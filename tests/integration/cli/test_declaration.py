@@ -115,6 +115,30 @@ def test_another_key_is_a_change_that_is_not_shown(tollhouse, file: Path, monkey
     assert "canary" not in told
 
 
+def test_further_keys_are_named_by_their_variables_and_others_stay(
+    tollhouse, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOST_KEY_2", "sk-second-canary")
+    file.write_text(FILE.replace('"HOST_KEY"\n', '"HOST_KEY"\nkeys = { second = "HOST_KEY_2" }\n'))
+    tollhouse("apply", str(file))
+    tollhouse("providers", "keys", "add", "host", "--name", "third", "--api-key-env", "HOST_KEY")
+    assert tollhouse.json("apply", str(file)) == []
+    assert "canary" not in tollhouse("export").stdout
+    monkeypatch.setenv("HOST_KEY_2", "sk-renewed-canary")
+    told = tollhouse("diff", str(file)).stdout
+    assert "~ providers host: the keys in HOST_KEY_2" in told
+    assert "canary" not in told
+    (change,) = tollhouse.json("apply", str(file))
+    assert change["fields"] == ["keys"]
+    assert tollhouse.json("apply", str(file)) == []
+    keys = [key["name"] for key in tollhouse.json("providers", "keys", "list", "host")]
+    assert keys == ["default", "second", "third"]
+    monkeypatch.delenv("HOST_KEY_2")
+    assert "providers.host.keys.second: the variable HOST_KEY_2 is not set" in tollhouse.error(
+        "apply", str(file), status=2
+    )
+
+
 def test_what_the_file_does_not_name_stays(tollhouse, file: Path) -> None:
     tollhouse("apply", str(file))
     file.write_text('[providers.second]\nformat = "openai"\nbase_url = "https://second.example/v1"\n')

@@ -13,7 +13,7 @@ from sqlalchemy import make_url, text
 from tests.ledgers import MINT
 from tollhouse.domain.errors import UpstreamError
 from tollhouse.domain.identifiers import new_id
-from tollhouse.domain.routes import Host
+from tollhouse.domain.routes import Host, HostKey
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
@@ -40,7 +40,7 @@ class Hosts(HttpUpstreams):
         self.error: UpstreamError | None = None
         self.asked: list[Host] = []
 
-    def list_models(self, host: Host) -> Sequence[str]:
+    def list_models(self, host: Host, key: HostKey | None = None) -> Sequence[str]:
         self.asked.append(host)
         if self.error:
             raise self.error

@@ -20,6 +20,7 @@ from tollhouse.services.authentication import Authentication
 from tollhouse.services.idempotency import Answer, Idempotency
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
+from tollhouse.services.provider_keys import ProviderKeys
 from tollhouse.services.providers import Providers
 from tollhouse.services.server_secrets import ServerSecrets
 from tollhouse.store.database import Database
@@ -108,6 +109,15 @@ def test_a_key_and_a_credential_outlive_two_rotations_and_the_end_of_their_secre
     assert not process.knows(KeyMint("a secret that was never this gateway's").mint().key)
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.glob(f"{FILE}*")] == [FILE]
+
+
+def test_a_further_key_of_a_provider_outlives_its_secret(process: Process) -> None:
+    add_providers(process, 1)
+    keys = ProviderKeys(process.database, process.vault)
+    keys.add("p0", "second", "sk-further")
+    process.secrets.rotate(by=SHELL)
+    process.secrets.forget(by=SHELL)
+    assert keys.credential_of("p0", "second") == "sk-further"
 
 
 def test_an_answer_that_is_kept_for_its_idempotency_key_outlives_its_secret(process: Process) -> None:

@@ -1,6 +1,5 @@
 """`tollhouse providers`."""
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,18 +7,19 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.errors import FAILED
 from tollhouse.cli.output import json_option, moment, print_json, print_table
+from tollhouse.cli.provider_keys import credential_in, keys
 from tollhouse.domain.actor import SHELL
-from tollhouse.settings import variable
 
 if TYPE_CHECKING:
     from tollhouse.services.providers import Provider
-
-_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 
 
 @click.group("providers")
 def command() -> None:
     """Add, list and check the hosts that calls go to."""
+
+
+command.add_command(keys)
 
 
 @command.command()
@@ -41,7 +41,7 @@ def command() -> None:
 @json_option
 def add(name: str, preset: str, base_url: str, api_key_env: str | None, allow_private: bool, as_json: bool) -> None:
     """Add a provider, effective in all processes within a second."""
-    credential = None if api_key_env is None else _credential(api_key_env)
+    credential = None if api_key_env is None else credential_in(api_key_env)
     with administration() as services:
         provider = services.providers.add(
             name, preset, base_url, credential=credential, allow_private=allow_private, by=SHELL
@@ -120,20 +120,6 @@ def remove(name: str, as_json: bool) -> None:
         print_json({"name": name, "removed": True})
     else:
         click.echo(f"The provider {name} is removed.")
-
-
-def _credential(name: str) -> str:
-    if not _VARIABLE.match(name):
-        # It may be the key itself: never repeat it.
-        raise click.BadParameter(
-            "it takes the name of a variable, such as GROQ_API_KEY, and never a key itself.", param_hint="--api-key-env"
-        )
-    value = (variable(name) or "").strip()
-    if not value:
-        raise click.BadParameter(
-            f"the variable {name} is not set: set it in the environment or in .env.", param_hint="--api-key-env"
-        )
-    return value
 
 
 def _shown(provider: "Provider") -> dict[str, Any]:

@@ -6,18 +6,22 @@ from typing import Any
 from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.services.declaration.section import Change, Entry, differing
+from tollhouse.services.provider_keys import ProviderKeys
 from tollhouse.services.providers import Providers
 
 VARIABLE = "api_key_env"
+KEYS = "keys"
+"""Further keys by their names, and for each its variable."""
 
 
 class ProvidersSection:
     name = "providers"
     listed = False
 
-    def __init__(self, providers: Providers, variable: Callable[[str], str | None]) -> None:
+    def __init__(self, providers: Providers, keys: ProviderKeys, variable: Callable[[str], str | None]) -> None:
         """`variable` reads the environment of whoever applies the file."""
         self._providers = providers
+        self._keys = keys
         self._variable = variable
 
     def given(self, part: Any) -> Mapping[str, Entry]:
@@ -27,11 +31,14 @@ class ProvidersSection:
         return {one.name: _entry(one.preset, one.base_url, one.allow_private) for one in self._providers.all()}
 
     def differences(self, name: str, before: Entry, after: Entry) -> Sequence[str]:
-        said = {field: value for field, value in after.items() if field != VARIABLE}
+        said = {field: value for field, value in after.items() if field not in (VARIABLE, KEYS)}
+        differ = differing(before, said)
         credential = self._credential(name, after)
-        if credential is None or credential == self._providers.credential_of(name):
-            return differing(before, said)
-        return [*differing(before, said), VARIABLE]
+        if credential is not None and credential != self._providers.credential_of(name):
+            differ.append(VARIABLE)
+        if any(key != self._keys.credential_of(name, one) for one, key in self._further(name, after).items()):
+            differ.append(KEYS)
+        return differ
 
     def put(self, changes: Sequence[Change], by: Actor) -> None:
         for change in changes:
@@ -45,14 +52,26 @@ class ProvidersSection:
                 self._providers.add(change.name, **terms, by=by)
             else:
                 self._providers.change(change.name, **terms, by=by)
+            for one, key in self._further(change.name, change.after).items():
+                known = self._keys.credential_of(change.name, one)
+                if known is None:
+                    self._keys.add(change.name, one, key, by=by)
+                elif known != key:
+                    self._keys.renew(change.name, one, key, by=by)
 
     def _credential(self, name: str, entry: Entry) -> str | None:
         variable = entry.get(VARIABLE)
-        if variable is None:
-            return None
+        return None if variable is None else self._value(variable, f"providers.{name}.{VARIABLE}")
+
+    def _further(self, name: str, entry: Entry) -> Mapping[str, str]:
+        return {
+            one: self._value(variable, f"providers.{name}.{KEYS}.{one}")
+            for one, variable in entry.get(KEYS, {}).items()
+        }
+
+    def _value(self, variable: str, where: str) -> str:
         value = self._variable(variable)
         if not value:
-            where = f"providers.{name}.{VARIABLE}"
             raise InvalidField(f"{where}: the variable {variable} is not set here.", param=where)
         return value
 

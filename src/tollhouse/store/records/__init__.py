@@ -24,6 +24,7 @@ from tollhouse.store.records.model import ModelRecord
 from tollhouse.store.records.price_terms import PriceTermsRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
+from tollhouse.store.records.provider_key import ProviderKeyRecord
 from tollhouse.store.records.refresh_token import RefreshTokenRecord
 from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
 from tollhouse.store.records.route import RouteRecord
@@ -63,6 +64,7 @@ __all__ = [
     "ModelRecord",
     "PriceTermsRecord",
     "ProcessInstanceRecord",
+    "ProviderKeyRecord",
     "ProviderRecord",
     "RefreshTokenRecord",
     "ResponseEventsRecord",

@@ -73,5 +73,34 @@ class Check(Resource):
         return shown(check)
 
 
+@namespace.route("/<string:id>/keys")
+class Keys(Resource):
+    @operation(namespace, "list_provider_keys", "provider_key", query="page_query", many=True, errors=(404,))
+    def get(self, asked: Asked, id: str) -> dict[str, Any]:
+        """List a provider's keys by name, never the keys themselves; its own is called default, and comes first"""
+        return shown_page(services().provider_keys.page(id, *asked.page, by=asked.by))
+
+    @operation(namespace, "add_provider_key", "provider_key", body="new_provider_key", status=201, errors=(404, 409))
+    def post(self, asked: Asked, id: str) -> dict[str, Any]:
+        """Add a key beside the one that a provider has: calls go out with them in turn
+
+        Each rests by its own rate limits, as the provider's headers tell them.
+        """
+        return shown(services().provider_keys.add(id, asked.body["name"], asked.body["credential"], by=asked.by))
+
+
+@namespace.route("/<string:id>/keys/<string:name>")
+class Key(Resource):
+    @operation(namespace, "renew_provider_key", "provider_key", body="provider_key_renewal", errors=(404,))
+    def patch(self, asked: Asked, id: str, name: str) -> dict[str, Any]:
+        """Put another secret in the place of this one"""
+        return shown(services().provider_keys.renew(id, name, asked.body["credential"], by=asked.by))
+
+    @operation(namespace, "remove_provider_key", errors=(404, 409))
+    def delete(self, asked: Asked, id: str, name: str) -> None:
+        """Remove a key; the default one goes last"""
+        services().provider_keys.remove(id, name, by=asked.by)
+
+
 def _shown(provider: ProviderValue) -> dict[str, Any]:
     return {**shown(provider, "preset"), "format": provider.preset}
