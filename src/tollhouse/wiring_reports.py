@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 
 from tollhouse.outside import outside_the_loop
+from tollhouse.services.forgetting import Forgetting
 from tollhouse.services.personal_data import PersonalDataOf
 from tollhouse.services.replay import Replay
 from tollhouse.services.requests import RequestLog
@@ -43,6 +44,10 @@ class Reports(ABC):
     @cached_property
     def personal_data(self) -> PersonalDataOf:
         return PersonalDataOf(self.database, self.usage)
+
+    @cached_property
+    def forgetting(self) -> Forgetting:
+        return Forgetting(self.database)
 
     @cached_property
     def replay(self) -> Replay:

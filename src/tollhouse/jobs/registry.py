@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tollhouse.services.batches import Batches
     from tollhouse.services.budget_alerts import BudgetAlerts
     from tollhouse.services.files import Files
+    from tollhouse.services.forgetting import Forgetting
     from tollhouse.services.idempotency import Idempotency
     from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
@@ -45,6 +46,9 @@ class Services(Protocol):
 
     @property
     def files(self) -> "Files": ...
+
+    @property
+    def forgetting(self) -> "Forgetting": ...
 
     @property
     def batches(self) -> "Batches": ...

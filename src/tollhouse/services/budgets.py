@@ -167,7 +167,7 @@ class Budgets:
             row, team_id = self._found(session, id, by, Right.CHANGE_MONEY, unless_changed)
             if row.retired_at is None:
                 row.retired_at = self._database.now(session)
-                note(session, by, "budgets.retire", id, at=row.retired_at, team_id=team_id, before=_state(row))
+                note(session, by, "budgets.retire", id, at=row.retired_at, team_id=team_id, before=state_of(row))
             announce(session)
             return self._shown(session, [(row, team_id)])[0]
 
@@ -191,10 +191,10 @@ class Budgets:
         return row, team_id
 
     def _change(self, session: Session, row: BudgetRecord, team_id: str | None, terms: "_Terms", by: Actor) -> Budget:
-        now, before = self._database.now(session), _state(row)
+        now, before = self._database.now(session), state_of(row)
         if row.timezone == terms.timezone:
             row.limit_nanos, row.hard = terms.limit, terms.hard
-            note(session, by, "budgets.change", row.id, at=now, team_id=team_id, before=before, after=_state(row))
+            note(session, by, "budgets.change", row.id, at=now, team_id=team_id, before=before, after=state_of(row))
         else:
             row.retired_at = now
             note(session, by, "budgets.retire", row.id, at=now, team_id=team_id, before=before)
@@ -218,7 +218,7 @@ class Budgets:
         session.add(row)
         session.flush()
         open_window(session, row, now)
-        note(session, by, "budgets.create", row.id, at=now, team_id=team_id, after=_state(row))
+        note(session, by, "budgets.create", row.id, at=now, team_id=team_id, after=state_of(row))
         announce(session)
         session.flush()
         return self._shown(session, [(row, team_id)])[0]
@@ -258,7 +258,7 @@ def _check(terms: _Terms) -> None:
         raise InvalidField(f"timezone: {error}.", param="timezone") from None
 
 
-def _state(row: BudgetRecord) -> dict[str, Any]:
+def state_of(row: BudgetRecord) -> dict[str, Any]:
     """What of a budget the audit log has."""
     return {
         "scope": row.scope_kind,

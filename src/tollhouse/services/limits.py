@@ -115,7 +115,7 @@ class Limits:
             if unless_changed is not None:
                 unless_changed(_shown(row, team_id))
             now = self._database.now(session)
-            note(session, by, "limits.remove", id, at=now, team_id=team_id, before=_state(row))
+            note(session, by, "limits.remove", id, at=now, team_id=team_id, before=state_of(row))
             session.delete(row)
 
     def _make(
@@ -130,16 +130,16 @@ class Limits:
         )
         _put(row, most)
         session.add(row)
-        note(session, by, "limits.create", row.id, at=row.created_at, team_id=team_id, after=_state(row))
+        note(session, by, "limits.create", row.id, at=row.created_at, team_id=team_id, after=state_of(row))
         return _shown(row, team_id)
 
     def _change(
         self, session: Session, row: LimitRecord, team_id: str | None, changes: Mapping[str, int | None], by: Actor
     ) -> Limit:
-        before = _state(row)
+        before = state_of(row)
         _put(row, changes)
         now = self._database.now(session)
-        note(session, by, "limits.change", row.id, at=now, team_id=team_id, before=before, after=_state(row))
+        note(session, by, "limits.change", row.id, at=now, team_id=team_id, before=before, after=state_of(row))
         return _shown(row, team_id)
 
 
@@ -183,7 +183,7 @@ def _check(changes: Mapping[str, int | None]) -> None:
             raise InvalidField(f"{kind}: it must be a whole number from 1 to {MOST}, or nothing.", param=kind)
 
 
-def _state(row: LimitRecord) -> dict[str, Any]:
+def state_of(row: LimitRecord) -> dict[str, Any]:
     return {"scope": row.scope_kind, "scope_id": row.scope_id, **{kind: getattr(row, kind) for kind in KINDS}}
 
 

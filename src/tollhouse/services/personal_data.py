@@ -1,6 +1,6 @@
 """What is known of a person: told to them, and forgotten."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from tollhouse.domain.actor import SYSTEM, Actor
 from tollhouse.domain.errors import NotFound
 from tollhouse.domain.rights import Right, Role
 from tollhouse.services.audit import note
+from tollhouse.services.ended_scopes import end_scopes
+from tollhouse.services.forgetting import remember_to_forget
 from tollhouse.services.memberships import lock_roles, require_another_owner, roles_of
 from tollhouse.services.sign_in import account_of
 from tollhouse.services.usage import UsageReport, UsageSums
@@ -20,11 +22,15 @@ from tollhouse.store.database import Database
 from tollhouse.store.records import (
     ApiKeyRecord,
     AuditEntryRecord,
+    BatchRecord,
+    FileRecord,
     IdempotencyRecord,
     IdentityRecord,
+    LedgerRecord,
     LinkRecord,
     MembershipRecord,
     RefreshTokenRecord,
+    ResponseRecord,
     SignInAttemptRecord,
     UserRecord,
 )
@@ -36,7 +42,9 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """All that is known of somebody. No secret is in it, nor a hash of one."""
+    """All that is known of somebody. No secret is in it, nor a hash of one. Of what they have made for their teams it
+    names what there is; `end_users` are whom their own calls were made for.
+    """
 
     profile: dict[str, Any]
     identities: Rows
@@ -44,6 +52,10 @@ class PersonalData:
     keys: Rows
     sessions: Rows
     invitations: Rows
+    files: Rows
+    batches: Rows
+    responses: Rows
+    end_users: list[str]
     usage: dict[str, Any]
     audit_entries: Rows
 
@@ -64,6 +76,7 @@ class PersonalDataOf:
             note(session, by, "users.export", id, at=self._database.now(session))
         sums = self._usage.by("user").get(id) or UsageSums()
         with self._database.read() as session:
+            accounts = [id, *session.scalars(select(ApiKeyRecord.id).where(ApiKeyRecord.user_id == id))]
             return PersonalData(
                 profile={
                     "id": id,
@@ -93,13 +106,27 @@ class PersonalDataOf:
                     session, LinkRecord, _links_of(user),
                     "id", "kind", "email", "team_id", "role", "created_at", "expires_at", "used_at",
                 ),
+                files=_rows(
+                    session, FileRecord, FileRecord.key_id.in_(accounts),
+                    "id", "team_id", "filename", "purpose", "size", "created_at", "expires_at",
+                ),
+                batches=_rows(
+                    session, BatchRecord, BatchRecord.key_id.in_(accounts),
+                    "id", "team_id", "status", "input_file_id", "created_at", "ended_at",
+                ),
+                responses=_rows(
+                    session, ResponseRecord, ResponseRecord.key_id.in_(accounts),
+                    "id", "team_id", "conversation_id", "status", "created_at",
+                ),
+                end_users=_end_users(session, accounts),
                 usage=sums.shown(),
                 audit_entries=[*_audit(session, id)],
             )  # fmt: skip
 
     def delete(self, id: str, *, by: Actor = SYSTEM) -> None:
-        """Forget somebody. Their keys and sessions end within a second. What they used stays, under an id that nobody
-        has any more; so do the entries of the audit log. What a team has made with them stays the team's.
+        """Forget somebody. Their keys and sessions end within a second, and with them what was set on them: budgets are
+        retired, limits are gone. What they used stays, under an id that nobody has any more; so do the entries of the
+        audit log. What a team has made with them stays the team's. `Forgetting` does the rest of it in a while.
 
         Raises NotFound, Forbidden, and Conflict for the organisation's last owner.
         """
@@ -116,6 +143,8 @@ class PersonalDataOf:
                 require_another_owner(session, id)
             now = self._database.now(session)
             _end_keys(session, id, now)
+            self._end_money(session, id, by, now)
+            remember_to_forget(session, user, now)
             own_keys = select(ApiKeyRecord.id).where(ApiKeyRecord.user_id == id)
             accounts = [account_of(user.email), account_of(f"reset {user.email}")]
             for record, whose in (
@@ -130,6 +159,11 @@ class PersonalDataOf:
                 session.execute(delete(record).where(whose), execution_options={"synchronize_session": False})
             note(session, by, "users.delete", id, at=now)
             announce(session)
+
+    def _end_money(self, session: Session, id: str, by: Actor, at: datetime) -> None:
+        """Budgets and limits of somebody who calls no more, and of keys that were theirs, are over as well."""
+        own_keys = session.scalars(select(ApiKeyRecord.id).where(ApiKeyRecord.user_id == id))
+        end_scopes(self._database, session, [("user", id), *(("key", key) for key in own_keys)], by, at)
 
 
 def _end_keys(session: Session, id: str, at: datetime) -> None:
@@ -167,6 +201,13 @@ def _nobody(id: str) -> NotFound:
 def _rows(session: Session, record: Any, whose: ColumnElement[bool], *names: str) -> Rows:
     asked = select(*(getattr(record, name) for name in names)).where(whose).order_by(record.id)
     return [{name: _plain(value) for name, value in row._mapping.items()} for row in session.execute(asked)]
+
+
+def _end_users(session: Session, accounts: Sequence[str]) -> list[str]:
+    """The first of them: there may be as many as calls."""
+    asked = select(LedgerRecord.end_user).where(LedgerRecord.key_id.in_(accounts), LedgerRecord.end_user.is_not(None))
+    found = session.scalars(asked.distinct().order_by(LedgerRecord.end_user).limit(AT_ONCE))
+    return [one for one in found if one is not None]
 
 
 def _audit(session: Session, id: str) -> Iterator[dict[str, Any]]:

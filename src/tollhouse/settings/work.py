@@ -72,6 +72,12 @@ class WorkSettings:
         3600.0,
         seconds(0.2, 86400),
     )
+    forget_seconds: float = setting(
+        "TOLLHOUSE_FORGET_SECONDS",
+        "How often it is looked whether tables that stay are rid of people who were deleted.",
+        60.0,
+        seconds(0.2, 86400),
+    )
     roll_up_seconds: float = setting(
         "TOLLHOUSE_ROLL_UP_SECONDS", "How often the ledger is added up by day.", 300.0, seconds(0.2, 86400)
     )

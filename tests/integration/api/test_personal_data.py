@@ -1,5 +1,7 @@
 """What is known of a person: told to them, and forgotten."""
 
+import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from tests.integration.api.management import PASSWORD, Management, is_problem, w
 from tollhouse.domain.actor import SYSTEM
 from tollhouse.domain.rights import Role
 from tollhouse.domain.vouched import Vouched
+from tollhouse.services import forgetting
 from tollhouse.services.identities import link
 from tollhouse.store.records import Base, UserRecord
 
@@ -52,10 +55,11 @@ def tables_with(api: Management, *words: str) -> set[str]:
 
 def test_the_export_has_all_that_is_known_and_no_secret(api: Management, ada: str) -> None:
     key = key_of(api, ada)
-    call = api.gateway.post(
-        "/v1/chat/completions", {"model": "echo", "messages": [{"role": "user", "content": "x"}]}, key=key.key
-    )
-    assert call.status_code == 200
+    body = {"model": "echo", "messages": [{"role": "user", "content": "x"}], "user": "ada's editor"}
+    assert api.gateway.post("/v1/chat/completions", body, key=key.key).status_code == 200
+    form = {"purpose": "user_data", "file": (io.BytesIO(b"x"), "about ada.txt")}
+    client = api.gateway.app.test_client()
+    file = client.post("/v1/files", data=form, headers={"authorization": f"Bearer {key.key}"}).json
     api.gateway.rows()
     answer = api.get(f"/users/{ada}/export", api.owner())
     assert answer.status_code == 200
@@ -66,6 +70,8 @@ def test_the_export_has_all_that_is_known_and_no_secret(api: Management, ada: st
     assert [one["id"] for one in data["keys"]] == [key.id]
     assert data["sessions"]
     assert {one["kind"] for one in data["invitations"]} >= {"invitation"}
+    assert [(one["id"], one["filename"]) for one in data["files"]] == [(file["id"], "about ada.txt")]
+    assert data["end_users"] == ["ada's editor"]
     assert data["usage"]["requests"] == 1
     assert {"auth.sign_in", "users.create", "users.link", "users.export"} <= {
         one["action"] for one in data["audit_entries"]
@@ -81,14 +87,15 @@ def test_the_export_has_all_that_is_known_and_no_secret(api: Management, ada: st
     api.services.personal_data.delete(ada)
 
 
-def test_deleted_is_the_person_and_not_what_they_used(api: Management, ada: str) -> None:
+def test_deleted_is_the_person_and_not_what_they_used(
+    api: Management, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token, key = api.token(ada), key_of(api, ada)
-    body = {"model": "echo", "messages": [{"role": "user", "content": "x"}]}
+    body = {"model": "echo", "messages": [{"role": "user", "content": "x"}], "user": EMAIL}
     before = len(api.gateway.rows(0))
     for credential in (token, key.key):
         assert api.gateway.post("/v1/chat/completions", body, key=credential).status_code == 200
     api.gateway.rows(before + 2)
-    sums = api.services.usage.by("user")[ada]
     assert tables_with(api, EMAIL, SUBJECT)
 
     assert api.ask("DELETE", f"/users/{ada}", api.owner()).status_code == 204
@@ -96,8 +103,14 @@ def test_deleted_is_the_person_and_not_what_they_used(api: Management, ada: str)
     within_a_second(lambda: api.gateway.post("/v1/chat/completions", body, key=key.key).status_code == 401)
     within_a_second(lambda: api.get("/auth/me", token).status_code == 401)
     assert is_problem(api.login(EMAIL), 401, "wrong_login")
-    assert api.services.usage.by("user")[ada] == sums
+    sums = api.services.usage.by("user")[ada]
+    assert sums.requests >= 2, "a call may have come in until the last process had heard of it"
+    assert tables_with(api, EMAIL, SUBJECT) <= {"forgettings", "ledger"}
+    monkeypatch.setattr(forgetting, "SETTLED_AFTER", timedelta(0))
+    api.services.forgetting.run()
     assert not tables_with(api, EMAIL, SUBJECT)
+    assert {row.end_user for row in api.gateway.rows(before + 2)[before:]} == {None}
+    assert api.services.usage.by("user")[ada] == sums
     assert tables_with(api, KEY_NAME) == {"audit_entries"}, "the audit log cannot be changed"
     entries = api.get(f"/audit?actor_id={ada}", api.owner()).json["data"]
     assert entries
@@ -127,3 +140,19 @@ def test_the_last_owner_stays_and_an_admin_deletes_no_owner(api: Management) -> 
     assert is_problem(api.ask("DELETE", f"/users/{second}", admin), 403, "forbidden")
     assert api.login("second-owner@example.com", PASSWORD).status_code == 200
     assert api.ask("DELETE", f"/users/{second}", api.owner()).status_code == 204
+
+
+def test_what_was_set_on_them_is_over_and_told(api: Management, ada: str) -> None:
+    key = key_of(api, ada)
+    services = api.services
+    budgets = [services.budgets.set(scope, 10**9, "day").id for scope in (("user", ada), ("key", key.id))]
+    limits = [services.limits.set(scope, {"rpm": 5}).id for scope in (("user", ada), ("key", key.id))]
+    kept = services.budgets.set(("team", "team_default"), 10**9, "day").id
+    assert api.ask("DELETE", f"/users/{ada}", api.owner()).status_code == 204
+    assert [budget.id for budget in services.budgets.all() if budget.id in (*budgets, kept)] == [kept]
+    assert not [limit.id for limit in services.limits.all() if limit.id in limits]
+    assert services.budgets.get(budgets[0]).retired_at is not None
+    for id, action in ((budgets[0], "budgets.retire"), (limits[1], "limits.remove")):
+        (entry,) = api.get(f"/audit?action={action}&subject_id={id}", api.owner()).json["data"]
+        assert entry["actor_email"] == "admin@localhost"
+    services.budgets.retire(kept)

@@ -12,6 +12,7 @@ from tollhouse.store.records.conversation import ConversationItemRecord, Convers
 from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
 from tollhouse.store.records.deployment import DeploymentRecord
 from tollhouse.store.records.file import FileRecord
+from tollhouse.store.records.forgetting import ForgettingRecord
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.idempotency_record import IdempotencyRecord
 from tollhouse.store.records.identity import IdentityRecord
@@ -53,6 +54,7 @@ __all__ = [
     "DailyUsageRecord",
     "DeploymentRecord",
     "FileRecord",
+    "ForgettingRecord",
     "HoldRecord",
     "IdempotencyRecord",
     "IdentityRecord",

@@ -8,7 +8,9 @@ from tollhouse.store.records.base import Base
 
 
 class FileRecord(Base):
-    """A file of a team; its content is the blob of the same id. `expires_at` is None for one that stays."""
+    """A file of a team; its content is the blob of the same id. `expires_at` is None for one that stays. Its name goes
+    with whoever gave it.
+    """
 
     __tablename__ = "files"
     __table_args__ = (Index("ix_files_team", "team_id", "id"), Index("ix_files_expires_at", "expires_at"))

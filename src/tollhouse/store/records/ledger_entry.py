@@ -15,7 +15,8 @@ class LedgerRecord(Base):
     known. `units` are thousandths of what the format counts beside tokens, `unit_price` is per million of these.
     Reports go by `booked_at`, the database's time, so that a day that is over stays as it is.
     `saved` is what the attempt would have cost, had it been made: NULL where it was, else a reply was given again.
-    `tags` are joined as in `domain/tags.py`. `end_user` is whom the caller named as the one it calls for.
+    `tags` are joined as in `domain/tags.py`. `end_user` is whom the caller named as the one it calls for: all that is
+    ever taken out of a row, when a person is forgotten.
     """
 
     __tablename__ = "ledger"

@@ -1,0 +1,12 @@
+"""Takes out of tables that stay what names people who were deleted."""
+
+from tollhouse import logs
+from tollhouse.jobs.registry import Services
+
+KIND = "forget_people"
+EVERY = "forget_seconds"
+
+
+def run(services: Services) -> None:
+    if forgotten := services.forgetting.run():
+        logs.event("people_forgotten", people=forgotten)
