@@ -192,7 +192,7 @@ class Services(People, SetUp, Work, Alerts, Reports):
                 ),
                 breakers=breakers,
                 capacity=Capacity(self.settings.open_calls if self.process == "web" else 0),
-                remainders=Remainders() if self._reads_on else NO_REMAINDERS,
+                remainders=Remainders(beside=beside_the_loop()) if self._reads_on else NO_REMAINDERS,
                 caching=Caching(cache, beside=beside_the_loop(), outside=self.outside) if cache else None,
                 outside=self.outside,
             )

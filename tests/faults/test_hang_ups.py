@@ -55,3 +55,43 @@ def test_a_client_that_leaves_while_the_upstream_is_silent_frees_its_slot_and_is
     assert all(found.booked[number].estimated for number in numbers)
     assert gateway.client.call().whole
     audit(gateway, within=MOST_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def patient(make_lasting_gateway: MakeGateway) -> Gateway:
+    """Reads on when a client leaves."""
+    gateway = make_lasting_gateway(TOLLHOUSE_CLIENT_GONE="read")
+    gateway.start("web")
+    return gateway
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+def test_where_replies_are_read_on_a_client_that_leaves_before_the_first_byte_is_booked_at_what_the_provider_says(
+    patient: Gateway, stream: bool
+) -> None:
+    wanted = Plan(tokens=4, every=0.1, silent=3.0)
+    connection = patient.client.connect()
+    send(connection, patient.client.key, wanted, stream=stream)
+    wait_until(lambda: wanted.number in {call.number for call in patient.upstream.open_calls}, 20)
+    connection.close()
+    wait_until(lambda: patient.upstream.call(wanted.number).ended_at is not None, 30, "the upstream is still open")
+    assert not patient.upstream.call(wanted.number).left
+    booked = audit(patient, within=20).booked[wanted.number]
+    assert (booked.outcome, booked.estimated, booked.output) == ("client_gone", False, 4)
+    assert patient.client.call(stream=stream).whole
+    audit(patient, within=20)
+
+
+def test_where_replies_are_read_on_a_call_that_fails_is_not_made_anew_for_a_client_that_has_left(
+    make_gateway: MakeGateway,
+) -> None:
+    gateway = make_gateway(TOLLHOUSE_CLIENT_GONE="read", TOLLHOUSE_RETRIES="5", TOLLHOUSE_FIRST_BYTE_SECONDS="3")
+    gateway.start("web")
+    wanted = Plan(silent=60.0)
+    connection = gateway.client.connect()
+    send(connection, gateway.client.key, wanted, stream=True)
+    wait_until(lambda: bool(gateway.upstream.open_calls), 20)
+    connection.close()
+    booked = audit(gateway, within=30).booked[wanted.number]
+    assert (booked.outcome, booked.estimated) == ("upstream_timeout", True)
+    assert len(gateway.upstream.calls) == 1

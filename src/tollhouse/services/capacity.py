@@ -32,10 +32,14 @@ class Capacity:
 
     def enter(self, priority: Priority) -> Place:
         """Raises Overloaded."""
+        self.check(priority)
+        self.open += 1
+        return Place(self)
+
+    def check(self, priority: Priority) -> None:
+        """Raise Overloaded where there is no room now."""
         if self._most is not None and self.open >= self._most[priority]:
             metrics.OVERLOAD_REFUSALS.labels(priority).inc()
             raise Overloaded(
                 "This gateway has as many open calls as it can carry. Try again.", retry_after=RETRY_SECONDS
             )
-        self.open += 1
-        return Place(self)

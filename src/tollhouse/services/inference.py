@@ -14,7 +14,7 @@ from tollhouse import metrics
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import ClientGone, TollhouseError, Unavailable, UnknownModel
 from tollhouse.domain.ports import Ledger, Outside, Upstreams, at_once
-from tollhouse.domain.principal import Principal
+from tollhouse.domain.principal import Principal, Priority
 from tollhouse.domain.retries import Special
 from tollhouse.domain.routes import Catalogue, Route, Target
 from tollhouse.services.admission import Admission, Admitted
@@ -23,6 +23,7 @@ from tollhouse.services.caching import Asked, Caching
 from tollhouse.services.capacity import Capacity, Place
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.dispatch import Dispatch, Means, TurnTo, usage_of_failure
+from tollhouse.services.left_calls import see_through
 from tollhouse.services.limiting import Allowance, Limiting
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.reply import CLIENT_GONE, Reply
@@ -73,6 +74,10 @@ class Inference:
         """How many calls of this process have not been settled."""
         return self._capacity.open
 
+    def check_room(self, priority: Priority) -> None:
+        """Raise Overloaded where `open` would, now, for want of room: nothing is taken yet."""
+        self._capacity.check(priority)
+
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
         place = self._capacity.enter(principal.priority)
@@ -85,7 +90,7 @@ class Inference:
         except BaseException:
             place.leave()
             raise
-        return _run(dispatch)
+        return self._send(dispatch, call.request_id)
 
     def check(self, principal: Principal, call: Call) -> None:
         """Raise what `open` would raise for the call itself, now: nothing is held, and nobody is asked."""
@@ -110,7 +115,7 @@ class Inference:
             return Booking(self._ledger, admitted, target, allowance, self._means.watch, place)
 
         def send() -> Reply:
-            return _run(self._hold(catalogue, principal, call, route, targets, place))
+            return self._send(self._hold(catalogue, principal, call, route, targets, place), call.request_id)
 
         return Asked(principal, call, route, targets, send, admit)
 
@@ -141,6 +146,12 @@ class Inference:
             admit=lambda choices, number: self._admission.admit(principal, booked, choices, number),
             turn_to=self._turns_to(route, principal, call),
         )
+
+    def _send(self, dispatch: Dispatch, request_id: str) -> Reply:
+        remainders = self._means.remainders
+        if not remainders.sees_through:
+            return _run(dispatch)
+        return see_through(remainders, request_id, dispatch, lambda: _run(dispatch))
 
     def _turns_to(self, route: Route, principal: Principal, call: Call) -> TurnTo | None:
         if not (route.for_longer or route.for_refused):

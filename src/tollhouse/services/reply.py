@@ -218,6 +218,12 @@ class Reply:
             return
         self._settle()
 
+    def read_on(self) -> None:
+        """Close it, and read the upstream to its end before: nobody has heard of it, nor will."""
+        if not self._closed:
+            self._closed = True
+            self._read_on()
+
     def _read_on(self) -> None:
         """For the usage alone: nobody gets what comes."""
         try:

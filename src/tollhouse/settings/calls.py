@@ -69,8 +69,8 @@ class CallSettings:
     )
     client_gone: str = setting(
         "TOLLHOUSE_CLIENT_GONE",
-        "What becomes of a stream whose client leaves: close ends the provider's, and books what came of it; read goes "
-        "on to its end, with up to 200 at once, and books what the provider says.",
+        "What becomes of a reply whose client leaves, also before its first byte: close ends the provider's, and books "
+        "what came of it; read goes on to its end, with up to 200 at once, and books what the provider says.",
         "close",
         one_of("close", "read"),
     )

@@ -2,6 +2,7 @@
 
 import math
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, current_app, g, request
 from gunicorn.http.errors import ParseException
@@ -24,11 +25,14 @@ from tollhouse.domain.errors import (
     UpstreamRejected,
 )
 from tollhouse.domain.retries import again
-from tollhouse.web.gate import dialect, path_of
+from tollhouse.web.gate import dialect, dialect_of, path_of
 from tollhouse.wire import json_text
 from tollhouse.wire.dialects import error_body, is_error_body, status_of
 from tollhouse.wire.host_error import read_host_error
 from tollhouse.wire.rate_limit_headers import rate_limit_headers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 def register(app: Flask) -> None:
@@ -62,7 +66,7 @@ def _rejected(error: UpstreamRejected) -> Response:
     said = json_text.read_leniently(error.body)
     language = dialect()
     if is_error_body(said, language):
-        return _with_headers(Response(error.body, error.status, content_type="application/json"), error)
+        return _with_headers(Response(error.body, error.status, content_type="application/json"), error, language)
     # The caller's SDK would find nothing where it looks.
     told = read_host_error(said, error.upstream_status)
     if words := told.anthropic_message if language == "anthropic" else told.message:
@@ -128,33 +132,52 @@ def _defect(error: Exception) -> Response:
 def respond(error: TollhouseError) -> Response:
     """The error as a response."""
     language = dialect()
-    if language == "problem":
-        body = {
-            "type": "about:blank",
-            "title": HTTPStatus(error.status).phrase,
-            "status": error.status,
-            "detail": error.message,
-            "code": error.code,
-        }
-        if error.param:
-            body["param"] = error.param
-        response = Response(json_text.write(body), error.status, content_type="application/problem+json")
-    else:
-        body = error_body(error, language, g.get("request_id", ""))
-        response = Response(json_text.write(body), status_of(error, language), content_type="application/json")
-    return _with_headers(response, error)
+    status, content_type, body = _written(error, language, g.get("request_id", ""))
+    return _with_headers(Response(body, status, content_type=content_type), error, language)
 
 
-def _with_headers(response: Response, error: TollhouseError) -> Response:
+def refusal(
+    error: TollhouseError, environ: "WSGIEnvironment", request_id: str
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """The same without Flask, whose response takes ten times as long: for what is refused when there is too much."""
+    language = dialect_of(environ)
+    status, content_type, body = _written(error, language, request_id)
+    headers = [("content-type", content_type), ("content-length", str(len(body))), *_headers_of(error, language)]
+    return status, headers, body
+
+
+def _written(error: TollhouseError, language: str, request_id: str) -> tuple[int, str, bytes]:
+    if language != "problem":
+        body = error_body(error, language, request_id)
+        return status_of(error, language), "application/json", json_text.write(body)
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": error.message,
+        "code": error.code,
+    }
+    if error.param:
+        body["param"] = error.param
+    return error.status, "application/problem+json", json_text.write(body)
+
+
+def _with_headers(response: Response, error: TollhouseError, language: str) -> Response:
+    response.headers.extend(_headers_of(error, language))
+    return response
+
+
+def _headers_of(error: TollhouseError, language: str) -> list[tuple[str, str]]:
+    headers = []
     if error.retry_after is not None:
         # Rounded up: who comes back a moment too early is refused once more.
-        response.headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+        headers.append(("retry-after", str(max(1, math.ceil(error.retry_after)))))
     if isinstance(error, RateLimited) and error.retry_after is not None:
-        response.headers["retry-after-ms"] = str(round(error.retry_after * 1000))
+        headers.append(("retry-after-ms", str(round(error.retry_after * 1000))))
     if error.standing is not None:
-        response.headers.extend(rate_limit_headers(error.standing, dialect()))
+        headers.extend(rate_limit_headers(error.standing, language))
     if error.may_retry is not None:
-        response.headers["x-should-retry"] = "true" if error.may_retry else "false"
+        headers.append(("x-should-retry", "true" if error.may_retry else "false"))
     if error.status == 401:
-        response.headers["www-authenticate"] = "Bearer"
-    return response
+        headers.append(("www-authenticate", "Bearer"))
+    return headers

@@ -44,13 +44,13 @@ def open_request() -> None:
 
 def dialect() -> str:
     """Whose errors the caller understands: "openai", "anthropic", or "problem" (RFC 9457) elsewhere."""
-    return _dialect(request.environ)
+    return dialect_of(request.environ)
 
 
 def named(environ: Mapping[str, Any], request_id: str) -> list[tuple[str, str]]:
     """The headers that tell a response's request, as the caller's SDK looks for them."""
     headers = [("x-request-id", request_id)]
-    if _dialect(environ) == "anthropic":
+    if dialect_of(environ) == "anthropic":
         headers.append(("request-id", request_id))
     return headers
 
@@ -118,7 +118,8 @@ def path_of(environ: Mapping[str, Any]) -> str:
     return path.rstrip("/") if path.endswith("/") and path.startswith(VENDOR_PATHS) else path
 
 
-def _dialect(environ: Mapping[str, Any]) -> str:
+def dialect_of(environ: Mapping[str, Any]) -> str:
+    """The same of a request that Flask need not have."""
     path = path_of(environ)
     if not f"{path}/".startswith(VENDOR_PATHS):
         return "problem"

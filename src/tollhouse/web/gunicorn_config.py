@@ -18,7 +18,7 @@ from gunicorn.arbiter import Arbiter
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.settings import load
 from tollhouse.web.client_socket import BETWEEN_REQUESTS_SECONDS
-from tollhouse.web.server import check_address
+from tollhouse.web.server import announce, check_address
 
 try:
     _settings = load()
@@ -72,6 +72,7 @@ limit_request_field_size = 16_384
 # Nobody is believed about whom a call comes from.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
+_announced: Any = None
 
 
 def on_starting(arbiter: Arbiter) -> None:
@@ -87,6 +88,15 @@ def on_starting(arbiter: Arbiter) -> None:
         _forget_counts()
     else:
         _forget_dead_gauges()
+    global _announced  # noqa: PLW0603 - open for as long as the arbiter lives
+    _announced = announce(_settings)
+
+
+def on_reload(arbiter: Arbiter) -> None:
+    """New workers are about to be started. Those that are there go on until one of these takes over."""
+    from tollhouse.web.gunicorn_worker import replaced
+
+    replaced.value = arbiter.worker_age
 
 
 def _forget_counts() -> None:

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, NoReturn
@@ -29,7 +30,15 @@ REST_SECONDS_AT_END = 1.0
 """A stopping worker takes another request from a client that has just had an answer, and tells it to close;
 a busy client thus never meets a connection that is closing."""
 
-_first_to_fail = multiprocessing.get_context("fork").Lock()
+SUCCESSOR_SECONDS = 15.0
+"""How long a worker that is replaced goes on taking connections until a younger one does."""
+
+_fork = multiprocessing.get_context("fork")
+replaced = _fork.Value("q", 0, lock=False)
+"""Written by the arbiter: workers up to this age are being replaced."""
+_youngest = _fork.Value("q", 0, lock=False)
+"""Of the workers that take connections, its age."""
+_first_to_fail = _fork.Lock()
 """Made in the arbiter and never released: of workers that cannot start, one says why."""
 
 
@@ -59,6 +68,7 @@ class Worker(GeventWorker):
         self._clients: set[ClientSocket] = set()
         self._turnstile = Turnstile()
         self._servers: list[StreamServer] = []
+        self._is_leaving = False
 
     def server_class(  # type: ignore[override]  # it is called like the class that gunicorn takes it for
         self, listener: Any, *, spawn: Any, **_: Any
@@ -68,6 +78,7 @@ class Worker(GeventWorker):
         if self.cfg.workers > 1:
             server.max_accept = 1
         self._servers.append(server)
+        _youngest.value = max(_youngest.value, self.age)
         return server
 
     def run(self) -> None:
@@ -147,11 +158,22 @@ class Worker(GeventWorker):
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Stop when the open requests are answered. gunicorn would also wait for clients that have none."""
+        if not self._is_leaving and self.age <= replaced.value and _youngest.value <= self.age:
+            self._is_leaving = True
+            gevent.spawn(self._await_successor, sig, frame)
+            return
         super().handle_exit(sig, frame)
         if self.ppid != os.getppid():
             # A successor waits for the address.
             gevent.spawn(self._stop_accepting)
         gevent.spawn(self._end_idle)
+
+    def _await_successor(self, sig: int, frame: Any) -> None:
+        """Without it, whoever connects would wait for as long as a process takes to start."""
+        until = time.monotonic() + SUCCESSOR_SECONDS
+        while _youngest.value <= self.age and time.monotonic() < until:
+            gevent.sleep(0.05)
+        self.handle_exit(sig, frame)
 
     def _stop_accepting(self) -> None:
         for server in self._servers:

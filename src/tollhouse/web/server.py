@@ -1,12 +1,16 @@
 """`tollhouse web`: this process becomes gunicorn."""
 
 import errno
+import fcntl
 import os
+import signal
 import socket
 import sys
-from typing import NoReturn
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, NoReturn
 
-from tollhouse.domain.errors import InvalidSetting
+from tollhouse.domain.errors import InvalidSetting, NotFound
 from tollhouse.settings import Settings
 
 
@@ -29,3 +33,39 @@ def check_address(host: str, port: int) -> None:
                 f"Port {port} of {host} {what}: stop what uses it, or set TOLLHOUSE_PORT to another.",
                 param="TOLLHOUSE_PORT",
             ) from None
+
+
+def announce(settings: Settings) -> IO[str]:
+    """Write down that this process serves the port. The file is locked for as long as it, or what it forks, keeps it
+    open.
+    """
+    file = _file(settings).open("a+")
+    with suppress(OSError):  # workers of a predecessor that was killed may still finish
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def reload(settings: Settings) -> int:
+    """Have the processes that serve this home and port replaced by others; the id of the process that does it, while
+    this one returns. Raises NotFound.
+    """
+    try:
+        with _file(settings).open() as file:
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                raise ProcessLookupError  # nobody has it
+            server = int(file.read())
+        os.kill(server, signal.SIGHUP)
+    except (FileNotFoundError, ProcessLookupError, ValueError):
+        raise NotFound(
+            f"No web process serves port {settings.port} of {settings.home} on this machine: start one with "
+            "`tollhouse up` or `tollhouse web`."
+        ) from None
+    return server
+
+
+def _file(settings: Settings) -> Path:
+    return settings.home / f"web-{settings.port}.pid"

@@ -1,5 +1,7 @@
 """`db`, `doctor` and `settings`."""
 
+import pytest
+
 from tollhouse.settings import SECRET_MARK
 
 
@@ -80,3 +82,11 @@ def test_settings_are_shown_and_secrets_are_not(tollhouse) -> None:
 
 def test_a_wrong_setting_is_wrong_usage(tollhouse) -> None:
     assert "TOLLHOUSE_PORT must be" in tollhouse.error("settings", status=2, TOLLHOUSE_PORT="none")
+
+
+@pytest.mark.parametrize("left", [None, "", "not a number", "1"], ids=["none", "empty", "garbage", "unlocked"])
+def test_where_no_web_process_runs_none_is_replaced_and_nobody_is_signalled(tollhouse, left: str | None) -> None:
+    tollhouse.home.mkdir()
+    if left is not None:
+        (tollhouse.home / "web-8000.pid").write_text(left)
+    assert "No web process serves port 8000" in tollhouse.error("web", "--reload")

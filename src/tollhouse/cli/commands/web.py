@@ -7,10 +7,19 @@ from tollhouse.settings import load
 
 
 @click.command("web")
-def command() -> None:
+@click.option(
+    "--reload",
+    "reloads",
+    is_flag=True,
+    help="Replace the processes that serve this home and port, without failing a request, and end.",
+)
+def command(reloads: bool) -> None:
     """Serve the gateway's HTTP interface until asked to stop."""
-    from tollhouse.web.server import serve
+    from tollhouse.web.server import reload, serve
 
     settings = load()
+    if reloads:
+        click.echo(f"The web processes under {reload(settings)} are replaced; open requests are answered first.")
+        return
     make_database_apart(settings)
     serve(settings)

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 
 from tollhouse import logs
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.errors import UpstreamError
+from tollhouse.domain.errors import BudgetExceeded, RateLimited, Unavailable, UpstreamError
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.ports import Outside, at_once
@@ -22,6 +22,7 @@ from tollhouse.services.routing import SESSION_HEADER
 from tollhouse.web import gate
 from tollhouse.web.body_memory import BodyMemory, BodyRoom
 from tollhouse.web.client_watch import end_with_client
+from tollhouse.web.errors import refusal
 from tollhouse.web.inference.body import PIECE, read_body
 from tollhouse.web.inference.spool import UploadSpool
 from tollhouse.web.inference.upload import Upload
@@ -41,6 +42,8 @@ FORWARDED = (
 )
 """The caller's headers that a call carries on, as they are called here; a provider's preset chooses from them."""
 REFUSAL = "tollhouse.refusal"
+AT_ONCE = (Unavailable, RateLimited, BudgetExceeded)
+"""What is refused because there is too much of it: Flask would spend more on that than was saved."""
 Open = Callable[[Principal, Call], Reply | GivenAnswer]
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -106,11 +109,15 @@ class Calls:
         logs.set_request_id(request_id)
         try:
             reply = self._open(view, request_id, environ)
+        except AT_ONCE as error:
+            status_code, headers, body = refusal(error, environ, request_id)
+            start_response(_status_line(status_code), [*headers, *gate.named(environ, request_id)])
+            return (body,)
         except Exception as error:  # noqa: BLE001 - whatever it is, Flask has the one place that answers errors
             environ[REFUSAL] = error
             return self._flask(environ, start_response)
         try:
-            status = _STATUS_LINES.get(reply.status, f"{reply.status} UNKNOWN")
+            status = _status_line(reply.status)
             described = _described(reply) if isinstance(reply, Reply) else _given(reply)
             start_response(status, [*described, *gate.named(environ, request_id)])
         except BaseException:
@@ -123,6 +130,8 @@ class Calls:
     def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Reply | GivenAnswer:
         """Authenticate, read, open."""
         principal = gate.authenticate(self._services.authentication, environ)
+        # Before its body is read: what has no place is not worth the reading.
+        self._services.serve().inference.check_room(principal.priority)
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
         strict = gate.strict(environ)
         tags = gate.tags(environ)
@@ -167,6 +176,10 @@ class Calls:
             end_with_client(environ)
             reply: Reply = self._services.serve().inference.open(principal, call)
         return reply
+
+
+def _status_line(status: int) -> str:
+    return _STATUS_LINES.get(status) or f"{status} UNKNOWN"
 
 
 def _parsed(format_name: str, text: bytes | bytearray) -> tuple[dict[str, Any], Facts]:
