@@ -56,6 +56,12 @@ CALLS = Counter(
     ["format", "provider", "model", "status"],
     registry=REGISTRY,
 )
+IDEMPOTENT_CALLS = Counter(
+    "tollhouse_idempotent_calls",
+    "Calls with an Idempotency-Key: kept, replayed, released to be made anew, too_long to be kept, or an error's code.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 CALL_SECONDS = Histogram(
     "tollhouse_call_seconds",
     "Time from a call's admission to its settlement.",

@@ -28,6 +28,7 @@ from tollhouse.services.limiting import Limiting
 from tollhouse.services.probes import Probes
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
+from tollhouse.services.repeats import Repeats
 from tollhouse.services.responses import Responses
 from tollhouse.services.server_secrets import ServerSecrets
 from tollhouse.services.stored_responses import StoredResponses
@@ -103,6 +104,10 @@ class Services(People, SetUp, Work, Alerts, Reports):
     @cached_property
     def idempotency(self) -> Idempotency:
         return Idempotency(self.database, self._vault)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        return Repeats(self.idempotency, self.settings.idempotency_bytes)
 
     @cached_property
     def stored_responses(self) -> StoredResponses:
@@ -257,6 +262,8 @@ class Services(People, SetUp, Work, Alerts, Reports):
 
     def close(self) -> None:
         """Write what the ledger still has, and let go of everything."""
+        if "repeats" in self.__dict__:
+            self.repeats.stop()
         serving, self._serving = self._serving, None
         if serving is not None:
             serving.stop()

@@ -50,6 +50,8 @@ class Work(ABC):
     """Services of a process, each made when it is first asked for."""
 
     settings: Settings
+    asked_to_stop: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether this process is: nothing more is begun then."""
 
     @property
     @abstractmethod
@@ -129,6 +131,7 @@ class Work(ABC):
             concurrency=self.settings.batch_concurrency,
             attempts=self.settings.batch_attempts,
             end_thread=calling.end_thread,
+            asked_to_stop=self.asked_to_stop,
         )
         return run.work(seconds)
 
@@ -147,5 +150,6 @@ class Work(ABC):
             attempts=self.settings.background_attempts,
             interruptible=interruptible,
             end_thread=calling.end_thread,
+            asked_to_stop=self.asked_to_stop,
         )
         return run.work(seconds)

@@ -23,7 +23,9 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None, queue
     `build` makes the services of a work-horse; it is called in each, and never here.
     """
     logs.configure(settings, "worker")
-    worker = WakeUpWorker(connect(redis_url(settings)), queue)
+    worker = WakeUpWorker(
+        connect(redis_url(settings)), queue, stop_seconds=settings.worker_stop_seconds, on_stop=_Inheritance.stop
+    )
     _Inheritance.build = staticmethod(build or _builder(settings))
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, worker.request_stop)
@@ -44,6 +46,7 @@ def perform(kind: str) -> None:
     outcome = "error"
     try:
         with closing(_Inheritance.build()) as services:
+            services.asked_to_stop = _Inheritance.is_asked_to_stop
             job.run(services)
         outcome = "ok"
     finally:
@@ -52,9 +55,19 @@ def perform(kind: str) -> None:
 
 
 class _Inheritance:
-    """What a work-horse has of its worker by the fork: RQ hands it no more than a kind."""
+    """What a work-horse has of its worker: RQ hands it no more than a kind."""
 
     build: "Callable[[], Services]"
+    stopping = False
+
+    @classmethod
+    def stop(cls) -> None:
+        """A signal handler, in the work-horse."""
+        cls.stopping = True
+
+    @classmethod
+    def is_asked_to_stop(cls) -> bool:
+        return cls.stopping
 
 
 def _builder(settings: Settings) -> "Callable[[], Services]":

@@ -23,7 +23,7 @@ def perform(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], None]]
     def perform(errand: Callable[[Any], None]) -> Services:
         services = Services()
         monkeypatch.setattr(worker, "kinds", lambda: {"errand": JobKind("errand", None, errand)})
-        monkeypatch.setattr(worker, "_Inheritance", SimpleNamespace(build=lambda: services))
+        monkeypatch.setattr(worker, "_Inheritance", SimpleNamespace(build=lambda: services, is_asked_to_stop=bool))
         worker.perform("errand")
         return services
 

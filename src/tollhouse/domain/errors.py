@@ -8,7 +8,7 @@
     │                       ExpiredToken, WrongLogin, SpentToken, SignInRefused
     ├── Forbidden 403
     ├── NotFound 404 ─ UnknownModel, PreviousResponseNotFound
-    ├── Conflict 409 ─ AlreadyUnderWay
+    ├── Conflict 409 ─ AlreadyUnderWay, NotKept
     ├── Changed 412
     ├── KeyReused 422
     ├── TooManyAttempts 429
@@ -165,6 +165,13 @@ class AlreadyUnderWay(Conflict):
     """The same request came before, and is not answered yet."""
 
     code = "idempotency_key_under_way"
+
+
+class NotKept(Conflict):
+    """It was done before, and its answer was too long to be kept: another try would find the same."""
+
+    code = "idempotency_answer_not_kept"
+    may_retry = False
 
 
 class KeyReused(TollhouseError):

@@ -310,7 +310,9 @@ class Vault(Protocol):
 QUEUE = "tollhouse"
 RESPONSES_QUEUE = "tollhouse-responses"
 """Of work that takes as long as a model thinks: no other waits behind it."""
-QUEUES = (QUEUE, RESPONSES_QUEUE)
+BATCHES_QUEUE = "tollhouse-batches"
+"""Of work that never ends while there is a batch."""
+QUEUES = (QUEUE, BATCHES_QUEUE, RESPONSES_QUEUE)
 
 
 class JobQueue(Protocol):

@@ -53,6 +53,9 @@ class Services(Protocol):
     @property
     def batches(self) -> "Batches": ...
 
+    def asked_to_stop(self) -> bool:
+        """Whether the worker is: nothing more is begun then."""
+
     def background_open(self) -> bool:
         """Whether a response in the background has not ended."""
 

@@ -13,5 +13,5 @@ waits for it.
 
 
 def run(services: Services) -> None:
-    if services.background_open():
-        services.run_responses(SECONDS)
+    if services.background_open() and services.run_responses(SECONDS) and services.asked_to_stop():
+        services.queue.enqueue(KIND)  # for another worker

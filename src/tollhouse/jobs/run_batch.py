@@ -1,11 +1,12 @@
 """Works off batches: what is due of all of them, fair between teams; then it says that there is more."""
 
+from tollhouse.domain.ports import BATCHES_QUEUE
 from tollhouse.jobs.registry import Services
 
 KIND = "run_batch"
 EVERY = "run_batch_seconds"
+QUEUE = BATCHES_QUEUE
 SECONDS = 12.0
-"""A worker that is asked to stop waits for 20 s: calls that are under way may end."""
 
 
 def run(services: Services) -> None:

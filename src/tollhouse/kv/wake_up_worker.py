@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -27,8 +28,8 @@ from tollhouse.domain.ports import QUEUE
 from tollhouse.kv.connection import Presence
 from tollhouse.kv.wake_up import WakeUp
 
-STOP_SECONDS = 20.0
-"""How long a running job may go on after SIGTERM; a kind works for about 15 seconds at a time."""
+BEGIN_NO_MORE = signal.SIGUSR1
+"""Tells a work-horse that its worker is asked to stop."""
 POLL_SECONDS = 1
 """How long to wait for a wake-up before looking whether to stop, and between looks at a running job."""
 MAINTENANCE_SECONDS = 15
@@ -44,7 +45,15 @@ class WakeUpWorker(Worker):
 
     connection_timeout = ANSWER_SECONDS
 
-    def __init__(self, redis: Redis, queue: str = QUEUE) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        queue: str = QUEUE,
+        *,
+        stop_seconds: float = 30.0,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`stop_seconds` is how long a running job may go on after SIGTERM; its work-horse calls `on_stop` then."""
         super().__init__(
             [queue],
             name=new_id("worker"),
@@ -58,6 +67,8 @@ class WakeUpWorker(Worker):
         )
         self.hostname, self.pid = socket.gethostname(), os.getpid()
         self._horse_name = f"{self.pid}horse"
+        self._stop_seconds = stop_seconds
+        self._on_stop = on_stop
         self._presence = Presence("worker")
         self._stop_at: float | None = None
         self._next_maintenance = 0.0
@@ -65,6 +76,8 @@ class WakeUpWorker(Worker):
 
     def serve(self) -> None:
         """Do wake-ups until `request_stop`. Redis may be away at any time, from the beginning too."""
+        # Until a work-horse hears it: a signal that comes before would end it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {BEGIN_NO_MORE})
         misses = 0
         while self._stop_at is None:
             try:
@@ -81,7 +94,11 @@ class WakeUpWorker(Worker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Take no more wake-ups. The first time the running job may end, the second time it is killed."""
-        self._stop_at = time.monotonic() + (STOP_SECONDS if self._stop_at is None else 0)
+        first = self._stop_at is None
+        self._stop_at = time.monotonic() + (self._stop_seconds if first else 0)
+        if first and self.horse_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.horse_pid, BEGIN_NO_MORE)
 
     def _step(self) -> None:
         try:
@@ -163,6 +180,10 @@ class WakeUpWorker(Worker):
     # --- In the work-horse ------------------------------------------------------------------------------------
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
+        signal.signal(BEGIN_NO_MORE, lambda *_: self._on_stop())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {BEGIN_NO_MORE})
+        if self._stop_at is not None:
+            self._on_stop()  # it was asked to between the fork and here
         self._die_with_worker()
         metrics.count_as(self._horse_name)
         super().main_work_horse(job, queue)

@@ -166,7 +166,7 @@ class BackgroundResponses:
         return document
 
     def _stream(self, principal: Principal, id: str, after: int) -> GivenAnswer:
-        return GivenAnswer(200, EVENTS, _Events(self._database, principal.team_id, id, after), _NO_BUFFERS)
+        return GivenAnswer(200, EVENTS, _Events(self._database, principal.team_id, id, after), _NO_BUFFERS, follows=id)
 
 
 class _Events:

@@ -52,8 +52,11 @@ class BackgroundRun:
         attempts: int,
         interruptible: Interruptible,
         end_thread: Callable[[], object] = lambda: None,
+        asked_to_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`concurrency` are made at once; each has so many `attempts`. Each thread calls `end_thread` when it ends."""
+        """`concurrency` are made at once; each has so many `attempts`. Each thread calls `end_thread` when it ends. No
+        more are begun once it is `asked_to_stop`.
+        """
         self._claims = claims
         self._call = call
         self._owners = owners
@@ -61,6 +64,7 @@ class BackgroundRun:
         self._attempts = attempts
         self._interruptible = interruptible
         self._end_thread = end_thread
+        self._asked_to_stop = asked_to_stop
         self._under_way: dict[tuple[str, int], _Attempt] = {}
         self._changed = threading.Event()
         self._stopped = threading.Event()
@@ -72,7 +76,7 @@ class BackgroundRun:
             keeper.start()
         idle_since = time.monotonic()
         try:
-            while self._under_way or time.monotonic() - idle_since < seconds:
+            while self._under_way or (time.monotonic() - idle_since < seconds and not self._asked_to_stop()):
                 if self._claim() or self._under_way:
                     idle_since = time.monotonic()
                 self._changed.wait(LOOK_SECONDS)
@@ -86,7 +90,7 @@ class BackgroundRun:
     def _claim(self) -> bool:
         """Begin as many as there is room for; whether there were any."""
         room = self._concurrency - len(self._under_way)
-        if not room:
+        if not room or self._asked_to_stop():
             return False
         try:
             claims = self._claims.claim(room)

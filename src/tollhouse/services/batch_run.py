@@ -57,15 +57,17 @@ class BatchRun:
         concurrency: int,
         attempts: int,
         end_thread: Callable[[], object] = lambda: None,
+        asked_to_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """`concurrency` calls are made at once; a line has so many `attempts`; each thread calls `end_thread` when it
-        ends.
+        ends. Once it is `asked_to_stop` no line is called any more.
         """
         self._tasks = tasks
         self._lines = lines
         self._concurrency = concurrency
         self._attempts = attempts
         self._end_thread = end_thread
+        self._asked_to_stop = asked_to_stop
         self._ready: queue.SimpleQueue[tuple[Line, Task] | None] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._under_way: Counter[str] = Counter()
@@ -104,7 +106,7 @@ class BatchRun:
         look_at = 0.0
         while True:
             now = time.monotonic()
-            over = now >= until
+            over = now >= until or self._asked_to_stop()
             if over:
                 self._over.set()
             if not over and (now >= look_at or self._tasks.changed.is_set()):

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -152,7 +152,7 @@ class BatchTasks:
         if known is not None and time.monotonic() < good_until:
             return known
         try:
-            principal = self._authentication.owner(batch.key_id, batch.team_id)
+            owner = self._authentication.owner(batch.key_id, batch.team_id)
         except Unauthenticated as error:
             told = {"code": error.code, "message": error.message, "line": None, "param": None}
             if self._output.begin(batch.id, FAILED, told):
@@ -161,6 +161,7 @@ class BatchTasks:
         if batch.id not in self._opened:
             self._opened[batch.id] = self._blobs.open(batch.input_file_id)
         call = BatchCall(batch.endpoint, self._open(batch.endpoint))
+        principal = replace(owner, priority="batch")  # somebody waits for other calls
         task = Task(principal, self._opened[batch.id], call, batch.tags)
         self._tasks[batch.id] = task, time.monotonic() + TASK_SECONDS
         return task

@@ -12,6 +12,8 @@ class GivenAnswer:
     content_type: str
     body: Iterable[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
+    follows: str | None = None
+    """The id of the response whose events it is; they can be had again."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.body)

@@ -1,7 +1,7 @@
 """Idempotency-Key: what is asked for again with the same key is done once, and answered the same way."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from tollhouse.domain.errors import AlreadyUnderWay, Conflict, InvalidSetting, KeyReused
+from tollhouse.domain.errors import AlreadyUnderWay, Conflict, InvalidField, InvalidSetting, KeyReused, Unavailable
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ports import Vault
 from tollhouse.store.database import Database
@@ -18,23 +19,32 @@ from tollhouse.store.records import IdempotencyRecord
 
 KEPT = timedelta(hours=24)
 LEASE = timedelta(seconds=60)
-"""How long one may be under way before another may begin: longer than any change of the management API takes."""
+"""How long one may be under way before another may begin: longer than any change of the management API takes. What
+takes longer renews it.
+"""
 PARAM = "Idempotency-Key"
+LONGEST = 255
+"""Characters of a key."""
 CHUNK = 500
 """Records that are deleted at once: keeps SQLite's write lock under 50 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered. `again` says that nothing was done this time."""
+    """What was answered: `text` is sealed where it is kept, `body` is kept as it is. `again` says that nothing was done
+    this time.
+    """
 
     status: int
     text: str
     again: bool = False
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
+    """The right to answer a request, until its lease is over: whoever has it keeps the answer, or releases it."""
+
     owner_id: str
     digest: str
     attempt: str
@@ -57,18 +67,51 @@ class Idempotency:
         `fingerprint` is a hash of all that is asked for. Raises KeyReused where the same key came with something else,
         AlreadyUnderWay, and what `work` raises.
         """
-        claim = self._claim(owner_id, hashlib.sha256(key.encode()).hexdigest(), fingerprint)
+        claim = self.claim(owner_id, key, fingerprint)
         if isinstance(claim, Answer):
             return claim
         try:
             with self._database.gathered():
                 answer = work()
-                self._finish(claim, answer)
+                with self._database.write() as session:
+                    if not self._kept(session, claim, answer):
+                        raise AlreadyUnderWay(
+                            "This took so long that the same request was begun anew.", param=PARAM, retry_after=1
+                        )
         except BaseException:
-            with suppress(SQLAlchemyError):  # then the lease runs out
-                self._release(claim)
+            with suppress(SQLAlchemyError, Unavailable):  # then the lease runs out
+                self.release(claim)
             raise
         return answer
+
+    def claim(self, owner_id: str, key: str, fingerprint: str) -> Claim | Answer:
+        """The right to do it, or the answer that was given before. Raises InvalidField, KeyReused, AlreadyUnderWay."""
+        if not (0 < len(key) <= LONGEST and key.isascii() and key.isprintable()):
+            raise InvalidField(f"{PARAM}: this header takes 1 to {LONGEST} printable ASCII characters.", param=PARAM)
+        claim = Claim(owner_id, hashlib.sha256(key.encode()).hexdigest(), new_id("try"))
+        return self._database.put(lambda session: self._claimed(session, claim, fingerprint))
+
+    def keep(self, claim: Claim, answer: Answer) -> bool:
+        """The answer for who asks again, in the place of one that was kept by the same claim. False where the lease ran
+        out and somebody else has begun: then theirs counts.
+        """
+        return self._database.put(lambda session: self._kept(session, claim, answer))
+
+    def release(self, claim: Claim) -> None:
+        """Nothing was done: whoever asks again does it."""
+        self._database.put(lambda session: session.execute(delete(IdempotencyRecord).where(*_under_way(claim))))
+
+    def renew(self, claims: Collection[Claim]) -> None:
+        """They are under way still."""
+
+        def change(session: Session) -> None:
+            row = IdempotencyRecord
+            mine = row.attempt.in_([claim.attempt for claim in claims])
+            session.execute(
+                update(row).where(mine, row.status.is_(None)).values(taken_until=self._database.now(session) + LEASE)
+            )
+
+        self._database.put(change)
 
     def expire(self) -> int:
         """Delete the records that are too old; how many."""
@@ -83,27 +126,26 @@ class Idempotency:
             if len(keys) < CHUNK:
                 return deleted
 
-    def _claim(self, owner_id: str, digest: str, fingerprint: str) -> _Claim | Answer:
-        claim = _Claim(owner_id, digest, new_id("try"))
-        with self._database.write() as session:
-            now = self._database.now(session)
-            new = {
-                "fingerprint": fingerprint,
-                "attempt": claim.attempt,
-                "taken_until": now + LEASE,
-                "expires_at": now + KEPT,
-                "status": None,
-                "answer": None,
-            }
-            insert = self._insert(IdempotencyRecord).values(owner_id=owner_id, key_digest=digest, **new)
-            if session.scalar(insert.on_conflict_do_nothing().returning(IdempotencyRecord.attempt)):
-                return claim
-            row = session.get_one(IdempotencyRecord, (owner_id, digest), with_for_update=True)
-            if row.expires_at > now and (before := self._answered(row, fingerprint, now)) is not None:
-                return before
-            for field, value in new.items():
-                setattr(row, field, value)
+    def _claimed(self, session: Session, claim: Claim, fingerprint: str) -> Claim | Answer:
+        now = self._database.now(session)
+        new = {
+            "fingerprint": fingerprint,
+            "attempt": claim.attempt,
+            "taken_until": now + LEASE,
+            "expires_at": now + KEPT,
+            "status": None,
+            "answer": None,
+            "body": None,
+        }
+        insert = self._insert(IdempotencyRecord).values(owner_id=claim.owner_id, key_digest=claim.digest, **new)
+        if session.scalar(insert.on_conflict_do_nothing().returning(IdempotencyRecord.attempt)):
             return claim
+        row = session.get_one(IdempotencyRecord, (claim.owner_id, claim.digest), with_for_update=True)
+        if row.expires_at > now and (before := self._answered(row, fingerprint, now)) is not None:
+            return before
+        for field, value in new.items():
+            setattr(row, field, value)
+        return claim
 
     def _answered(self, row: IdempotencyRecord, fingerprint: str, now: datetime) -> Answer | None:
         """None where whoever had it under way is taken for dead."""
@@ -111,7 +153,7 @@ class Idempotency:
             raise KeyReused("This key came with another request before: a new request needs a new key.", param=PARAM)
         if row.status is not None and row.answer is not None:
             try:
-                return Answer(row.status, self._vault.unseal(row.answer), again=True)
+                return Answer(row.status, self._vault.unseal(row.answer), again=True, body=row.body)
             except InvalidSetting:
                 raise Conflict(
                     "This was done before, and its answer cannot be read any more: look at what is there.", param=PARAM
@@ -120,26 +162,17 @@ class Idempotency:
             raise AlreadyUnderWay("The same request is under way: ask again in a moment.", param=PARAM, retry_after=1)
         return None
 
-    def _finish(self, claim: _Claim, answer: Answer) -> None:
-        with self._database.write() as session:
-            values = {"status": answer.status, "answer": self._vault.seal(answer.text)}
-            done = update(IdempotencyRecord).where(*_is(claim)).values(**values).returning(IdempotencyRecord.attempt)
-            if session.scalar(done) is None:
-                raise AlreadyUnderWay(
-                    "This took so long that the same request was begun anew.", param=PARAM, retry_after=1
-                )
-
-    def _release(self, claim: _Claim) -> None:
-        with self._database.write() as session:
-            session.execute(delete(IdempotencyRecord).where(*_is(claim)))
+    def _kept(self, session: Session, claim: Claim, answer: Answer) -> bool:
+        values = {"status": answer.status, "answer": self._vault.seal(answer.text), "body": answer.body}
+        done = update(IdempotencyRecord).where(*_is(claim)).values(**values).returning(IdempotencyRecord.attempt)
+        return session.scalar(done) is not None
 
 
-def _is(claim: _Claim) -> list[ColumnElement[bool]]:
-    """Of a record that is still this one's, and under way."""
+def _is(claim: Claim) -> list[ColumnElement[bool]]:
+    """Of a record that is still this one's."""
     row = IdempotencyRecord
-    return [
-        row.owner_id == claim.owner_id,
-        row.key_digest == claim.digest,
-        row.attempt == claim.attempt,
-        row.status.is_(None),
-    ]
+    return [row.owner_id == claim.owner_id, row.key_digest == claim.digest, row.attempt == claim.attempt]
+
+
+def _under_way(claim: Claim) -> list[ColumnElement[bool]]:
+    return [*_is(claim), IdempotencyRecord.status.is_(None)]

@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 from tollhouse import metrics
 from tollhouse.domain.call import Call, Facts
@@ -9,10 +11,11 @@ from tollhouse.domain.errors import DeploymentFull, RateLimited
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.limits import Limit, LimitOrder, Refusal, Standing, Taken
 from tollhouse.domain.ports import Limiter
-from tollhouse.domain.principal import ORGANISATION, Principal
+from tollhouse.domain.principal import ORGANISATION, Principal, Priority
 from tollhouse.domain.routes import Catalogue, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import tokens_in
+from tollhouse.services.capacity import BATCH_SHARE
 from tollhouse.services.translation import Choice
 
 _UNITS = {"requests": "requests a minute", "tokens": "tokens a minute", "concurrency": "open calls at once"}
@@ -63,10 +66,12 @@ class Limiting:
         if not (limits := limits_of(catalogue, principal, call.facts.model)):
             return self._none
         least, most = tokens_of(choices) if any(limit.tpm is not None for limit in limits) else (0, 0)
+        if principal.priority == "batch":
+            limits = tuple([_left_to_batches(limit, least) for limit in limits])
         verdict = self._limiter.take(LimitOrder(f"{self._prefix}-{next(self._numbers)}", limits, least, most))
         if isinstance(verdict, Refusal):
             metrics.LIMIT_REFUSALS.labels(verdict.limit.scope[0], verdict.kind).inc()
-            raise _refused(verdict, least)
+            raise _refused(verdict, least, principal.priority)
         return Allowance(self._limiter, verdict)
 
     def take_share(self, choice: Choice) -> Allowance | None:
@@ -96,6 +101,22 @@ def limits_of(catalogue: Catalogue, principal: Principal, model: str) -> tuple[L
     return tuple([known[scope] for scope in scopes if scope in known])
 
 
+def _left_to_batches(limit: Limit, least: int) -> Limit:
+    """What calls of batch priority may fill of a limit: the rest is for who waits for an answer. A call that is larger
+    than that has the whole of it.
+    """
+    share = _share(limit)
+    return limit if share.tpm is not None and least > share.tpm else share
+
+
+@lru_cache(4096)
+def _share(limit: Limit) -> Limit:
+    rpm, tpm, concurrency = (
+        None if most is None else max(1, int(most * BATCH_SHARE)) for most in (limit.rpm, limit.tpm, limit.concurrency)
+    )
+    return replace(limit, rpm=rpm, tpm=tpm, concurrency=concurrency)
+
+
 def tokens_of(choices: Sequence[Choice]) -> tuple[int, int]:
     """The least and the most tokens that a call is charged before it is made; one and the same where it is bounded.
 
@@ -121,11 +142,12 @@ def _span(facts: Facts, target: Target) -> tuple[int, int]:
     return (most, most) if facts.output_cap is not None else (into + 1, most)
 
 
-def _refused(refusal: Refusal, least: int) -> RateLimited:
+def _refused(refusal: Refusal, least: int, priority: Priority) -> RateLimited:
     limit, kind = refusal.limit, refusal.kind
     most = {"requests": limit.rpm, "tokens": limit.tpm, "concurrency": limit.concurrency}[kind]
     scope = "the organisation" if limit.scope == ORGANISATION else " ".join(("the", *limit.scope))
-    which = f"The limit {limit.id} allows {scope} {most} {_UNITS[kind]}"
+    whose = " of calls of batch priority" if priority == "batch" else ""
+    which = f"The limit {limit.id} allows {scope} {most} {_UNITS[kind]}{whose}"
     if refusal.retry_ms is None:
         message = f"{which}, and this call alone may take {least}. Ask for less: a shorter prompt, a lower max_tokens."
         return RateLimited(message, kind=kind, retry_after=None, standing=refusal.standing)

@@ -142,6 +142,13 @@ class CallSettings:
         128 * 1024 * 1024,
         whole(0, 1 << 40),
     )
+    idempotency_bytes: int = setting(
+        "TOLLHOUSE_IDEMPOTENCY_BYTES",
+        "Longest answer to a call with an Idempotency-Key that is kept to be given again; who asks again for a longer "
+        "one is told so, and the call is not made twice.",
+        1024 * 1024,
+        whole(1024, 1 << 28),
+    )
     unknown_price: str = setting(
         "TOLLHOUSE_UNKNOWN_PRICE",
         "What to do with a model without a price: book it without a cost and flag it, or refuse it. A hard "

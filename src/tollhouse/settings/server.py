@@ -59,7 +59,13 @@ class ServerSettings:
         lambda: min(4, os.cpu_count() or 1),
         whole(1, 64),
     )
-    workers: int = setting("TOLLHOUSE_WORKERS", "Processes for background work.", 1, whole(0, 64))
+    workers: int = setting(
+        "TOLLHOUSE_WORKERS",
+        "Processes that work off batches in `up`; with any, one more does short work and one makes responses in the "
+        "background. 0: none of these.",
+        1,
+        whole(0, 64),
+    )
     local_model: str = setting(
         "TOLLHOUSE_LOCAL_MODEL", "Whether `up` serves the small local model.", "on", one_of("on", "off")
     )

@@ -15,6 +15,13 @@ class WorkSettings:
         300.0,
         seconds(1, 86400),
     )
+    worker_stop_seconds: float = setting(
+        "TOLLHOUSE_WORKER_STOP_SECONDS",
+        "How long a worker that is asked to end (SIGTERM, Ctrl-C) lets calls go on that are under way; it begins none. "
+        "What is cut then is made again by another. Whatever ends workers, such as Kubernetes, must be as patient.",
+        30.0,
+        seconds(0, 86400),
+    )
     run_batch_seconds: float = setting(
         "TOLLHOUSE_RUN_BATCH_SECONDS",
         "How often a worker is woken for batches, whatever was lost; a new batch wakes one at once.",

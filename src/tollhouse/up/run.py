@@ -17,11 +17,10 @@ from tollhouse.up.part import Part
 from tollhouse.up.preflight import HomeLock, check_port, check_redis_url, explain, make_home
 from tollhouse.up.supervisor import Interrupted, Supervisor
 from tollhouse.up.terminal import Terminal
+from tollhouse.up.workers import COMMAND, worker_parts
 
-COMMAND = (sys.executable, "-m", "tollhouse")
 READY_SECONDS = 30.0
 WEB_GRACE_SECONDS = 30.0
-WORKER_GRACE_SECONDS = 25.0
 
 
 def run(settings: Settings) -> int:
@@ -84,9 +83,8 @@ def _gateway(settings: Settings, supervisor: Supervisor, terminal: Terminal) -> 
     shutil.rmtree(settings.metrics_folder, ignore_errors=True)
     settings.metrics_folder.mkdir(mode=0o700)
     supervisor.start(
-        _command("scheduler", env),
-        *(_command("worker", env, number, settings.workers) for number in range(1, settings.workers + 1)),
-        *([_command("worker", env, option="--responses")] if settings.workers else ()),
+        Part("scheduler", [*COMMAND, "scheduler"], env=env),
+        *(worker_parts(settings, env, settings.workers, COMMAND) if settings.workers else ()),
     )
     supervisor.start(_web(settings, env))
 
@@ -127,16 +125,6 @@ def _environment(settings: Settings, terminal: Terminal) -> dict[str, str]:
     if settings.log_format == "auto" and terminal.is_terminal:
         env["TOLLHOUSE_LOG_FORMAT"] = "text"
     return env
-
-
-def _command(name: str, env: dict[str, str], number: int = 1, of: int = 1, option: str = "") -> Part:
-    told = f"{name} {option}".strip()
-    return Part(
-        told if of == 1 else f"{name} {number}",
-        [*COMMAND, *told.split()],
-        env=env,
-        grace_seconds=WORKER_GRACE_SECONDS,
-    )
 
 
 def _web(settings: Settings, env: dict[str, str]) -> Part:

@@ -7,7 +7,8 @@ from flask import Blueprint, Flask, Response, g, request
 
 from tollhouse import logs, settings, wiring
 from tollhouse.web import errors, gate, inference, management, operations, pages, tokens
-from tollhouse.web.inference.respond import Calls
+from tollhouse.web.inference import files, once
+from tollhouse.web.inference.respond import Calls, InferenceView
 from tollhouse.web.proxies import Proxies
 
 
@@ -27,6 +28,7 @@ def create_app(given: settings.Settings | None = None) -> Flask:
     errors.register(app)
     for blueprint in (operations.blueprint, *_blueprints(inference), *_blueprints(pages)):
         app.register_blueprint(blueprint)
+    once.honour(app, but=lambda view: isinstance(view, InferenceView) or view is files.create)
     https = chosen.public_url.startswith("https://")
     tokens.register(app, services.token_keys, chosen.access_token_seconds, https=https)
     management.mount(app, chosen.cors_origins)

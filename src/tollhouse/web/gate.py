@@ -9,7 +9,7 @@ from flask import current_app, g, request
 from tollhouse import logs
 from tollhouse.domain.caching import CacheControl
 from tollhouse.domain.call import HOP_HEADER
-from tollhouse.domain.errors import BadRequest, Forbidden, InvalidField, Unsupported, UnsupportedEncoding
+from tollhouse.domain.errors import BadRequest, Forbidden, InvalidField, UnsupportedEncoding
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags, checked
@@ -42,6 +42,11 @@ def open_request() -> None:
     logs.set_request_id(g.request_id)
 
 
+def request_id() -> str:
+    """Of the request that Flask has."""
+    return str(g.request_id)
+
+
 def dialect() -> str:
     """Whose errors the caller understands: "openai", "anthropic", or "problem" (RFC 9457) elsewhere."""
     return dialect_of(request.environ)
@@ -67,11 +72,6 @@ def authenticate(authentication: Authentication, environ: Mapping[str, Any]) -> 
     if _HOP in environ:
         raise BadRequest(
             "This call was sent by a Tollhouse: a provider's base URL must lead to the provider, not to a gateway."
-        )
-    if "HTTP_IDEMPOTENCY_KEY" in environ:
-        raise Unsupported(
-            "Idempotency-Key is not supported yet: leave it out. The call was not made.",
-            param="Idempotency-Key",
         )
     if (encoding := environ.get("HTTP_CONTENT_ENCODING", "")) and encoding.strip().lower() != "identity":
         raise UnsupportedEncoding(

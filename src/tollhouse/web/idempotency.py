@@ -8,11 +8,9 @@ from typing import Any
 import orjson
 from flask import request
 
-from tollhouse.domain.errors import InvalidField
-from tollhouse.services.idempotency import PARAM, Answer
+from tollhouse.services.idempotency import LONGEST, PARAM, Answer
 from tollhouse.web.gate import services
 
-LONGEST = 255
 PARAMETER = {
     "in": "header",
     "type": "string",
@@ -35,13 +33,10 @@ def is_asked() -> bool:
 
 def once(owner_id: str, body: Mapping[str, Any], status: int, work: Callable[[], Document]) -> tuple[Document, bool]:
     """The document that `work` makes, or made before, and whether it did before."""
-    key = request.headers[PARAM]
-    if not (0 < len(key) <= LONGEST and key.isascii() and key.isprintable()):
-        raise InvalidField(f"{PARAM}: this header takes 1 to {LONGEST} printable ASCII characters.", param=PARAM)
     asked = json.dumps([request.method, request.path, body], sort_keys=True)
     answer = services().idempotency.once(
         owner_id,
-        key,
+        request.headers[PARAM],
         hashlib.sha256(asked.encode()).hexdigest(),
         lambda: Answer(status, orjson.dumps(work()).decode()),
     )

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from tollhouse import worker
 from tollhouse.jobs.registry import JobKind
-from tollhouse.kv import wake_up_worker
 from tollhouse.settings import Settings
 
 URL, FOLDER = sys.argv[1], Path(sys.argv[2])
 
 
 class Services:
+    asked_to_stop: Callable[[], bool]
+
     def close(self) -> None:
         pass
 
@@ -42,6 +43,15 @@ def endless(_: Services) -> None:
     time.sleep(60)
 
 
+def patient(services: Services) -> None:
+    write("begun")
+    while not services.asked_to_stop():
+        time.sleep(0.05)
+    write("told")
+    time.sleep(0.5)
+    write("ended")
+
+
 def failing(_: Services) -> None:
     raise ValueError("it cannot be done")
 
@@ -50,6 +60,6 @@ def kind(run: Callable[[Services], None]) -> JobKind:
     return JobKind(run.__name__, None, run)
 
 
-wake_up_worker.STOP_SECONDS = float(sys.argv[3])
-worker.kinds = lambda: {run.__name__: kind(run) for run in (quick, slow, endless, failing)}
-sys.exit(worker.run(Settings(home=FOLDER, redis_url=URL, log_format="json"), build=Services))
+worker.kinds = lambda: {run.__name__: kind(run) for run in (quick, slow, endless, patient, failing)}
+settings = Settings(home=FOLDER, redis_url=URL, log_format="json", worker_stop_seconds=float(sys.argv[3]))
+sys.exit(worker.run(settings, build=Services))

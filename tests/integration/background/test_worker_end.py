@@ -33,6 +33,13 @@ def test_sigterm_lets_the_running_job_end(worker: WorkerProcess) -> None:
     assert worker.said("job_done")
 
 
+def test_a_running_job_hears_that_it_should_begin_nothing_more(worker: WorkerProcess) -> None:
+    horse = worker.do("patient", "begun")
+    assert worker.end() == 0
+    assert worker.did("told") == worker.did("ended") == [horse]
+    assert worker.said("job_done")
+
+
 def test_a_second_sigterm_ends_the_running_job_too(worker: WorkerProcess) -> None:
     horse = worker.do("endless", "begun")
     worker.process.send_signal(signal.SIGTERM)

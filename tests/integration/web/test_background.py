@@ -446,3 +446,23 @@ def test_a_line_of_a_batch_is_in_the_background_already(gateway: Gateway) -> Non
     principal = gateway.services.authentication.principal(gateway.key)
     with pytest.raises(Unsupported, match="already"):
         serving.responses.open(principal, Call("req_1", FORMAT, call, FORMATS[FORMAT].read(call, 50)))
+
+
+def test_who_is_asked_to_stop_ends_what_is_under_way_and_begins_no_more(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.add_echo("slow", "words=20&chunk_ms=20")
+    woken = gateway.services.queue.woken  # type: ignore[attr-defined]
+    first, asked = queue(gateway, model="slow"), threading.Event()
+    monkeypatch.setattr(gateway.services, "asked_to_stop", asked.is_set)
+    worker = threading.Thread(target=respond_in_background.run, args=(gateway.services,))
+    worker.start()
+    wait_until(lambda: shown(gateway, first)["status"] == "in_progress", 30)
+    asked.set()
+    second = queue(gateway)
+    woken.clear()
+    worker.join(60)
+    assert [shown(gateway, id)["status"] for id in (first, second)] == ["completed", "queued"]
+    assert woken == ["respond_in_background"]
+    monkeypatch.undo()
+    assert made(gateway, second)["status"] == "completed"

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -293,13 +294,30 @@ def test_a_provider_that_asks_for_patience_slows_it_and_fails_no_line(gateway: G
     assert batch["request_counts"] == {"total": 20, "completed": 20, "failed": 0}
 
 
-def test_the_limits_of_its_key_hold_for_it(gateway: Gateway) -> None:
-    gateway.services.limits.set(("key", gateway.key_id()), {"rpm": 5})
+def test_the_limits_of_its_key_hold_for_it_and_a_quarter_is_left_to_who_waits(gateway: Gateway) -> None:
+    gateway.services.limits.set(("key", gateway.key_id()), {"rpm": 8})
     gateway.services.serve().catalogue.refresh()
     batch = run(gateway, submit(gateway, jsonl(line(f"c{number}") for number in range(20)))["id"], 1.0)
-    assert (batch["status"], batch["request_counts"]) == ("in_progress", {"total": 20, "completed": 5, "failed": 0})
+    assert (batch["status"], batch["request_counts"]) == ("in_progress", {"total": 20, "completed": 6, "failed": 0})
     assert "limit" in batch["paused"]["message"]
-    assert len(gateway.rows(5)) == 5
+    assert len(gateway.rows(6)) == 6
+    assert [gateway.chat().status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_who_is_asked_to_stop_calls_no_more_lines_and_leaves_them_to_others(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.add_echo("slow", "delay_ms=100")
+    id = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(100)))["id"]
+    gateway.services.run_batches(0.3)
+    before = shown(gateway, id)["request_counts"]["completed"]
+    began = time.monotonic()
+    monkeypatch.setattr(gateway.services, "asked_to_stop", lambda: time.monotonic() > began + 0.2)
+    assert gateway.services.run_batches(300)
+    assert before <= shown(gateway, id)["request_counts"]["completed"] < 100
+    monkeypatch.undo()
+    assert run(gateway, id, 30)["request_counts"] == {"total": 100, "completed": 100, "failed": 0}
+    assert len(gateway.rows(100)) == 100
 
 
 def test_a_job_that_has_not_done_all_wakes_the_next(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

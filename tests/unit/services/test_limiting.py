@@ -94,3 +94,28 @@ def test_a_call_that_is_too_large_is_told_so_and_not_to_come_back() -> None:
     with pytest.raises(RateLimited, match="2000 tokens a minute, and this call alone may take") as refused:
         limiting.take(KEY, call, choices(output_cap=500, choices=9), catalogue(OF_MODEL))
     assert (refused.value.retry_after, refused.value.may_retry, refused.value.kind) == (None, False, "tokens")
+
+
+BATCH = replace(KEY, priority="batch")
+
+
+def test_calls_of_batch_priority_leave_a_quarter_to_who_waits() -> None:
+    limiting, known = Limiting(LocalLimiter()), catalogue(replace(OF_KEY, rpm=8, concurrency=None))
+    asked = choices(output_cap=5)
+    call = asked[0][1].call
+    for _ in range(6):
+        limiting.take(BATCH, call, asked, known)
+    with pytest.raises(RateLimited, match="6 requests a minute of calls of batch priority") as refused:
+        limiting.take(BATCH, call, asked, known)
+    assert refused.value.retry_after is not None
+    for _ in range(2):
+        limiting.take(KEY, call, asked, known)
+    with pytest.raises(RateLimited, match="8 requests a minute, and they"):
+        limiting.take(KEY, call, asked, known)
+
+
+def test_a_call_of_batch_priority_that_is_larger_than_its_share_has_the_whole_limit() -> None:
+    limiting, asked = Limiting(LocalLimiter()), choices(output_cap=500, choices=2)
+    least, _ = tokens_of(asked)
+    known = catalogue(replace(OF_MODEL, tpm=least + 10), replace(OF_KEY, rpm=1))
+    limiting.take(BATCH, asked[0][1].call, asked, known)

@@ -7,13 +7,22 @@ from tollhouse.settings import load
 
 
 @click.command("worker")
-@click.option("--responses", is_flag=True, help="Make the responses that are asked for with `background`, and no more.")
+@click.option("--short", "only", flag_value="short", help="Do the work that takes seconds, and no more.")
+@click.option("--batches", "only", flag_value="batches", help="Work off batches, and no more.")
+@click.option(
+    "--responses", "only", flag_value="responses", help="Make the responses that are asked for with `background`."
+)
 @click.pass_context
-def command(ctx: click.Context, responses: bool) -> None:
-    """Do background work until asked to stop: all but responses, for which there are workers of their own."""
-    from tollhouse.domain.ports import QUEUE, RESPONSES_QUEUE
-    from tollhouse.worker import run
-
+def command(ctx: click.Context, only: str | None) -> None:
+    """Do background work until asked to stop: all of it, in a process for each kind of it, or only one kind."""
     settings = load()
     make_database_apart(settings)
-    ctx.exit(run(settings, queue=RESPONSES_QUEUE if responses else QUEUE))
+    if only is None:
+        from tollhouse.up.workers import run_all
+
+        ctx.exit(run_all(settings))
+    from tollhouse.domain.ports import BATCHES_QUEUE, QUEUE, RESPONSES_QUEUE
+    from tollhouse.worker import run
+
+    queues = {"short": QUEUE, "batches": BATCHES_QUEUE, "responses": RESPONSES_QUEUE}
+    ctx.exit(run(settings, queue=queues[only]))

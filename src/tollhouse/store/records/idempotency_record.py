@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tollhouse.store.columns import Instant
@@ -12,7 +12,7 @@ class IdempotencyRecord(Base):
     their own. Of the key itself there is a hash.
 
     Until `status` is there it is under way, by whoever has `attempt`, who is taken for dead after `taken_until`.
-    `answer` is sealed, for it may hold what is shown once.
+    `answer` is sealed, for it may hold what is shown once; `body` is a reply of a model, whose head is `answer`.
     """
 
     __tablename__ = "idempotency_records"
@@ -26,3 +26,4 @@ class IdempotencyRecord(Base):
     expires_at: Mapped[datetime] = mapped_column(Instant)
     status: Mapped[int | None]
     answer: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)

@@ -1,5 +1,6 @@
 """`/v1/files`."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -9,11 +10,14 @@ from flask import Blueprint, Response, request
 from tollhouse.domain.errors import InvalidField, NotFound, OutOfSpace, TooLarge
 from tollhouse.domain.form import Part
 from tollhouse.services.files import Content, Incoming, read_new_file
+from tollhouse.services.idempotency import PARAM
 from tollhouse.services.pages import FilePage
 from tollhouse.web.description import Operation, described
 from tollhouse.web.gate import caller, services
+from tollhouse.web.inference import once
 from tollhouse.web.inference.respond import json_response
 from tollhouse.web.inference.upload import Upload
+from tollhouse.wire import json_text
 
 blueprint = Blueprint("files", __name__)
 
@@ -38,6 +42,8 @@ class Kept:
 
     def __init__(self, incoming: Incoming) -> None:
         self.size = 0
+        self.sum = hashlib.sha256()
+        """Of the file's bytes."""
         self._incoming = incoming
         self._is_file = False
 
@@ -49,6 +55,7 @@ class Kept:
     def write(self, data: bytes) -> None:
         self.size += len(data)
         if self._is_file:
+            self.sum.update(data)
             self._incoming.write(data)
 
     def seal(self) -> None: ...
@@ -88,14 +95,24 @@ def create() -> Response:
     files, longest = services().files, services().settings.max_file_bytes
     with closing(files.receive()) as incoming:
         # The rest of the form is little beside the file.
-        with closing(Upload(request.environ, longest + 65_536, Kept(incoming))) as upload:
+        kept = Kept(incoming)
+        with closing(Upload(request.environ, longest + 65_536, kept)) as upload:
             form = upload.read()
         sent = form.fields.get(FILE)
         if not isinstance(sent, dict):
             raise InvalidField("file: one file is required.", param=FILE)
         if incoming.size > longest:
             raise TooLarge(f"The file has more than {longest} bytes: TOLLHOUSE_MAX_FILE_BYTES.", param=FILE)
-        return json_response(files.add(principal, incoming, read_new_file(form.fields, sent["filename"])))
+        new = read_new_file(form.fields, sent["filename"])
+
+        def make() -> Response:
+            return json_response(files.add(principal, incoming, new))
+
+        key = request.headers.get(PARAM)
+        if key is None:
+            return make()
+        asked = once.digest(request.path, json_text.write_sorted(form.fields), kept.sum.digest())
+        return once.once(principal.key_id, key, asked, make)
 
 
 @blueprint.get("/v1/files")

@@ -17,12 +17,14 @@ from tollhouse.domain.ports import Outside, at_once
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags
 from tollhouse.services.given import GivenAnswer
+from tollhouse.services.repeats import Recorded
 from tollhouse.services.reply import Reply
 from tollhouse.services.routing import SESSION_HEADER
 from tollhouse.web import gate
 from tollhouse.web.body_memory import BodyMemory, BodyRoom
 from tollhouse.web.client_watch import end_with_client
 from tollhouse.web.errors import refusal
+from tollhouse.web.inference import once
 from tollhouse.web.inference.body import PIECE, read_body
 from tollhouse.web.inference.spool import UploadSpool
 from tollhouse.web.inference.upload import Upload
@@ -45,6 +47,7 @@ REFUSAL = "tollhouse.refusal"
 AT_ONCE = (Unavailable, RateLimited, BudgetExceeded)
 """What is refused because there is too much of it: Flask would spend more on that than was saved."""
 Open = Callable[[Principal, Call], Reply | GivenAnswer]
+Said = Reply | GivenAnswer | Recorded
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -67,7 +70,7 @@ class InferenceView:
 class CutOff:
     """A reply in which no word of ours can stand: where it breaks off, so does the connection."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply | Recorded) -> None:
         self._reply = reply
         self.close = reply.close
 
@@ -117,17 +120,15 @@ class Calls:
             environ[REFUSAL] = error
             return self._flask(environ, start_response)
         try:
-            status = _status_line(reply.status)
-            described = _described(reply) if isinstance(reply, Reply) else _given(reply)
-            start_response(status, [*described, *gate.named(environ, request_id)])
+            start_response(_status_line(reply.status), [*_headers(reply), *gate.named(environ, request_id)])
         except BaseException:
             reply.close()
             raise
-        return (
-            CutOff(reply) if isinstance(reply, Reply) and not reply.tells_failures else reply
-        )  # which the server closes, however it ends
+        if isinstance(reply, GivenAnswer) or reply.tells_failures:
+            return reply  # which the server closes, however it ends
+        return CutOff(reply)
 
-    def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Reply | GivenAnswer:
+    def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Said:
         """Authenticate, read, open."""
         principal = gate.authenticate(self._services.authentication, environ)
         # Before its body is read: what has no place is not worth the reading.
@@ -144,14 +145,29 @@ class Calls:
             call = Call(
                 request_id, view.format, body, facts, headers, strict, room=room, tags=tags, cache_control=control
             )
-            return view.way_in(self._services.serve())(principal, call)
+            return self._enter(view.way_in(self._services.serve()), principal, call, environ)
         finally:
             room.close()
+
+    def _enter(self, way_in: Open, principal: Principal, call: Call, environ: "WSGIEnvironment") -> Said:
+        key = environ.get(once.KEY)
+        if key is None:
+            return way_in(principal, call)
+        services = self._services
+        answer: Recorded | GivenAnswer = services.repeats.open(
+            principal.key_id,
+            key,
+            once.fingerprint(environ["PATH_INFO"], call, services.outside),
+            call.request_id,
+            lambda: way_in(principal, call),
+            lambda id: services.serve().background.follow(principal, id),
+        )
+        return answer
 
     def _read(self, format_name: str, environ: "WSGIEnvironment", room: BodyRoom) -> tuple[dict[str, Any], Facts]:
         """The document, which is all that is left of the body's bytes, and its facts."""
         text = read_body(environ, self._longest_body, room)
-        end_with_client(environ)
+        _watch(environ)
         outside: Outside = self._services.outside if len(text) >= json_text.LARGE else at_once
         if len(text) >= PIECE:
             room.work(outside(lambda: json_text.weigh(text)))
@@ -166,16 +182,21 @@ class Calls:
         strict: bool,
         tags: Tags,
         environ: "WSGIEnvironment",
-    ) -> Reply:
+    ) -> Said:
         settings = self._services.settings
         with closing(Upload(environ, settings.max_upload_bytes, UploadSpool(settings.home))) as upload:
             form = upload.read()
             call = Call(
                 request_id, format.name, form.fields, format.read_form(form), headers, strict, form=form, tags=tags
             )
-            end_with_client(environ)
-            reply: Reply = self._services.serve().inference.open(principal, call)
-        return reply
+            _watch(environ)
+            return self._enter(self._services.serve().inference.open, principal, call, environ)
+
+
+def _watch(environ: "WSGIEnvironment") -> None:
+    """From here on the call is for its client alone; but who has a key for it may come back for the answer."""
+    if once.KEY not in environ:
+        end_with_client(environ)
 
 
 def _status_line(status: int) -> str:
@@ -190,6 +211,16 @@ def _parsed(format_name: str, text: bytes | bytearray) -> tuple[dict[str, Any], 
 def json_response(document: Mapping[str, Any]) -> Response:
     """Of an endpoint that calls nobody."""
     return Response(json_text.write(document), content_type="application/json")
+
+
+def _headers(reply: Said) -> list[tuple[str, str]]:
+    if isinstance(reply, Reply):
+        return _described(reply)
+    if isinstance(reply, GivenAnswer):
+        return _given(reply)
+    headers = _described(reply.source)
+    reply.told(headers)
+    return headers if reply.is_kept is not False else [*headers, ("idempotency-kept", "false")]
 
 
 def _given(answer: GivenAnswer) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from tollhouse.web.description import EVENTS, JSON, Operation, operations_of
 from tollhouse.web.gate import ANTHROPIC_PATH, VENDOR_PATHS
 from tollhouse.web.inference.respond import InferenceView
 from tollhouse.web.openapi import headers
-from tollhouse.web.openapi.failures import NAMES, OF_ANY, OF_CALLS, SCHEMAS, failures
+from tollhouse.web.openapi.failures import NAMES, OF_ANY, OF_CALLS, OF_REPEATS, SCHEMAS, failures
 from tollhouse.wire import json_text
 
 _ABOUT = (
@@ -73,7 +73,8 @@ def path_of(rule: Rule) -> str:
 def _operation(rule: Rule, operation: Operation, view: object, schema: str | None) -> dict[str, Any]:
     is_call = isinstance(view, InferenceView)
     dialect = "anthropic" if f"{rule.rule}/".startswith(f"{ANTHROPIC_PATH}/") else "openai"
-    kinds = (*OF_ANY, *(OF_CALLS if is_call else ()), *operation.errors)
+    posted = any(method == "POST" and other is operation for method, other in operations_of(view).items())
+    kinds = (*OF_ANY, *(OF_CALLS if is_call else ()), *(OF_REPEATS if posted else ()), *operation.errors)
     told: dict[str, Any] = {
         "operationId": operation.id,
         "summary": operation.summary,
@@ -81,9 +82,10 @@ def _operation(rule: Rule, operation: Operation, view: object, schema: str | Non
         "parameters": [
             *_parameters(rule, operation),
             *headers.parameters(headers.REQUEST[dialect] if is_call else {}),
+            *headers.parameters(headers.REPEATABLE if posted else {}),
         ],
         "responses": {
-            "200": _answer(operation, schema, dialect, is_call=is_call),
+            "200": _answer(operation, schema, dialect, is_call=is_call, posted=posted),
             **failures(kinds, dialect, is_call=is_call),
         },
     }
@@ -99,7 +101,7 @@ def _operation(rule: Rule, operation: Operation, view: object, schema: str | Non
     return told
 
 
-def _answer(operation: Operation, schema: str | None, dialect: str, *, is_call: bool) -> dict[str, Any]:
+def _answer(operation: Operation, schema: str | None, dialect: str, *, is_call: bool, posted: bool) -> dict[str, Any]:
     content: dict[str, Any] = {kind: {"schema": {} if kind == JSON else _BINARY} for kind in operation.answered_as}
     if operation.answer is not None:
         content[operation.answered_as[0]]["example"] = operation.answer
@@ -107,6 +109,7 @@ def _answer(operation: Operation, schema: str | None, dialect: str, *, is_call: 
         content[EVENTS] = {"schema": {"type": "string", "description": "The vendor's events, with `stream: true`."}}
     known: dict[str, Any] = {**headers.REQUEST_ID, **(headers.ANTHROPIC_REQUEST_ID if dialect == "anthropic" else {})}
     known |= headers.CALL if is_call else {}
+    known |= headers.REPLAYED if posted else {}
     known |= {name: ({"type": "string"}, text) for name, text in operation.headers.items()}
     return {
         "description": "The answer, in the vendor's shape.",

@@ -20,6 +20,8 @@ OF_CALLS = (
     errors.BudgetExceeded,
     errors.UpstreamError,
 )
+OF_REPEATS = (errors.AlreadyUnderWay, errors.NotKept, errors.KeyReused)
+"""Of what carries an Idempotency-Key."""
 
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "openai": {

@@ -29,6 +29,19 @@ FAILURE: Mapping[str, tuple[Mapping[str, Any], str]] = {
 
 _STRICT = "With `true` or `1`, a call is refused that would lose a field in translation; `false` or `0` is the default."
 STRICT = {"x-tollhouse-strict": ({"enum": ["true", "false", "1", "0"]}, _STRICT)}
+REPEATABLE: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "idempotency-key": (
+        {"type": "string", "minLength": 1, "maxLength": 255},
+        "A text of your own, such as a UUID. For 24 hours the same request with it is done and charged once, and has "
+        "the same answer, of a stream all of it.",
+    )
+}
+"""Of what is posted."""
+REPLAYED: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "idempotency-replayed": ({"const": "true"}, "The answer was given before, to the same request."),
+    "idempotency-kept": ({"const": "false"}, "The answer is too long to be given again."),
+    "x-tollhouse-original-request": (_TEXT, "Of an answer that was given before: the `x-request-id` that it had."),
+}
 _TAGS = {"x-tollhouse-tags": (_TEXT, "Words by comma, up to 16, to budget and report by.")}
 _CACHE = {
     "cache-control": (
