@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from tests.translations import GOLDEN, bytewise, events_of, pieces, relayed
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import InvalidField
 from tollhouse.wire import json_text
 from tollhouse.wire.chat_to_messages import ChatToMessages
 from tollhouse.wire.framing import EventFraming
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 TRANSCRIPTS = sorted(
     [path for path in (GOLDEN / "chat_to_messages" / "streams").glob("*.sse") if ".client" not in path.name]
     + list((GOLDEN / "transcripts").glob("messages-*.sse"))
@@ -27,25 +27,13 @@ ASKED = {"stream": True, "stream_options": {"include_usage": True}}
 
 def streamed(chunks: list[bytes], body: dict[str, Any]) -> bytes:
     converter = PAIR.converter(Call("req_1", "chat", body, Facts("alias", 1, stream=True)))
-    framing = EventFraming()
-    frames = [frame for chunk in chunks for frame in framing.feed(chunk)] + framing.finish()
-    return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
+    return relayed(EventFraming(), converter, chunks)
 
 
 def whole(document: Any, body: dict[str, Any]) -> Any:
     converter = PAIR.converter(Call("req_1", "chat", body, Facts("alias", 1)))
     assert converter.feed(json_text.write(document)) == b""
     return json.loads(converter.finish())
-
-
-def pieces(data: st.DataObject, text: bytes) -> list[bytes]:
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=40)))
-    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if end > start]
-
-
-def chunks_of(answer: bytes) -> list[dict[str, Any]]:
-    datas = [event.removeprefix(b"data: ") for event in answer.split(b"\n\n") if event]
-    return [json.loads(data) for data in datas if data != b"[DONE]"]
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
@@ -59,7 +47,7 @@ def test_any_chunking_of_a_transcript_gives_the_client_the_same_bytes(path: Path
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_one_byte_at_a_time_is_a_chunking_too(path: Path) -> None:
     text = path.read_bytes()
-    assert streamed([text[n : n + 1] for n in range(len(text))], ASKED) == streamed([text], ASKED)
+    assert streamed(bytewise(text), ASKED) == streamed([text], ASKED)
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
@@ -71,7 +59,7 @@ def test_every_prefix_gives_a_beginning_of_the_same_and_ends_only_at_the_end(pat
         begun, failed, _ = streamed([text[:length]], {}).partition(b'data: {"error":')
         assert answer.startswith(begun)
         assert not (failed and b"[DONE]" in begun)
-        for chunk in chunks_of(begun):
+        for chunk in events_of(begun):
             ChatCompletionChunk.model_validate(chunk, strict=True)
 
 
@@ -164,7 +152,7 @@ def test_a_stream_put_together_by_the_sdk_is_the_whole_reply(message: dict[str, 
     answer = streamed([transcript(message, split)], ASKED)
     assert answer.endswith(b"data: [DONE]\n\n")
     state = ChatCompletionStreamState()
-    for chunk in chunks_of(answer):
+    for chunk in events_of(answer):
         state.handle_chunk(ChatCompletionChunk.model_validate(chunk, strict=True))
     snapshot = state.current_completion_snapshot
     assert snapshot.usage is not None
@@ -263,7 +251,7 @@ def test_no_shape_of_an_event_makes_the_converter_raise(events: list[tuple[str, 
     text = b"".join([b"data: " + json_text.write(document) + b"\n\n" for document in documents])
     answer = streamed([text], {**ASKED, **({"functions": [{"name": "f"}]} if legacy else {})})
     assert answer.count(b"[DONE]") <= 1
-    for chunk in chunks_of(answer):
+    for chunk in events_of(answer):
         if "error" not in chunk:
             ChatCompletionChunk.model_validate(chunk, strict=True)
 

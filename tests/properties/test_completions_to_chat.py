@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types import Completion
 
+from tests.translations import GOLDEN, bytewise, pieces, relayed
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import BadRequest
 from tollhouse.wire import FORMATS, PAIRS, json_text
@@ -17,7 +18,6 @@ from tollhouse.wire.completions import CompletionsFormat
 from tollhouse.wire.completions_to_chat import CompletionsToChat
 from tollhouse.wire.framing import EventFraming
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 TRANSCRIPTS = sorted(
     [path for path in (GOLDEN / "completions_to_chat" / "streams").glob("*.sse") if ".client" not in path.name]
     + list((GOLDEN / "transcripts").glob("chat-*.sse"))
@@ -32,14 +32,7 @@ ASKED: dict[str, Any] = {"prompt": "Hi", "echo": True, "logprobs": 1, "stream_op
 
 def converted(chunks: list[bytes], *, stream: bool) -> bytes:
     converter = PAIR.converter(Call("req_1", "completions", ASKED, Facts("alias", 1, stream=stream)))
-    framing = FORMATS["chat"].framing(Facts("alias", 1, stream=stream))
-    frames = [frame for chunk in chunks for frame in framing.feed(chunk)] + framing.finish()
-    return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
-
-
-def pieces(data: st.DataObject, text: bytes) -> list[bytes]:
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=40)))
-    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if end > start]
+    return relayed(FORMATS["chat"].framing(Facts("alias", 1, stream=stream)), converter, chunks)
 
 
 def check_stream(answer: bytes) -> None:
@@ -65,7 +58,7 @@ def test_any_chunking_of_a_stream_gives_the_same_bytes(path: Path, data: st.Data
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 def test_any_prefix_of_a_stream_is_one_that_the_sdk_reads(path: Path) -> None:
     text = path.read_bytes()
-    assert converted([text[n : n + 1] for n in range(len(text))], stream=True) == converted([text], stream=True)
+    assert converted(bytewise(text), stream=True) == converted([text], stream=True)
     for length in range(0, len(text), 23):
         check_stream(converted([text[:length]], stream=True))
 

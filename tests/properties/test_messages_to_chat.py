@@ -10,14 +10,13 @@ from anthropic.types import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.translations import GOLDEN, events_of, named, pieces, relayed
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import BadRequest
 from tollhouse.wire import FORMATS, json_text
-from tollhouse.wire.framing import EventFraming, event_data
 from tollhouse.wire.messages_to_chat import MessagesToChat
 from tollhouse.wire.pair import Translated
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 TRANSCRIPTS = sorted(
     [*(GOLDEN / "messages_to_chat" / "streams").glob("*/upstream.sse"), *(GOLDEN / "transcripts").glob("chat-*.sse")]
 )
@@ -27,28 +26,17 @@ DOCUMENTS = sorted(
 PAIR = MessagesToChat()
 
 
-def named(path: Path) -> str:
-    return path.parent.name if path.stem == "upstream" else path.stem
-
-
 def converted(chunks: list[bytes], *, stream: bool) -> bytes:
-    """What a client gets, as services/reply.py drives it."""
     facts = Facts("fast", 1, stream=stream)
     framing, converter = FORMATS["chat"].framing(facts), PAIR.converter(Call("req_7", "messages", {}, facts))
-    frames = [frame for chunk in chunks for frame in framing.feed(chunk)] + framing.finish()
-    return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
-
-
-def events(stream: bytes) -> list[Any]:
-    framing = EventFraming()
-    return [json.loads(event_data(frame)) for frame in [*framing.feed(stream), *framing.finish()]]
+    return relayed(framing, converter, chunks)
 
 
 def blocks_of(stream: bytes) -> list[dict[str, Any]]:
     """The content blocks of a stream, having checked that its events come in Anthropic's order."""
     blocks: list[dict[str, Any]] = []
     opened = ended = False
-    for number, event in enumerate(events(stream)):
+    for number, event in enumerate(events_of(stream)):
         kind = event["type"]
         assert not ended, "nothing comes after the end"
         assert (kind == "message_start") == (number == 0) or (number == 0 and kind == "error")
@@ -71,12 +59,6 @@ def blocks_of(stream: bytes) -> list[dict[str, Any]]:
         elif kind in ("message_stop", "error"):
             ended = True
     return blocks
-
-
-def pieces(data: st.DataObject, text: bytes) -> list[bytes]:
-    """`text` in chunks, each of one byte or more."""
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=40)))
-    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if end > start]
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=named)
@@ -137,7 +119,7 @@ def test_calls_whose_pieces_take_turns_come_out_whole_and_one_after_another(
     assert len([block for block in blocks if block["type"] == "tool_use"]) == len(calls)
     said = "".join(block["said"] for block in blocks if block["type"] == "text")
     assert said == "".join(delta.get("content", "") for delta in chunks)
-    assert events(out)[-2]["delta"]["stop_reason"] == "tool_use"
+    assert events_of(out)[-2]["delta"]["stop_reason"] == "tool_use"
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=5) | st.just("{}") | st.just("text")

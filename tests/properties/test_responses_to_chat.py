@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from tests.translations import GOLDEN, bytewise, events_of, named, pieces, relayed
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import BadRequest
 from tollhouse.wire import FORMATS, json_text
 from tollhouse.wire.chat_to_messages import ChatToMessages
-from tollhouse.wire.framing import EventFraming, event_data
 from tollhouse.wire.responses import ResponsesFormat
 from tollhouse.wire.responses_to_chat import ResponsesToChat
 from tollhouse.wire.stream_events import chat_chunk
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 TRANSCRIPTS = sorted(
     [*(GOLDEN / "responses_to_chat" / "streams").glob("*/upstream.sse"), *(GOLDEN / "transcripts").glob("chat-*.sse")]
 )
@@ -33,22 +32,10 @@ EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 
-def named(path: Path) -> str:
-    return path.parent.name if path.stem == "upstream" else path.stem
-
-
 def converted(chunks: list[bytes], *, stream: bool) -> bytes:
-    """What a client gets, as services/reply.py drives it."""
     facts = Facts("fast", 1, stream=stream)
     framing, converter = FORMATS["chat"].framing(facts), PAIR.converter(Call("req_7", "responses", {}, facts))
-    frames = [frame for chunk in chunks for frame in framing.feed(chunk)] + framing.finish()
-    return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
-
-
-def events(stream: bytes) -> list[Any]:
-    framing = EventFraming()
-    frames = [event_data(frame) for frame in [*framing.feed(stream), *framing.finish()]]
-    return [json.loads(data) for data in frames if data]
+    return relayed(framing, converter, chunks)
 
 
 def items_of(stream: bytes) -> list[dict[str, Any]]:
@@ -56,7 +43,7 @@ def items_of(stream: bytes) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     done: set[int] = set()
     ended = False
-    for number, event in enumerate(events(stream)):
+    for number, event in enumerate(events_of(stream)):
         kind, index = event["type"], event.get("output_index")
         assert not ended, "nothing comes after the end"
         assert event["sequence_number"] == number
@@ -87,12 +74,6 @@ def items_of(stream: bytes) -> list[dict[str, Any]]:
     return items
 
 
-def pieces(data: st.DataObject, text: bytes) -> list[bytes]:
-    """`text` in chunks, each of one byte or more."""
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=40)))
-    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if end > start]
-
-
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=named)
 @settings(max_examples=10)
 @given(data=st.data())
@@ -104,7 +85,7 @@ def test_any_chunking_of_a_stream_gives_the_same_bytes(path: Path, data: st.Data
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=named)
 def test_one_byte_at_a_time_is_a_chunking_too(path: Path) -> None:
     text = path.read_bytes()
-    assert converted([text[n : n + 1] for n in range(len(text))], stream=True) == converted([text], stream=True)
+    assert converted(bytewise(text), stream=True) == converted([text], stream=True)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=named)
@@ -152,7 +133,7 @@ def test_calls_whose_pieces_take_turns_come_out_whole_and_apart(calls: list[dict
     items = items_of(out)
     made = {item["call_id"]: json.loads("".join(item["said"])) for item in items if item["type"] == "function_call"}
     assert made == {f"call_{number}": call for number, call in enumerate(calls)}
-    last = events(out)[-1]["response"]["output"]
+    last = events_of(out)[-1]["response"]["output"]
     assert {one["call_id"]: json.loads(one["arguments"]) for one in last if one["type"] == "function_call"} == made
     said = "".join("".join(item["said"]) for item in items if item["type"] == "message")
     assert said == "".join(delta.get("content", "") for delta in chunks)
@@ -224,7 +205,7 @@ def test_a_reply_says_the_same_whole_and_streamed(message: Any, reason: str | No
     choice = {"finish_reason": reason, "message": message, "delta": message}
     document = json.dumps({"id": "x", "choices": [choice]}).encode()
     told = json.loads(converted([document], stream=False))
-    last = events(converted([b"data: " + document + b"\n\ndata: [DONE]\n\n"], stream=True))[-1]["response"]
+    last = events_of(converted([b"data: " + document + b"\n\ndata: [DONE]\n\n"], stream=True))[-1]["response"]
     if chat_chunk(json.loads(document)):
         assert last["status"] == "failed", "the meter refuses such a whole reply"
     else:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.translations import pieces
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.usage import Usage
 from tollhouse.wire import FORMATS, PAIRS
@@ -42,12 +43,6 @@ def relay(name: str, chunks: list[bytes], *, end: bool = True, asked: bool = Fal
         meter.finish()
         out += converter.finish()
     return out, meter
-
-
-def pieces(data: st.DataObject, text: bytes) -> list[bytes]:
-    """`text` in chunks, each of one byte or more."""
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=40)))
-    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if end > start]
 
 
 @pytest.mark.parametrize("name", EXPECTED)

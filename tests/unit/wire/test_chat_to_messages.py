@@ -16,6 +16,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import TypeAdapter
 
+from tests.translations import GOLDEN, events_of, read, relayed
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import InvalidField
 from tollhouse.wire.chat import ChatFormat
@@ -25,7 +26,7 @@ from tollhouse.wire.framing import EventFraming
 from tollhouse.wire.messages import MessagesFormat
 from tollhouse.wire.pair import Recipient
 
-FOLDER = Path(__file__).parents[2] / "golden" / "chat_to_messages"
+FOLDER = GOLDEN / "chat_to_messages"
 REQUESTS = sorted((FOLDER / "requests").glob("*.json"))
 REPLIES = sorted((FOLDER / "replies").glob("*.json"))
 STREAMS = sorted(path for path in (FOLDER / "streams").glob("*.sse") if not path.name.endswith(".client.sse"))
@@ -33,10 +34,6 @@ CREATED = 1763000000
 PAIR = ChatToMessages(clock=lambda: CREATED + 0.5)
 PARTS: dict[str, Any] = {"system": TextBlockParam, "tools": ToolParam, "content": ContentBlockParam}
 BARE = {"max_tokens": 9, "messages": [], "model": "m"}
-
-
-def case_of(path: Path) -> Any:
-    return json.loads(path.read_text())
 
 
 def recipient_of(case: dict[str, Any]) -> Recipient:
@@ -51,14 +48,12 @@ def call_of(body: dict[str, Any], *, stream: bool = False) -> Call:
 
 def body_of(stream: Path) -> dict[str, Any]:
     told = stream.with_suffix(".call.json")
-    return case_of(told) if told.exists() else {"stream": True}
+    return read(told) if told.exists() else {"stream": True}
 
 
 def converted(text: bytes, body: dict[str, Any]) -> bytes:
     converter = PAIR.converter(call_of(body, stream=True))
-    framing = EventFraming()
-    frames = [*framing.feed(text), *framing.finish()]
-    return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
+    return relayed(EventFraming(), converter, [text])
 
 
 def completed(document: Any, body: dict[str, Any]) -> Any:
@@ -80,14 +75,9 @@ def read_by_the_sdk(answer: bytes) -> list[ChatCompletionChunk]:
     return list(client_of(answer).chat.completions.create(model="m", messages=[message], stream=True))
 
 
-def chunks_of(answer: bytes) -> list[dict[str, Any]]:
-    datas = [event.removeprefix(b"data: ") for event in answer.split(b"\n\n") if event]
-    return [json.loads(data) for data in datas if data != b"[DONE]"]
-
-
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: path.stem)
 def test_a_request_is_translated_and_tells_what_it_lost(path: Path) -> None:
-    case = case_of(path)
+    case = read(path)
     ChatFormat().read(case["request"], 1)
     if "refused" in case:
         with pytest.raises(InvalidField) as refusal:
@@ -102,7 +92,7 @@ def test_a_request_is_translated_and_tells_what_it_lost(path: Path) -> None:
 
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: path.stem)
 def test_a_translated_request_is_one_that_hosts_and_their_sdk_know(path: Path) -> None:
-    expected = case_of(path).get("expected")
+    expected = read(path).get("expected")
     if expected is None:
         return
     MessagesFormat().read({"max_tokens": 9, **expected}, 1)
@@ -130,7 +120,7 @@ def taken(kind: Any, value: Any) -> bool:
 
 def test_every_loss_of_a_request_is_in_the_table() -> None:
     table = {loss.field for loss in PAIR.losses}
-    lost = {field for path in REQUESTS for field in case_of(path).get("dropped", ())}
+    lost = {field for path in REQUESTS for field in read(path).get("dropped", ())}
     assert lost - table == {"some_new_thing"}
     assert all(loss.why for loss in PAIR.losses)
 
@@ -145,7 +135,7 @@ def test_fields_that_nobody_knows_do_not_make_a_header_of_any_length() -> None:
 
 def test_a_translation_leaves_the_clients_body_as_it_was() -> None:
     for path in REQUESTS:
-        case = case_of(path)
+        case = read(path)
         before = json.dumps(case["request"])
         if "expected" in case:
             PAIR.request(case["request"])
@@ -154,7 +144,7 @@ def test_a_translation_leaves_the_clients_body_as_it_was() -> None:
 
 @pytest.mark.parametrize("path", REPLIES, ids=lambda path: path.stem)
 def test_a_whole_reply_is_a_completion_that_the_sdk_knows(path: Path) -> None:
-    case = case_of(path)
+    case = read(path)
     completion = completed(case["message"], case["call"])
     assert completion == case["completion"]
     if "choices" in completion:
@@ -180,7 +170,7 @@ def test_a_message_of_odd_shapes_is_converted_as_far_as_it_goes() -> None:
 def test_a_stream_is_converted_event_by_event(path: Path) -> None:
     answer = converted(path.read_bytes(), body_of(path))
     assert answer == path.with_suffix(".client.sse").read_bytes()
-    for chunk in chunks_of(answer):
+    for chunk in events_of(answer):
         if "error" not in chunk:
             ChatCompletionChunk.model_validate(chunk, strict=True)
 
@@ -191,7 +181,7 @@ def test_a_stream_ends_once_and_only_when_the_host_said_so(path: Path) -> None:
     answer = path.with_suffix(".client.sse").read_bytes()
     assert answer.count(b"data: [DONE]\n\n") == ended
     assert answer.endswith(b"data: [DONE]\n\n") == ended
-    reasons = [choice["finish_reason"] for chunk in chunks_of(answer) for choice in chunk.get("choices", ())]
+    reasons = [choice["finish_reason"] for chunk in events_of(answer) for choice in chunk.get("choices", ())]
     assert len([reason for reason in reasons if reason]) == ended
 
 
@@ -213,7 +203,7 @@ def test_the_sdk_reads_a_stream_to_its_end_or_raises_the_error_in_it(path: Path)
 def test_usage_is_told_only_where_it_was_asked_for() -> None:
     for path in STREAMS:
         asked = "stream_options" in body_of(path)
-        chunks = [chunk for chunk in chunks_of(path.with_suffix(".client.sse").read_bytes()) if "error" not in chunk]
+        chunks = [chunk for chunk in events_of(path.with_suffix(".client.sse").read_bytes()) if "error" not in chunk]
         assert all(("usage" in chunk) == asked for chunk in chunks)
         told = [chunk for chunk in chunks if chunk.get("usage")]
         assert all(chunk["choices"] == [] for chunk in told)
@@ -237,7 +227,7 @@ def test_a_signature_survives_the_round_trip_through_the_client() -> None:
 
 
 def test_a_whole_reply_survives_the_round_trip_through_the_client() -> None:
-    case = case_of(FOLDER / "replies" / "thoughts-signed-and-redacted.json")
+    case = read(FOLDER / "replies" / "thoughts-signed-and-redacted.json")
     message = ChatCompletion.model_validate(case["completion"]).choices[0].message.model_dump()
     translated = PAIR.request({"model": "m", "messages": [{"role": "user", "content": "hi"}, message]})
     assert translated.dropped == ()

@@ -10,6 +10,7 @@ import openai
 import pytest
 from openai.types import Completion
 
+from tests.translations import GOLDEN, read, relayed
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import InvalidField
 from tollhouse.wire import FORMATS, PAIRS
@@ -17,15 +18,11 @@ from tollhouse.wire.completions import CompletionsFormat
 from tollhouse.wire.completions_to_chat import CompletionsToChat
 from tollhouse.wire.framing import EventFraming
 
-FOLDER = Path(__file__).parents[2] / "golden" / "completions_to_chat"
+FOLDER = GOLDEN / "completions_to_chat"
 REQUESTS = sorted((FOLDER / "requests").glob("*.json"))
 REPLIES = sorted((FOLDER / "replies").glob("*.json"))
 STREAMS = sorted(path for path in (FOLDER / "streams").glob("*.sse") if not path.name.endswith(".client.sse"))
 PAIR = CompletionsToChat(clock=lambda: 1763000001.5)
-
-
-def case_of(path: Path) -> Any:
-    return json.loads(path.read_text())
 
 
 def call_of(body: dict[str, Any], *, stream: bool = False) -> Call:
@@ -34,15 +31,13 @@ def call_of(body: dict[str, Any], *, stream: bool = False) -> Call:
 
 def streamed(path: Path) -> bytes:
     asked = path.with_suffix(".call.json")
-    converter = PAIR.converter(call_of(case_of(asked) if asked.exists() else {"stream": True}, stream=True))
-    framing = EventFraming()
-    frames = [*framing.feed(path.read_bytes()), *framing.finish()]
-    return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
+    converter = PAIR.converter(call_of(read(asked) if asked.exists() else {"stream": True}, stream=True))
+    return relayed(EventFraming(), converter, [path.read_bytes()])
 
 
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: path.stem)
 def test_a_request_is_translated_and_tells_what_it_lost(path: Path) -> None:
-    case = case_of(path)
+    case = read(path)
     CompletionsFormat().read(case["request"], 1)
     if "refused" in case:
         with pytest.raises(InvalidField) as refusal:
@@ -61,7 +56,7 @@ def test_a_request_is_translated_and_tells_what_it_lost(path: Path) -> None:
 
 @pytest.mark.parametrize("path", REPLIES, ids=lambda path: path.stem)
 def test_a_whole_reply_is_what_the_sdk_reads(path: Path) -> None:
-    case = case_of(path)
+    case = read(path)
     converter = PAIR.converter(call_of(case.get("asked", {})))
     text = json.dumps(case["document"]).encode()
     for start in range(0, len(text), 7):

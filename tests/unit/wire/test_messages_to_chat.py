@@ -11,28 +11,21 @@ from anthropic.types import Message, RawMessageStreamEvent
 from openai.types.chat.completion_create_params import CompletionCreateParams
 from pydantic import TypeAdapter
 
+from tests.translations import GOLDEN, events_of, folders, read, relayed
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import InvalidField, ThreadsUnsupported
 from tollhouse.wire import FORMATS
 from tollhouse.wire.dialects import error_body
-from tollhouse.wire.framing import EventFraming, event_data
+from tollhouse.wire.framing import EventFraming
 from tollhouse.wire.messages_to_chat import MessagesToChat
 from tollhouse.wire.messages_to_chat.sealed import is_sealed
 from tollhouse.wire.pair import Recipient
 
-FOLDER = Path(__file__).parents[2] / "golden" / "messages_to_chat"
+FOLDER = GOLDEN / "messages_to_chat"
 PAIR = MessagesToChat()
 CHAT_REQUEST: TypeAdapter[Any] = TypeAdapter(CompletionCreateParams)
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 WEATHER = {"name": "get_weather", "input_schema": {"type": "object"}}
-
-
-def cases(kind: str) -> list[Any]:
-    return [pytest.param(folder, id=folder.name) for folder in sorted((FOLDER / kind).iterdir())]
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text())
 
 
 def recipient_of(folder: Path) -> Recipient:
@@ -62,14 +55,7 @@ def whole(upstream: bytes, call: Call) -> bytes:
 
 
 def streamed(upstream: bytes, call: Call) -> bytes:
-    framing, converter = EventFraming(), PAIR.converter(call)
-    frames = [*framing.feed(upstream), *framing.finish()]
-    return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
-
-
-def events(stream: bytes) -> list[Any]:
-    framing = EventFraming()
-    return [json.loads(event_data(frame)) for frame in [*framing.feed(stream), *framing.finish()]]
+    return relayed(EventFraming(), PAIR.converter(call), [upstream])
 
 
 def as_anthropics_sdk_reads(stream: bytes) -> Message:
@@ -87,7 +73,7 @@ def plain(message: Message) -> Any:
     return json.loads(message.model_dump_json(exclude_unset=True))
 
 
-@pytest.mark.parametrize("folder", cases("requests"))
+@pytest.mark.parametrize("folder", folders("messages_to_chat", "requests"))
 def test_a_request_is_asked_in_chats_words(folder: Path) -> None:
     request, expected = read(folder / "request.json"), read(folder / "expected.json")
     before = json.dumps(request)
@@ -97,14 +83,14 @@ def test_a_request_is_asked_in_chats_words(folder: Path) -> None:
     assert json.dumps(request) == before, "nobody writes to a call's body"
 
 
-@pytest.mark.parametrize("folder", cases("requests"))
+@pytest.mark.parametrize("folder", folders("messages_to_chat", "requests"))
 def test_what_is_asked_is_a_chat_request_to_openais_sdk_and_to_the_gateway(folder: Path) -> None:
     body = PAIR.request(read(folder / "request.json"), recipient_of(folder)).body
     CHAT_REQUEST.validate_python(body)
     assert FORMATS["chat"].read(body, 1).output_cap == read(folder / "request.json")["max_tokens"]
 
 
-@pytest.mark.parametrize("folder", cases("requests"))
+@pytest.mark.parametrize("folder", folders("messages_to_chat", "requests"))
 def test_what_a_request_loses_is_in_the_table(folder: Path) -> None:
     named = {loss.field for loss in PAIR.losses}
     dropped = PAIR.request(read(folder / "request.json"), recipient_of(folder)).dropped
@@ -116,7 +102,7 @@ def test_every_loss_has_a_request_that_shows_it() -> None:
     assert {loss.field for loss in PAIR.losses if not loss.field.startswith("reply: ")} <= shown
 
 
-@pytest.mark.parametrize("folder", cases("replies"))
+@pytest.mark.parametrize("folder", folders("messages_to_chat", "replies"))
 def test_a_whole_reply_is_the_message_that_the_chat_completion_means(folder: Path) -> None:
     out = json.loads(whole((folder / "upstream.json").read_bytes(), call_of(folder, stream=False)))
     assert out == read(folder / "client.json")
@@ -126,19 +112,19 @@ def test_a_whole_reply_is_the_message_that_the_chat_completion_means(folder: Pat
         assert out["type"] == "error"
 
 
-@pytest.mark.parametrize("folder", cases("streams"))
+@pytest.mark.parametrize("folder", folders("messages_to_chat", "streams"))
 def test_a_stream_is_the_events_that_the_chunks_mean(folder: Path) -> None:
     out = streamed((folder / "upstream.sse").read_bytes(), call_of(folder, stream=True))
     assert out == (folder / "client.sse").read_bytes()
-    for event in events(out):
+    for event in events_of(out):
         if event["type"] not in ("ping", "error"):
             EVENT.validate_python(event)
 
 
-@pytest.mark.parametrize("folder", cases("streams"))
+@pytest.mark.parametrize("folder", folders("messages_to_chat", "streams"))
 def test_anthropics_sdk_makes_the_right_message_of_a_stream(folder: Path) -> None:
     out = streamed((folder / "upstream.sse").read_bytes(), call_of(folder, stream=True))
-    kinds = [event["type"] for event in events(out)]
+    kinds = [event["type"] for event in events_of(out)]
     if "error" in kinds:
         with pytest.raises(anthropic.APIStatusError):
             as_anthropics_sdk_reads(out)

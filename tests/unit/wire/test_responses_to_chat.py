@@ -12,19 +12,19 @@ from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_create_params import ResponseCreateParams
 from pydantic import TypeAdapter
 
+from tests.translations import GOLDEN, events_of, folders, read, relayed
 from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.identifiers import new_id
 from tollhouse.wire.chat import ChatFormat
 from tollhouse.wire.chat_to_messages import ChatToMessages
 from tollhouse.wire.composed import Composed
-from tollhouse.wire.framing import EventFraming, event_data
+from tollhouse.wire.framing import EventFraming
 from tollhouse.wire.pair import ANYONE, Pair, Recipient
 from tollhouse.wire.responses import ResponsesFormat
 from tollhouse.wire.responses_to_chat import ResponsesToChat
 from tollhouse.wire.responses_to_chat.response import created_at
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 FOLDER = GOLDEN / "responses_to_chat"
 PAIR = ResponsesToChat()
 REQUEST: TypeAdapter[Any] = TypeAdapter(ResponseCreateParams)
@@ -32,14 +32,6 @@ CHAT_REQUEST: TypeAdapter[Any] = TypeAdapter(CompletionCreateParams)
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 BEYOND_THE_SDK = ("all-that-is-lost", "audio")
 WEATHER = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
-
-
-def cases(kind: str) -> list[Any]:
-    return [pytest.param(folder, id=folder.name) for folder in sorted((FOLDER / kind).iterdir())]
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text())
 
 
 def call_of(folder: Path, *, stream: bool) -> Call:
@@ -63,15 +55,7 @@ def recipient_of(folder: Path) -> Recipient:
 
 
 def streamed(upstream: bytes, call: Call, pair: Pair = PAIR) -> bytes:
-    framing, converter = EventFraming(), pair.converter(call)
-    frames = [*framing.feed(upstream), *framing.finish()]
-    return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
-
-
-def events(stream: bytes) -> list[Any]:
-    framing = EventFraming()
-    frames = [event_data(frame) for frame in [*framing.feed(stream), *framing.finish()]]
-    return [json.loads(data) for data in frames if data]
+    return relayed(EventFraming(), pair.converter(call), [upstream])
 
 
 def as_openais_sdk_reads(stream: bytes) -> Response:
@@ -96,7 +80,7 @@ def plain(response: Response) -> Any:
     return told
 
 
-@pytest.mark.parametrize("folder", cases("requests"))
+@pytest.mark.parametrize("folder", folders("responses_to_chat", "requests"))
 def test_a_request_is_asked_in_chats_words(folder: Path) -> None:
     request, expected = read(folder / "request.json"), read(folder / "expected.json")
     before = json.dumps(request)
@@ -106,7 +90,7 @@ def test_a_request_is_asked_in_chats_words(folder: Path) -> None:
     assert json.dumps(request) == before, "nobody writes to a call's body"
 
 
-@pytest.mark.parametrize("folder", cases("requests"))
+@pytest.mark.parametrize("folder", folders("responses_to_chat", "requests"))
 def test_what_is_asked_is_a_request_of_either_format_to_openais_sdk_and_to_the_gateway(folder: Path) -> None:
     request = read(folder / "request.json")
     body = PAIR.request(request, recipient_of(folder)).body
@@ -117,7 +101,7 @@ def test_what_is_asked_is_a_request_of_either_format_to_openais_sdk_and_to_the_g
     assert ResponsesFormat().read(request, 1).output_cap == ChatFormat().read(body, 1).output_cap == cap
 
 
-@pytest.mark.parametrize("folder", cases("requests"))
+@pytest.mark.parametrize("folder", folders("responses_to_chat", "requests"))
 def test_what_a_request_loses_is_in_the_table(folder: Path) -> None:
     named = {loss.field for loss in PAIR.losses}
     dropped = PAIR.request(read(folder / "request.json"), recipient_of(folder)).dropped
@@ -129,7 +113,7 @@ def test_every_loss_has_a_request_that_shows_it() -> None:
     assert {loss.field for loss in PAIR.losses if not loss.field.startswith("reply: ")} <= shown
 
 
-@pytest.mark.parametrize("folder", cases("replies"))
+@pytest.mark.parametrize("folder", folders("responses_to_chat", "replies"))
 def test_a_whole_reply_is_the_response_that_the_chat_completion_means(folder: Path) -> None:
     out = json.loads(whole((folder / "upstream.json").read_bytes(), call_of(folder, stream=False)))
     assert out == read(folder / "client.json")
@@ -139,20 +123,20 @@ def test_a_whole_reply_is_the_response_that_the_chat_completion_means(folder: Pa
         assert isinstance(out["error"]["message"], str)
 
 
-@pytest.mark.parametrize("folder", cases("streams"))
+@pytest.mark.parametrize("folder", folders("responses_to_chat", "streams"))
 def test_a_stream_is_the_events_that_the_chunks_mean(folder: Path) -> None:
     out = streamed((folder / "upstream.sse").read_bytes(), call_of(folder, stream=True))
     assert out == (folder / "client.sse").read_bytes()
-    told = events(out)
+    told = events_of(out)
     assert [event["sequence_number"] for event in told] == list(range(len(told)))
     for event in told:
         EVENT.validate_python(event)
 
 
-@pytest.mark.parametrize("folder", cases("streams"))
+@pytest.mark.parametrize("folder", folders("responses_to_chat", "streams"))
 def test_openais_sdk_makes_the_right_response_of_a_stream(folder: Path) -> None:
     out = streamed((folder / "upstream.sse").read_bytes(), call_of(folder, stream=True))
-    last = events(out)[-1]
+    last = events_of(out)[-1]
     if last["type"] == "response.completed":
         assert plain(as_openais_sdk_reads(out)) == last["response"]
         return
@@ -164,9 +148,9 @@ def test_openais_sdk_makes_the_right_response_of_a_stream(folder: Path) -> None:
         assert last["type"] == f"response.{last['response']['status']}"
 
 
-@pytest.mark.parametrize("folder", cases("streams"))
+@pytest.mark.parametrize("folder", folders("responses_to_chat", "streams"))
 def test_what_a_stream_says_bit_by_bit_is_what_it_says_at_its_end(folder: Path) -> None:
-    told = events(streamed((folder / "upstream.sse").read_bytes(), call_of(folder, stream=True)))
+    told = events_of(streamed((folder / "upstream.sse").read_bytes(), call_of(folder, stream=True)))
     done = [event for event in told if event["type"] == "response.output_item.done"]
     if told[-1]["type"] in ("response.completed", "response.incomplete"):
         by_index = sorted(done, key=lambda event: event["output_index"])
@@ -182,7 +166,7 @@ def test_what_a_stream_says_bit_by_bit_is_what_it_says_at_its_end(folder: Path) 
 def test_a_client_gets_its_first_event_with_the_first_of_the_host_and_each_piece_at_once() -> None:
     converter = PAIR.converter(call_of(FOLDER, stream=True))
     first = converter.feed(b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n')
-    assert [event["type"] for event in events(first)] == ["response.created", "response.in_progress"]
+    assert [event["type"] for event in events_of(first)] == ["response.created", "response.in_progress"]
     assert b"Hi" in converter.feed(b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n')
 
 
@@ -196,7 +180,7 @@ def back_and_forth(folder: Path, model: str = "fast") -> tuple[Any, tuple[str, .
     """The assistant's message in the next request, and what it lost."""
     streams = (folder / "upstream.sse").exists()
     if streams:
-        out = events(streamed((folder / "upstream.sse").read_bytes(), call_of(folder, stream=True)))[-1]["response"]
+        out = events_of(streamed((folder / "upstream.sse").read_bytes(), call_of(folder, stream=True)))[-1]["response"]
     else:
         out = json.loads(whole((folder / "upstream.json").read_bytes(), call_of(folder, stream=False)))
     translated = PAIR.request({**asked(*out["output"]), "model": model})
@@ -329,7 +313,7 @@ MESSAGES_HOST: Any = Composed(PAIR, ChatToMessages(clock=lambda: 7.0))
 def test_a_stream_of_messages_is_one_of_responses_by_way_of_chat(path: Path) -> None:
     body = asked(stream=True)
     call = Call("req_7", "responses", body, Facts("fast", 1, stream=True))
-    told = events(streamed(path.read_bytes(), call, MESSAGES_HOST))
+    told = events_of(streamed(path.read_bytes(), call, MESSAGES_HOST))
     for event in told:
         EVENT.validate_python(event)
     if told[-1]["type"] == "response.completed":
@@ -339,7 +323,7 @@ def test_a_stream_of_messages_is_one_of_responses_by_way_of_chat(path: Path) -> 
 def test_signed_thoughts_of_a_messages_host_come_back_to_it_by_way_of_chat() -> None:
     upstream = (GOLDEN / "chat_to_messages" / "streams" / "thoughts-signed-and-redacted.sse").read_bytes()
     call = Call("req_7", "responses", asked(stream=True), Facts("fast", 1, stream=True))
-    output = events(streamed(upstream, call, MESSAGES_HOST))[-1]["response"]["output"]
+    output = events_of(streamed(upstream, call, MESSAGES_HOST))[-1]["response"]["output"]
     back = MESSAGES_HOST.request(asked(*output, {"role": "user", "content": "More."}))
     kinds = [block["type"] for block in back.body["messages"][1]["content"]]
     assert {"thinking", "redacted_thinking"} <= {*kinds}
