@@ -19,11 +19,12 @@ from tollhouse.wire.schema import RequestSchema
 from tollhouse.wire.upload import form_only, is_true, upload_of
 from tollhouse.wire.vocabulary import media_tokens
 
-MOST_TOKENS_OF_AN_IMAGE = 6700
-"""Of one that is put in, by OpenAI's guides to image generation and to vision costs: 65 for any, 129 for each tile of
-512 pixels once its shorter side has 512, and 6,240 for the high fidelity of one that is no square. A side may be three
-times the other: 65 + 3 x 129 + 6240 = 6692.
-https://developers.openai.com/api/docs/guides/image-generation
+MOST_TOKENS_OF_AN_IMAGE = 65 + 4 * 129 + 6240
+"""Of one that is put in, by OpenAI's guide "Images and vision", "GPT Image 1" under "Calculating costs": 65 for any;
+129 for each tile of 512 pixels, once it was made to fit into 2048 by 2048 and its shorter side into 512, so that there
+are four at most; and with high input fidelity 4,160 more for a square, 6,240 for any other. The guide "Image
+generation" says that GPT Image 2 always reads at high fidelity, and of what that costs no more than this: it is taken
+to be the same. https://developers.openai.com/api/docs/guides/images-vision#calculating-costs
 """
 
 _FAULT = answers.objects_at("data")

@@ -5,8 +5,9 @@ import struct
 HEAD_BYTES = 4096
 """Where what is needed of a recording is, in all but odd files."""
 LEAST_BYTES_PER_SECOND = 2000
-"""16 kbit/s: the least that is recommended for speech in Opus, of common codecs the thriftiest, but for what sounds
-like a telephone. https://www.rfc-editor.org/rfc/rfc7587#section-3.1.1"""
+"""16 kbit/s, the least that RFC 7587, "Recommended Bitrate", has for wideband speech in Opus, of common codecs the
+thriftiest. No vendor publishes how it measures; sound like a telephone's, from 8 kbit/s, is taken for half as long as
+it may be. https://www.rfc-editor.org/rfc/rfc7587#section-3.1.1"""
 
 _PCM = (1, 3)
 """Format tags of samples that are not compressed. https://www.rfc-editor.org/rfc/rfc2361"""

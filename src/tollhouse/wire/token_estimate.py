@@ -18,10 +18,16 @@ CALL_TOKENS = 3
 MESSAGE_TOKENS = 4
 TOOL_TOKENS = 8
 IMAGE_TOKENS = 1600
-"""About the most of an image: Anthropic scales down what is larger. https://docs.anthropic.com/en/docs/vision"""
+"""What a usual image, a screenshot or a photograph, comes to at most vendors; no bound. Anthropic's guide "Vision" has
+a token for every 28 by 28 pixels, and scales down what has more than 1,568 of them, from Claude 4.7 on more than 4,784
+(1920 by 1080 has 2,691 there). OpenAI's "Images and vision" has 765 to 1,105 for models that count tiles, and up to
+1,536 for those that count patches and are not told to see the original.
+https://platform.claude.com/docs/en/build-with-claude/vision
+https://developers.openai.com/api/docs/guides/images-vision#calculating-costs
+"""
 FILE_TOKENS = 3000
-"""Of a page or two of PDF: how many there are is not looked up.
-https://docs.anthropic.com/en/docs/build-with-claude/pdf-support"""
+"""Of a page of PDF: how many there are is not looked up. Anthropic's guide "PDF support" has 1,500 to 3,000 for the
+text of a page, and an image of it besides. https://platform.claude.com/docs/en/build-with-claude/pdf-support"""
 
 
 def estimate_input(facts: Facts, bound: int) -> int:
