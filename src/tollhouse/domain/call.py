@@ -71,10 +71,11 @@ class _LetGo(Mapping[str, Any]):
 _LET_GO = _LetGo()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One request for inference. `body` is parsed and checked JSON, and nobody writes to it; of an upload, which
-    is in `form`, it is the fields. Whoever made the form closes it, once the call was opened.
+    is in `form`, it is the fields. Whoever made the form closes it, once the call was opened. Nobody changes a call
+    either: all that ever happens to one is that its body is `let_go`.
 
     `strict` says that the caller would rather be refused than lose a field in translation; `translated`, that
     the body is not the caller's own wording; `tags` are those that came with this call.
@@ -94,7 +95,7 @@ class Call:
 
     def let_go(self, left: int) -> None:
         """No host will be asked again: the body takes no memory any more, but for `left` bytes of it as written."""
-        object.__setattr__(self, "body", _LET_GO)
+        self.body = _LET_GO
         if self.room is not None:
             self.room.shrink(left)
 
