@@ -15,6 +15,7 @@ import gevent
 from gevent.socket import socket
 
 from tollhouse.domain.errors import ClientGone
+from tollhouse.web.entrance import Entrance
 from tollhouse.web.turnstile import Turnstile
 
 BETWEEN_REQUESTS_SECONDS = 75.0
@@ -68,7 +69,7 @@ class ClientSocket(socket):
     _sock: Any
     """The kernel's socket, past gevent."""
 
-    def __init__(self, accepted: socket, stall_seconds: float, turnstile: Turnstile) -> None:
+    def __init__(self, accepted: socket, stall_seconds: float, turnstile: Turnstile, entrance: Entrance) -> None:
         super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
         self._stall = stall_seconds
         self._doing: Literal["rest", "head", "request"] = "head"
@@ -77,11 +78,18 @@ class ClientSocket(socket):
         self.head_start = b""
         """How the head begins that is being read, for whoever has to refuse it."""
         self._turnstile = turnstile
+        self._entrance = entrance
         self._loop = gevent.get_hub().loop
         self._round = -1
         self._this_turn = 0
+        self.asks_first = False
+        """Whether the client still waits to be told that its body is wanted."""
         self._serving: Any = None
         """The greenlet whose call is to end with the client."""
+
+    def begin_call(self) -> None:
+        """What follows takes a while: it begins when it is its turn."""
+        self._entrance.enter()
 
     def watch(self) -> None:
         """From here on, what this greenlet does is for nobody but the client: without it, ClientGone is raised here."""
@@ -110,9 +118,10 @@ class ClientSocket(socket):
         if serving is not None:
             serving.throw(ClientGone())
 
-    def begin_request(self) -> None:
-        """The head is here: what is read from now on is its body."""
+    def begin_request(self, *, asks_first: bool = False) -> None:
+        """The head is here: what is read from now on is its body, for which one that `asks_first` waits to be asked."""
         self._doing = "request"
+        self.asks_first = asks_first
         self.head_start = b""
         self._body, self._reply = Pace(self._stall), Pace(self._stall)
         self._this_turn = 0
@@ -167,6 +176,9 @@ class ClientSocket(socket):
         return data
 
     def _recv_body(self, size: int) -> bytes:
+        if self.asks_first:
+            self.asks_first = False
+            self.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._be_patient(self._body.patience())
         started = time.monotonic()
         try:

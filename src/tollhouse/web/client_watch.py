@@ -52,6 +52,13 @@ class ClientWatch:
                 gevent.get_hub().loop.run_callback(client.end_call)
 
 
+def begin_in_turn(environ: Mapping[str, Any]) -> None:
+    """Wait for the turn of a call of this request, where many came at once."""
+    client = environ.get("gunicorn.socket")
+    if isinstance(client, ClientSocket):
+        client.begin_call()
+
+
 def end_with_client(environ: Mapping[str, Any]) -> None:
     """The rest of this request, its body being read, ends with ClientGone when the client leaves.
 

@@ -20,6 +20,7 @@ from tollhouse.domain.errors import ClientGone
 from tollhouse.settings import load
 from tollhouse.web.client_socket import ClientSocket
 from tollhouse.web.client_watch import ClientWatch
+from tollhouse.web.entrance import Entrance
 from tollhouse.web.gunicorn_tuning import tune
 from tollhouse.web.turnstile import Turnstile
 
@@ -67,6 +68,7 @@ class Worker(GeventWorker):
         self._stall_seconds = load().stalled_client_seconds
         self._clients: set[ClientSocket] = set()
         self._turnstile = Turnstile()
+        self._entrance: Any = None
         self._servers: list[StreamServer] = []
         self._is_leaving = False
 
@@ -83,6 +85,7 @@ class Worker(GeventWorker):
 
     def run(self) -> None:
         """Serve until told to stop."""
+        self._entrance = Entrance()
         watch = gevent.spawn(ClientWatch(self._clients).run)
         try:
             super().run()
@@ -113,7 +116,7 @@ class Worker(GeventWorker):
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """One connection."""
-        bounded = ClientSocket(client, self._stall_seconds, self._turnstile)
+        bounded = ClientSocket(client, self._stall_seconds, self._turnstile, self._entrance)
         self._clients.add(bounded)
         try:
             # Past gunicorn's gevent worker, whose own method does no more than take every bound away.
@@ -134,7 +137,9 @@ class Worker(GeventWorker):
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
         """One request, read to its end: the next one begins after its body."""
-        sock.begin_request()
+        # gunicorn would ask for a body that may not be wanted: whoever reads it asks.
+        sock.begin_request(asks_first=req._expected_100_continue)
+        req._expected_100_continue = False
         try:
             try:
                 super().handle_request(listener_name, req, sock, addr)
@@ -188,6 +193,8 @@ class Worker(GeventWorker):
 
 def _finish_body(request: Any, client: ClientSocket) -> bool:
     """Read what is left of the body; False when that is too much, and the connection has to end."""
+    if client.asks_first:
+        return False  # nobody has asked for it, and whether it comes is the client's affair
     client.end_body_in(MOST_DRAINED_SECONDS)
     drained = 0
     while drained < MOST_DRAINED_BYTES:

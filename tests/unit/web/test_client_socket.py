@@ -5,6 +5,7 @@ import gevent.socket
 import pytest
 
 from tollhouse.web.client_socket import LEAST_BYTES_PER_SECOND, TURN_BYTES, ClientSocket, Pace
+from tollhouse.web.entrance import Entrance
 from tollhouse.web.turnstile import Turnstile
 
 
@@ -50,7 +51,7 @@ def test_a_reply_that_never_has_to_wait_lets_others_have_their_turn() -> None:
             gevent.sleep(0)
 
     working = gevent.spawn(others_work)
-    server = ClientSocket(accepted, 30, Turnstile())
+    server = ClientSocket(accepted, 30, Turnstile(), Entrance())
     for _ in range(5 * TURN_BYTES // 128):
         server.sendall(b"x" * 128)
         client.recv(128)  # is there, and is no wait

@@ -22,7 +22,7 @@ from tollhouse.services.reply import Reply
 from tollhouse.services.routing import SESSION_HEADER
 from tollhouse.web import gate
 from tollhouse.web.body_memory import BodyMemory, BodyRoom
-from tollhouse.web.client_watch import end_with_client
+from tollhouse.web.client_watch import begin_in_turn, end_with_client
 from tollhouse.web.errors import refusal
 from tollhouse.web.inference import once
 from tollhouse.web.inference.body import PIECE, read_body
@@ -130,6 +130,7 @@ class Calls:
 
     def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Said:
         """Authenticate, read, open."""
+        begin_in_turn(environ)
         principal = gate.authenticate(self._services.authentication, environ)
         # Before its body is read: what has no place is not worth the reading.
         self._services.serve().inference.check_room(principal.priority)
