@@ -35,8 +35,8 @@ class Leases(Protocol):
 class Scheduler:
     """Wakes workers for each kind once in its interval, while it has the lease.
 
-    `intervals` are in seconds, by kind; `sweep` is asked at each tick and needs no Redis; `clock` is monotonic, so a
-    clock that is set moves nothing.
+    `intervals` are in seconds, by kind; `sweep` is asked at each tick, `survey` now and then, and neither needs Redis;
+    `clock` is monotonic, so a clock that is set moves nothing.
     """
 
     def __init__(
@@ -46,18 +46,23 @@ class Scheduler:
         intervals: Mapping[str, float],
         *,
         sweep: Callable[[], object] = lambda: None,
+        survey: Callable[[], object] = lambda: None,
+        survey_seconds: float = 15.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leases = leases
         self._queue = queue
         self._intervals = intervals
         self._sweep = sweep
+        self._survey = survey
+        self._survey_seconds = survey_seconds
+        self._survey_at = 0.0
         self._clock = clock
         self._owner = new_id("sch")
         self._due_at = dict.fromkeys(intervals, 0.0)
         self._leads = False
         self._lost = False
-        self._untidy = False
+        self._troubles = set[str]()
         self._stopped = False
 
     def run(self) -> None:
@@ -76,8 +81,11 @@ class Scheduler:
         """Take or renew the lease; with it, wake workers for all that is due. Raises nothing."""
         if not self._take():
             return
-        self._tidy()
+        self._attempt("sweep", self._sweep)
         now = self._clock()
+        if now >= self._survey_at:
+            self._survey_at = now + self._survey_seconds
+            self._attempt("survey", self._survey)
         for kind, due_at in self._due_at.items():
             if due_at <= now:
                 if not self._queue.enqueue(kind):
@@ -104,15 +112,15 @@ class Scheduler:
         self._leads = leads
         return leads
 
-    def _tidy(self) -> None:
+    def _attempt(self, name: str, work: Callable[[], object]) -> None:
         try:
-            self._sweep()
+            work()
         except Exception as error:  # noqa: BLE001 - it is asked again in a second
-            if not self._untidy:
-                logs.event("sweep_failed", level=logs.ERROR, error=error)
-            self._untidy = True
+            if name not in self._troubles:
+                logs.event(f"{name}_failed", level=logs.ERROR, error=error)
+            self._troubles.add(name)
         else:
-            self._untidy = False
+            self._troubles.discard(name)
 
     def _release(self) -> None:
         try:
@@ -126,7 +134,14 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> in
     logs.configure(settings, "scheduler")
     services = (build or _builder(settings))()
     intervals = {kind.name: getattr(settings, kind.every) for kind in kinds().values() if kind.every}
-    scheduler = Scheduler(services.leases, services.queue, intervals, sweep=services.recovery.sweep)
+    scheduler = Scheduler(
+        services.leases,
+        services.queue,
+        intervals,
+        sweep=services.recovery.sweep,
+        survey=services.survey.run,
+        survey_seconds=settings.survey_seconds,
+    )
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, scheduler.stop)
     logs.event("scheduler_started", kinds=sorted(intervals))

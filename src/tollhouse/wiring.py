@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from tollhouse import logs
+from tollhouse import logs, traces
 from tollhouse.domain.ports import QUEUE, JobQueue, Outside
 from tollhouse.jobs.registry import kinds
 from tollhouse.outside import beside_the_loop, end_thread, outside_the_loop
@@ -274,6 +274,8 @@ class Services(People, SetUp, Work, Alerts, Reports):
             self._upstreams.close()
         if "database" in self.__dict__:
             self.database.close()
+        traces.flush()
+        logs.flush()
 
     def _upgrade(self) -> None:
         self.schema.upgrade()

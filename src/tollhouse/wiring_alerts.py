@@ -1,4 +1,4 @@
-"""The part of the wiring that is about budget alerts: where they are told."""
+"""The part of the wiring that watches: what waits and is held, and where alerts are told."""
 
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -8,6 +8,7 @@ from tollhouse.providers.proxy import Proxy
 from tollhouse.providers.webhook import Webhook
 from tollhouse.services.alert_deliveries import AlertDeliveries, Send, document_of, subject_of, text_of
 from tollhouse.services.budget_alerts import BudgetAlert, BudgetAlerts, log_alert
+from tollhouse.services.survey import Survey
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 
@@ -32,6 +33,10 @@ class Alerts(ABC):
     @cached_property
     def alert_deliveries(self) -> AlertDeliveries:
         return AlertDeliveries(self.database, self._channels)
+
+    @cached_property
+    def survey(self) -> Survey:
+        return Survey(self.database)
 
     @cached_property
     def _channels(self) -> dict[str, Send]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tollhouse import logs, metrics
+from tollhouse import logs, metrics, traces
 from tollhouse.domain.ports import QUEUE
 from tollhouse.jobs.registry import kinds
 from tollhouse.kv.connection import connect, redis_url
@@ -23,6 +23,7 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None, queue
     `build` makes the services of a work-horse; it is called in each, and never here.
     """
     logs.configure(settings, "worker")
+    traces.configure(settings, "worker")
     worker = WakeUpWorker(
         connect(redis_url(settings)), queue, stop_seconds=settings.worker_stop_seconds, on_stop=_Inheritance.stop
     )
@@ -51,7 +52,9 @@ def perform(kind: str) -> None:
         outcome = "ok"
     finally:
         metrics.JOBS.labels(kind, outcome).inc()
+        traces.flush()  # a work-horse ends without a goodbye
     logs.event("job_done", kind=kind, milliseconds=int((time.monotonic() - began) * 1000))
+    logs.flush()
 
 
 class _Inheritance:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Never, Protocol
 
 from tollhouse.domain.caching import CacheControl
+from tollhouse.domain.course import Course
 from tollhouse.domain.form import Form
 
 Unit = Literal["image", "second", "character", "search"]
@@ -92,6 +93,7 @@ class Call:
     tags: tuple[str, ...] = ()
     room: Room | None = field(default=None, compare=False)
     cache_control: CacheControl | None = None
+    course: Course = field(default_factory=Course, compare=False)
 
     def let_go(self, left: int) -> None:
         """No host will be asked again: the body takes no memory any more, but for `left` bytes of it as written."""

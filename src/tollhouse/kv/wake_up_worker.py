@@ -190,6 +190,7 @@ class WakeUpWorker(Worker):
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         logs.event("job_failed", level=logs.ERROR, kind=job.description, error=exc_info[1])
+        logs.flush()
 
     def _die_with_worker(self) -> None:
         if self._libc:

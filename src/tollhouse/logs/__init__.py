@@ -5,20 +5,22 @@ secret and keeps each event on one line, whatever users or models wrote. Logging
 that cannot be written is dropped and counted.
 """
 
+import atexit
 import logging
-import os
 import sys
 import threading
+from functools import lru_cache
 from logging import DEBUG, ERROR, INFO, WARNING
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from tollhouse import metrics
 from tollhouse.logs import lines
 from tollhouse.logs.masking import mask
+from tollhouse.logs.stream import StreamSink
 from tollhouse.settings import Settings
 
-__all__ = ["DEBUG", "ERROR", "INFO", "WARNING", "configure", "event", "set_request_id"]
+__all__ = ["DEBUG", "ERROR", "INFO", "WARNING", "configure", "event", "flush", "set_request_id"]
 
 _LOGGER = logging.getLogger("tollhouse")
 
@@ -45,6 +47,12 @@ def set_request_id(request_id: str | None) -> None:
     lines.request_id.set(request_id)
 
 
+def flush(seconds: float = 2.0) -> None:
+    """Write what waits for its file or its reader, within this time: before a process ends."""
+    for sink in _Sinks.all:
+        sink.flush(seconds)
+
+
 def configure(settings: Settings, process: str) -> None:
     """Send all logging of this process to standard output, and that of the process "cli" to standard error.
 
@@ -54,8 +62,7 @@ def configure(settings: Settings, process: str) -> None:
     cli = process == "cli"
     stream = sys.stderr if cli else sys.stdout
     readable = settings.log_format == "text" or (settings.log_format == "auto" and _is_terminal(stream))
-    handler = LineHandler(stream, lines.TextLines(process) if readable else lines.JSONLines(process))
-    logging.root.handlers[:] = [handler]
+    logging.root.handlers[:] = _handlers(settings, process, stream, readable=readable)
     logging.root.setLevel("WARNING" if cli and settings.log_level == "INFO" else settings.log_level)
     for name in OWN_HANDLERS:
         logging.getLogger(name).handlers.clear()
@@ -65,19 +72,37 @@ def configure(settings: Settings, process: str) -> None:
     # What no line shows need not be found out for each.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)
+    atexit.unregister(flush)
+    atexit.register(flush)
     if not cli:
         sys.excepthook = _uncaught
         threading.excepthook = _uncaught_in_thread
 
 
-class LineHandler(logging.Handler):
-    """Writes each record to `stream`, past its buffer, so that neither a fork nor a crash harms it."""
+class Sink(Protocol):
+    """Where lines go."""
 
-    def __init__(self, stream: TextIO | None, form: lines.Form) -> None:
+    def put(self, line: bytes) -> None:
+        """Take a line with its end, and hold up nobody. May raise: then the line is dropped."""
+
+    def flush(self, seconds: float) -> None:
+        """Write what waits, within this time."""
+
+
+class _Sinks:
+    """Of this process."""
+
+    output: StreamSink | None = None
+    all: tuple[Sink, ...] = ()
+
+
+class LineHandler(logging.Handler):
+    """Words each record once and puts the line into each sink."""
+
+    def __init__(self, form: lines.Form, *sinks: Sink) -> None:
         super().__init__()
         self._form = form
-        self._stream = stream
-        self._torn = False
+        self.sinks = sinks
 
     def handle(self, record: logging.LogRecord) -> bool:
         # Without the lock of other handlers: a line is one write, which needs none.
@@ -88,20 +113,15 @@ class LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._write(mask(self._form.line(record)))
+            line = mask(self._form.line(record))
         except Exception:  # noqa: BLE001 - whatever fails here, the caller has better things to do
             metrics.LOG_LINES_DROPPED.inc()
-
-    def _write(self, line: bytes) -> None:
-        if self._stream is None:
-            raise BrokenPipeError("standard output was closed when this process began")
-        if self._torn:
-            line = b"\n" + line
-        written = os.write(self._stream.fileno(), line)
-        # A disk that fills up takes part of a line: the next must not be glued to it.
-        self._torn = written < len(line)
-        if self._torn:
-            raise BrokenPipeError("only a part of the line was taken")
+            return
+        for sink in self.sinks:
+            try:
+                sink.put(line)
+            except Exception:  # noqa: BLE001 - the same
+                metrics.LOG_LINES_DROPPED.inc()
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -114,6 +134,30 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
 def _uncaught_in_thread(given: threading.ExceptHookArgs) -> None:
     if given.exc_value is not None and not isinstance(given.exc_value, SystemExit):
         event("uncaught", level=ERROR, error=given.exc_value, thread=given.thread and given.thread.name)
+
+
+def _handlers(settings: Settings, process: str, stream: TextIO | None, *, readable: bool) -> list[logging.Handler]:
+    """JSON is worded once, however many want it."""
+    if _Sinks.output is None or _Sinks.output.stream is not stream:
+        _Sinks.output = StreamSink(stream)
+    output = _Sinks.output
+    file = [] if process == "cli" or not settings.log_file else [_file_of(settings)]
+    _Sinks.all = (output, *file)
+    if not readable:
+        return [LineHandler(lines.JSONLines(process), output, *file)]
+    handlers: list[logging.Handler] = [LineHandler(lines.TextLines(process), output)]
+    return handlers + [LineHandler(lines.JSONLines(process), one) for one in file]
+
+
+@lru_cache(1)
+def _file(path: str, most_bytes: int, kept: int) -> Sink:
+    from tollhouse.logs.file import FileSink
+
+    return FileSink(path, most_bytes, kept)
+
+
+def _file_of(settings: Settings) -> Sink:
+    return _file(settings.log_file, settings.log_file_bytes, settings.log_files)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -11,6 +11,10 @@ from collections.abc import Mapping
 
 _ANTHROPIC = frozenset({"anthropic-version", "anthropic-beta"})
 _OPENAI = frozenset({"openai-beta"})
+_NONE = frozenset[str]()
+
+TRACE = frozenset({"traceparent", "tracestate"})
+"""Only for providers that a setting names are these in a call; a caller's own never are."""
 
 FORWARDED: Mapping[str, frozenset[str]] = {
     "messages": _ANTHROPIC,
@@ -47,9 +51,9 @@ _LONGEST_ID = 200
 
 def forwarded(spoken: str, given: Mapping[str, str]) -> dict[str, str]:
     """The caller's headers that go on in a request of this format. Names in any case."""
-    names = FORWARDED.get(spoken)
-    if not names or not given:
+    if not given:
         return {}
+    names = FORWARDED.get(spoken, _NONE) | TRACE
     return {lower: value for name, value in given.items() if (lower := name.lower()) in names}
 
 

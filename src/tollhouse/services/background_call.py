@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tollhouse import logs
+from tollhouse import logs, traces
 from tollhouse.domain.call import Call
+from tollhouse.domain.course import Course
 from tollhouse.domain.errors import (
     RELAYED,
     DeploymentFull,
@@ -77,8 +78,11 @@ class BackgroundCall:
         request_id = claim.id.replace("resp_", "req_") if claim.attempt == 1 else new_id("req")
         logs.set_request_id(request_id)
         logs.event("response_attempt", response=claim.id, attempt=claim.attempt)
+        # The trace goes on that its caller had when it was queued.
+        trace = traces.begin("background response", "consumer", *claim.call.get("trace", ()))
         try:
-            prepared = self._responses.prepare(principal, as_called(request_id, claim.call))
+            call = replace(as_called(request_id, claim.call), course=Course(trace))
+            prepared = self._responses.prepare(principal, call)
             with closing(self._responses.send(principal, prepared)) as reply:
                 for chunk in reply:
                     log.feed(chunk)
@@ -87,6 +91,8 @@ class BackgroundCall:
                 # Before it is booked: what is paid for is kept first.
                 finish(_outcome(claim, log))
         except TollhouseError as error:
+            if trace is not None:
+                trace.end(error.code, {"tollhouse.request_id": request_id})
             finish(_judged(claim, error))
 
 

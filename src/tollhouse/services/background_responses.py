@@ -87,6 +87,8 @@ class BackgroundResponses:
                 param="background",
             )
         self._responses.check(principal, prepared)
+        if (trace := call.course.trace) is not None:
+            asked["trace"] = [trace.parent, trace.state]
         document = ResponseObject(call).queued() | {"store": True}
         streamed = bool(body.get("stream"))
 

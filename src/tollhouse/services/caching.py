@@ -12,6 +12,7 @@ from hashlib import blake2b
 from tollhouse import logs, metrics
 from tollhouse.domain.caching import Freshness, freshness
 from tollhouse.domain.call import Call
+from tollhouse.domain.course import Course
 from tollhouse.domain.errors import ClientGone, TollhouseError, UpstreamError
 from tollhouse.domain.ports import Beside, InTurn, Outside, ReplyCache, at_once
 from tollhouse.domain.principal import Principal
@@ -150,7 +151,13 @@ class Caching:
             if own is None:
                 raise flight.error or AssertionError("a flight that neither began nor failed")
             reply = retold(
-                asked.call, own, listening, LentAccount(own.account), outcome=flight.outcome, usage=lambda: own.usage
+                asked.call,
+                own,
+                listening,
+                LentAccount(own.account),
+                outcome=flight.outcome,
+                usage=lambda: own.usage,
+                course=Course(),  # the call's own is that of the flight
             )
             reply.headers, reply.cache = own.headers, "miss"
         except BaseException:

@@ -27,6 +27,7 @@ from tollhouse.services.limiting import Limiting
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.reply import Reply
 from tollhouse.services.settlement import NOTHING, Booking
+from tollhouse.services.tracing import begin_attempt
 from tollhouse.services.translation import Choice, dialect_of
 from tollhouse.services.tries import RetryPolicy, Tries, Try
 from tollhouse.services.vitals import Watch
@@ -96,7 +97,9 @@ class Dispatch:
         told: UpstreamError | None = None
         while attempt is not None:
             if attempt.pause:
+                self._call.course.stage("pause")
                 time.sleep(attempt.pause)
+                self._call.course.upstream += attempt.pause
             if self.caller_left:
                 raise ClientGone
             try:
@@ -119,6 +122,8 @@ class Dispatch:
         """What comes after this failure, held for; None for nothing."""
         target = choice[0]
         metrics.UPSTREAM_ATTEMPTS.labels(target.host.name, error.code).inc()
+        if (trace := self._call.course.trace) is not None:
+            trace.end_attempt(error.code)
         self._means.credentials.failed(target.host, error, self._key)
         if again(error).breaks:
             self._means.breakers.failed(target)
@@ -200,13 +205,19 @@ class Dispatch:
         cap = admitted.cap
         if cap is None and format.requires_cap and said.facts.output_cap is None:
             cap = target.max_output or target.default_output_cap
+        headers = call.headers
+        if (trace := call.course.trace) is not None:
+            headers = begin_attempt(trace, format.name, target, booking.attempts, headers)
         body = format.write(said, target, cap, means.upstreams.manners(target.host))
         converter = wording.pair.converter(call)
         last = self._tries.are_over and not (self._body_stays or self._spare_keys)
         if last:
             _let_go(call, said, len(body))
         began = time.monotonic()
-        exchange = means.upstreams.open(target, Outgoing(format.name, body, call.headers, call.facts.stream, key))
+        try:
+            exchange = means.upstreams.open(target, Outgoing(format.name, body, headers, call.facts.stream, key))
+        finally:
+            call.course.upstream += time.monotonic() - began
         del body
         if last:
             _let_go(call, said, 0)
@@ -231,6 +242,7 @@ class Dispatch:
                 converter=converter,
                 dropped=wording.dropped,
                 booking=booking,
+                course=call.course,
                 remainders=means.remainders,
             )
             reply.start(means.max_reply_bytes)
@@ -239,6 +251,7 @@ class Dispatch:
             exchange.close()
             raise
         _let_go(call, said, 0)
+        call.course.stage("relay")
         means.watch.began(target.deployment, time.monotonic() - began, streamed=call.facts.stream)
         means.breakers.succeeded(target)
         means.credentials.worked(target.host, key)

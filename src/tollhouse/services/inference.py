@@ -81,6 +81,7 @@ class Inference:
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
         place = self._capacity.enter(principal.priority)
+        call.course.stage("route")
         try:
             catalogue = self._catalogue.current
             route, targets = self._route(catalogue, principal, call)
@@ -112,7 +113,7 @@ class Inference:
         def admit(target: Target) -> Booking:
             choice = (target, Wording(FORMATS[call.format], PAIRS[call.format, call.format], free, ()))
             admitted, allowance = self._admit(principal, free, (choice,), catalogue)
-            return Booking(self._ledger, admitted, target, allowance, self._means.watch, place)
+            return Booking(self._ledger, admitted, target, allowance, self._means.watch, place, call.course)
 
         def send() -> Reply:
             return self._send(self._hold(catalogue, principal, call, route, targets, place), call.request_id)
@@ -121,6 +122,7 @@ class Inference:
 
     def _word(self, call: Call, targets: Sequence[Target]) -> Sequence[Choice]:
         """The call as each target takes it. A large one holds up nobody else."""
+        call.course.stage("translate")
         run = self._outside if call.facts.size >= json_text.LARGE else at_once
         return run(lambda: word(call, targets, self._means.upstreams.manners))
 
@@ -142,7 +144,7 @@ class Inference:
             call,
             choices,
             admitted,
-            Booking(self._ledger, admitted, choices[0][0], allowance, self._means.watch, place),
+            Booking(self._ledger, admitted, choices[0][0], allowance, self._means.watch, place, call.course),
             admit=lambda choices, number: self._admission.admit(principal, booked, choices, number),
             turn_to=self._turns_to(route, principal, call),
         )
@@ -178,7 +180,9 @@ class Inference:
     ) -> tuple[Admitted, Allowance]:
         """Under all limits and in all budgets, or in none."""
         try:
+            call.course.stage("limit")
             allowance = self._limiting.take(principal, call, choices, catalogue)
+            call.course.stage("admit")
             try:
                 return self._admission.admit(principal, call, choices), allowance
             except BaseException:

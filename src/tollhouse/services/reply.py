@@ -5,6 +5,7 @@ from collections import deque
 from typing import Literal
 
 from tollhouse import crash_points
+from tollhouse.domain.course import Course
 from tollhouse.domain.errors import (
     TollhouseError,
     UpstreamError,
@@ -51,6 +52,7 @@ class Reply:
         meter: Meter,
         converter: Converter,
         booking: Account,
+        course: Course,
         remainders: Remainders = NO_REMAINDERS,
     ) -> None:
         self.request_id = request_id
@@ -72,6 +74,8 @@ class Reply:
         self._meter = meter
         self._converter = converter
         self._booking = booking
+        self._course = course
+        self._gave_at = 0.0
         self._tap: Tap | None = None
         self._ready: deque[bytes] = deque()
         self._this_turn = 0
@@ -152,7 +156,7 @@ class Reply:
     def _start(self, longest: int) -> None:
         size = 0
         while True:
-            chunk = self._exchange.read()
+            chunk = self._read()
             size += len(chunk)
             self._take(chunk)
             if self._meter.started:
@@ -178,13 +182,16 @@ class Reply:
 
     def __next__(self) -> bytes:
         crash_points.reach("relaying")
+        if self._gave_at:
+            self._course.client += time.monotonic() - self._gave_at
+            self._gave_at = 0.0
         while not self._ready:
             if self._ended:
                 if self._failures.first and self.dialect is None:
                     raise self._failures.first
                 raise StopIteration
             try:
-                self._take(self._exchange.read())
+                self._take(self._read())
             except UpstreamError as error:
                 self._break(error)
             self._release()
@@ -195,6 +202,7 @@ class Reply:
         if self._this_turn >= TURN_BYTES:
             self._this_turn = 0
             time.sleep(0)
+        self._gave_at = time.monotonic()
         return chunk
 
     def read(self) -> bytes:
@@ -214,6 +222,8 @@ class Reply:
         if self._closed:
             return
         self._closed = True
+        if self._gave_at:
+            self._course.client += time.monotonic() - self._gave_at
         if self.outcome == CLIENT_GONE and self._remainders.take(self._read_on):
             return
         self._settle()
@@ -224,11 +234,18 @@ class Reply:
             self._closed = True
             self._read_on()
 
+    def _read(self) -> bytes:
+        began = time.monotonic()
+        try:
+            return self._exchange.read()
+        finally:
+            self._course.upstream += time.monotonic() - began
+
     def _read_on(self) -> None:
         """For the usage alone: nobody gets what comes."""
         try:
             while not (self._ended or self._meter.complete):
-                chunk = self._exchange.read()
+                chunk = self._read()
                 for frame in self._framing.feed(chunk) if chunk else self._framing.finish():
                     self._meter.feed(frame)
                 if not chunk:

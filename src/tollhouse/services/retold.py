@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from tollhouse.domain.call import Call
+from tollhouse.domain.course import Course
 from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Exchange
 from tollhouse.domain.routes import Target
@@ -108,8 +109,11 @@ def retold(
     *,
     outcome: Callable[[], str] = always_ok,
     usage: Callable[[], Usage] = nothing,
+    course: Course | None = None,
 ) -> Reply:
-    """A reply that has begun: what the exchange says is in the caller's own format already."""
+    """A reply that has begun: what the exchange says is in the caller's own format already. `course` is the call's,
+    unless another reply has that.
+    """
     reply = Reply(
         request_id=call.request_id,
         dialect=dialect_of(call),
@@ -123,6 +127,7 @@ def retold(
         meter=RetoldMeter(streamed=call.facts.stream, outcome=outcome, usage=usage),
         converter=Passthrough(),
         booking=account,
+        course=course or call.course,
     )
     reply.start(_ANY_LENGTH)
     return reply

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from tollhouse import crash_points, logs, metrics
+from tollhouse.domain.course import Course
 from tollhouse.domain.ledger import PROCESS_DIED, Entry, Settlement
 from tollhouse.domain.limits import Standing
 from tollhouse.domain.ports import Ledger
@@ -15,6 +16,7 @@ from tollhouse.domain.usage import Usage
 from tollhouse.services.admission import Admitted
 from tollhouse.services.capacity import Place
 from tollhouse.services.limiting import Allowance
+from tollhouse.services.tracing import end_trace
 from tollhouse.services.vitals import Vitals, Watch
 
 NOTHING = Usage()
@@ -69,7 +71,14 @@ class Booking:
     """The open account of one call under one hold: knows where it was sent, how long it took. Settles once."""
 
     def __init__(
-        self, ledger: Ledger, admitted: Admitted, target: Target, allowance: Allowance, vitals: Watch, place: Place
+        self,
+        ledger: Ledger,
+        admitted: Admitted,
+        target: Target,
+        allowance: Allowance,
+        vitals: Watch,
+        place: Place,
+        course: Course,
     ) -> None:
         self._ledger = ledger
         self._allowance = allowance
@@ -79,6 +88,7 @@ class Booking:
         self._visit: Visit | None = None
         self._earlier = 0  # tokens of attempts that were booked before
         self._place = place
+        self._course = course
         self._first_token: float | None = None
         self._settled = False
         self._lock = threading.Lock()
@@ -107,7 +117,7 @@ class Booking:
         """The account of the next attempt, which has a hold of its own. What was done so far is booked in a row of its
         own, which no caller saw; or, where `usage` is None, it cost nothing and its hold is gone.
         """
-        following = Booking(self._ledger, admitted, target, self._allowance, self._watch, self._place)
+        following = Booking(self._ledger, admitted, target, self._allowance, self._watch, self._place, self._course)
         following._began, following.attempts = self._began, self.attempts
         following.known_usage = _nothing  # until it is sent
         following._earlier = self._earlier + (usage.prompt + usage.output if usage else 0)
@@ -180,6 +190,7 @@ class Booking:
             if self._settled:
                 return
             self._settled = True
+        self._course.stage("settle")
         self._place.leave()
         self._leave(usage)
         self._allowance.settle(usage, self._earlier)
@@ -188,11 +199,14 @@ class Booking:
         attempt, target = hold.order.attempt, self.target
         entry = self._entry(usage, status, outcome)
         self._ledger.settle(Settlement(hold.id, entry, hold.windows))
-        metrics.observe_call(entry)
+        metrics.observe_call(entry, self._course.overhead)
+        if (trace := self._course.trace) is not None:
+            end_trace(trace, entry)
         logs.event(
             "call",
             request_id=attempt.request_id,
             key=attempt.key_id,
+            team=attempt.team_id,
             model=attempt.model,
             provider=target.host.name,
             format=attempt.format,

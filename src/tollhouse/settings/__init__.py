@@ -16,13 +16,16 @@ from tollhouse.settings.files import FileSettings
 from tollhouse.settings.oidc import OidcSettings
 from tollhouse.settings.people import PeopleSettings
 from tollhouse.settings.server import ServerSettings
+from tollhouse.settings.telemetry import TelemetrySettings
 from tollhouse.settings.work import WorkSettings
 
 SECRET_MARK = "********"
 
 
 @dataclass(frozen=True)
-class Settings(OidcSettings, PeopleSettings, FileSettings, WorkSettings, CallSettings, ServerSettings):
+class Settings(
+    TelemetrySettings, OidcSettings, PeopleSettings, FileSettings, WorkSettings, CallSettings, ServerSettings
+):
     """The settings of one process, read once at its start. They are shown from the last part to the first."""
 
 

@@ -119,6 +119,29 @@ def domains(text: str) -> tuple[str, ...]:
     return domains
 
 
+def file(text: str) -> str:
+    """a file"""
+    path = Path(text).expanduser().absolute()
+    if path.is_dir():
+        raise ValueError
+    return str(path)
+
+
+def fraction(text: str) -> float:
+    """a number from 0 to 1"""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise ValueError
+    return number
+
+
+def address_with_path(text: str) -> str:
+    """an address such as http://127.0.0.1:4318"""
+    if not _ISSUER.match(text):
+        raise ValueError
+    return text.rstrip("/")
+
+
 def folder(text: str) -> Path:
     """a folder"""
     return Path(text).expanduser().absolute()

@@ -85,6 +85,12 @@ class WorkSettings:
         60.0,
         seconds(0.2, 86400),
     )
+    survey_seconds: float = setting(
+        "TOLLHOUSE_SURVEY_SECONDS",
+        "How often the scheduler looks what is held and what waits, for metrics and alerts.",
+        15.0,
+        seconds(0.2, 86400),
+    )
     roll_up_seconds: float = setting(
         "TOLLHOUSE_ROLL_UP_SECONDS", "How often the ledger is added up by day.", 300.0, seconds(0.2, 86400)
     )

@@ -5,7 +5,7 @@ import pkgutil
 
 from flask import Blueprint, Flask, Response, g, request
 
-from tollhouse import logs, settings, wiring
+from tollhouse import logs, settings, traces, wiring
 from tollhouse.web import errors, gate, inference, management, operations, pages, tokens
 from tollhouse.web.inference import files, once
 from tollhouse.web.inference.respond import Calls, InferenceView
@@ -19,6 +19,7 @@ def create_app(given: settings.Settings | None = None) -> Flask:
     """
     chosen = given or settings.load()
     logs.configure(chosen, "web")
+    traces.configure(chosen, "web")
     app = Flask("tollhouse", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = chosen.max_body_bytes
     services = wiring.build(chosen, "web")

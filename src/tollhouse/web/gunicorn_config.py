@@ -10,7 +10,6 @@ import shutil
 import signal
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from gunicorn.arbiter import Arbiter
@@ -76,7 +75,7 @@ _announced: Any = None
 
 
 def on_starting(arbiter: Arbiter) -> None:
-    """Refuse an address that is taken, before gunicorn tries it for 5 s; then forget a killed predecessor."""
+    """Refuse an address that is taken, before gunicorn tries it for 5 s; then forget what a predecessor counted."""
     inherited = "GUNICORN_PID" in os.environ or os.environ.get("LISTEN_PID") == str(os.getpid())
     try:
         for address in [] if inherited else arbiter.cfg.address:
@@ -86,8 +85,6 @@ def on_starting(arbiter: Arbiter) -> None:
         sys.exit(f"tollhouse web: {error}")
     if _counts_alone:
         _forget_counts()
-    else:
-        _forget_dead_gauges()
     global _announced  # noqa: PLW0603 - open for as long as the arbiter lives
     _announced = announce(_settings)
 
@@ -104,25 +101,6 @@ def _forget_counts() -> None:
     for file in _settings.metrics_folder.glob("*.db"):
         if file.stem.rpartition("_")[2] != own:
             file.unlink(missing_ok=True)
-
-
-def _forget_dead_gauges() -> None:
-    from prometheus_client.multiprocess import mark_process_dead
-
-    for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("gauge_live*_*.db"):
-        pid = file.stem.rpartition("_")[2]
-        if pid.isdigit() and not _lives(int(pid)):
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def post_fork(_arbiter: Arbiter, _worker: Any) -> None:

@@ -5,6 +5,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from tollhouse.domain.course import Course
 from tollhouse.services import reply as module
 from tollhouse.services.reply import TURN_BYTES, Reply
 from tollhouse.wire.framing import WholeFraming
@@ -49,6 +50,7 @@ def reply_of(exchange: Any, *, complete: bool = True) -> Reply:
         meter=meter,
         converter=Unchanged(),
         booking=MagicMock(),
+        course=Course(),
     )
 
 

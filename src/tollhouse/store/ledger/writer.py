@@ -24,6 +24,7 @@ from tollhouse.store.ledger.blocked import PROBE_SECONDS, Blocked
 from tollhouse.store.ledger.budget_book import BudgetBook
 from tollhouse.store.ledger.drivers import tables_of
 from tollhouse.store.ledger.group import Decision, Decisions, commit_group
+from tollhouse.store.ledger.lag import Lag
 from tollhouse.store.ledger.open_calls import CHECKPOINT_SECONDS, OpenCalls
 from tollhouse.store.ledger.outage import Outage
 from tollhouse.store.ledger.spool import Spool
@@ -57,6 +58,7 @@ class LedgerWriter:
         self._book = BudgetBook()
         self._open = OpenCalls()
         self._outage = Outage(instance.kind)
+        self._lag = Lag()
         self._orders = WaitingLine(longest_queue)
         self._settlements = Backlog(spool)
         self._blocked = Blocked()
@@ -123,6 +125,7 @@ class LedgerWriter:
         if self._hangs():
             self._outage.tell("it is silent", self.unwritten)
             self._settlements.shelter()
+            self._lag.hangs(self._trying_since or time.monotonic())
         crash_points.reach("settle_queued")
 
     def has_hard_budget(self, scopes: Sequence[Scope]) -> bool:
@@ -165,6 +168,7 @@ class LedgerWriter:
     def _take_turn(self) -> None:
         """One transaction. A defect in what is around it must not end the only thread that books."""
         orders, settlements = self._orders.take(GROUP_LIMIT // 2), self._settlements.take(GROUP_LIMIT // 2)
+        left = self.unwritten
         try:
             self._commit(orders, settlements)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next group is served
@@ -173,6 +177,7 @@ class LedgerWriter:
         finally:
             self._settlements.done()
             self._trying_since = None
+            self._lag.look(self.unwritten, behind=bool(left or (self._outage.lasts and self.unwritten)))
 
     def _commit(self, orders: list[Waiting], settlements: list[Settlement]) -> None:
         began = self._trying_since = time.monotonic()

@@ -1,6 +1,7 @@
 """What the inference endpoints share: a request in, a reply out."""
 
 import errno
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from http import HTTPStatus
@@ -8,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from flask import Flask, Response, request
 
-from tollhouse import logs
+from tollhouse import logs, traces
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.errors import BudgetExceeded, RateLimited, Unavailable, UpstreamError
+from tollhouse.domain.course import Course
+from tollhouse.domain.errors import BudgetExceeded, RateLimited, TollhouseError, Unavailable, UpstreamError
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.ports import Outside, at_once
@@ -110,17 +112,24 @@ class Calls:
             return self._flask(environ, start_response)
         request_id = environ[gate.REQUEST_ID] = new_id("req")
         logs.set_request_id(request_id)
+        course = Course(
+            traces.begin(f"POST {path}", "server", environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_TRACESTATE"))
+        )
         try:
-            reply = self._open(view, request_id, environ)
+            reply = self._open(view, request_id, environ, course)
         except AT_ONCE as error:
+            _end_trace(course, error, request_id)
             status_code, headers, body = refusal(error, environ, request_id)
             start_response(_status_line(status_code), [*headers, *gate.named(environ, request_id)])
             return (body,)
         except Exception as error:  # noqa: BLE001 - whatever it is, Flask has the one place that answers errors
+            _end_trace(course, error, request_id)
             environ[REFUSAL] = error
             return self._flask(environ, start_response)
         try:
             start_response(_status_line(reply.status), [*_headers(reply), *gate.named(environ, request_id)])
+            if course.trace is not None and isinstance(reply, GivenAnswer):
+                course.trace.end(None, {"http.response.status_code": reply.status, "tollhouse.request_id": request_id})
         except BaseException:
             reply.close()
             raise
@@ -128,23 +137,36 @@ class Calls:
             return reply  # which the server closes, however it ends
         return CutOff(reply)
 
-    def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment") -> Said:
+    def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment", course: Course) -> Said:
         """Authenticate, read, open."""
         begin_in_turn(environ)
+        course.stage("authenticate")
         principal = gate.authenticate(self._services.authentication, environ)
         # Before its body is read: what has no place is not worth the reading.
         self._services.serve().inference.check_room(principal.priority)
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
         strict = gate.strict(environ)
         tags = gate.tags(environ)
+        course.stage("read")
         if view.format in FORM_FORMATS:
-            return self._open_upload(FORM_FORMATS[view.format], request_id, principal, headers, strict, tags, environ)
+            return self._open_upload(
+                FORM_FORMATS[view.format], request_id, principal, headers, strict, tags, environ, course
+            )
         control = gate.cache_control(environ)
         room = self._memory.room()
         try:
-            body, facts = self._read(view.format, environ, room)
+            body, facts = self._read(view.format, environ, room, course)
             call = Call(
-                request_id, view.format, body, facts, headers, strict, room=room, tags=tags, cache_control=control
+                request_id,
+                view.format,
+                body,
+                facts,
+                headers,
+                strict,
+                room=room,
+                tags=tags,
+                cache_control=control,
+                course=course,
             )
             return self._enter(view.way_in(self._services.serve()), principal, call, environ)
         finally:
@@ -165,9 +187,13 @@ class Calls:
         )
         return answer
 
-    def _read(self, format_name: str, environ: "WSGIEnvironment", room: BodyRoom) -> tuple[dict[str, Any], Facts]:
+    def _read(
+        self, format_name: str, environ: "WSGIEnvironment", room: BodyRoom, course: Course
+    ) -> tuple[dict[str, Any], Facts]:
         """The document, which is all that is left of the body's bytes, and its facts."""
+        began = time.monotonic()
         text = read_body(environ, self._longest_body, room)
+        course.client += time.monotonic() - began
         _watch(environ)
         outside: Outside = self._services.outside if len(text) >= json_text.LARGE else at_once
         if len(text) >= PIECE:
@@ -183,12 +209,23 @@ class Calls:
         strict: bool,
         tags: Tags,
         environ: "WSGIEnvironment",
+        course: Course,
     ) -> Said:
         settings = self._services.settings
         with closing(Upload(environ, settings.max_upload_bytes, UploadSpool(settings.home))) as upload:
+            began = time.monotonic()
             form = upload.read()
+            course.client += time.monotonic() - began
             call = Call(
-                request_id, format.name, form.fields, format.read_form(form), headers, strict, form=form, tags=tags
+                request_id,
+                format.name,
+                form.fields,
+                format.read_form(form),
+                headers,
+                strict,
+                form=form,
+                tags=tags,
+                course=course,
             )
             _watch(environ)
             return self._enter(self._services.serve().inference.open, principal, call, environ)
@@ -202,6 +239,13 @@ def _watch(environ: "WSGIEnvironment") -> None:
 
 def _status_line(status: int) -> str:
     return _STATUS_LINES.get(status) or f"{status} UNKNOWN"
+
+
+def _end_trace(course: Course, error: Exception, request_id: str) -> None:
+    """Of a call that was not let in; that of others has ended."""
+    if course.trace is not None:
+        told = error if isinstance(error, TollhouseError) else TollhouseError
+        course.trace.end(told.code, {"http.response.status_code": told.status, "tollhouse.request_id": request_id})
 
 
 def _parsed(format_name: str, text: bytes | bytearray) -> tuple[dict[str, Any], Facts]:

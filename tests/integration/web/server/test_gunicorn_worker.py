@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -316,16 +315,6 @@ def test_workers_of_a_killed_server_finish_their_replies_and_leave_the_address(
         wait_until(lambda: not is_taken(server.port), 2)
         assert (head + read_to_end(streaming)).endswith(b"0\r\n\r\n")
     wait_until(lambda: server.events().count("services closed") == 2, 4)
-
-
-def test_the_gauges_of_a_killed_server_end_with_it(start: Callable[..., StubServer], tmp_path: Path) -> None:
-    dead, living, named = (f"gauge_livesum_{of}.db" for of in (ended_process(), os.getpid(), "worker-1"))
-    for name in (dead, living, named):
-        (tmp_path / name).touch()
-    start(PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
-    assert not (tmp_path / dead).exists()
-    assert (tmp_path / living).exists()
-    assert (tmp_path / named).exists()
 
 
 def test_a_low_limit_of_open_files_is_raised(start: Callable[..., StubServer]) -> None:

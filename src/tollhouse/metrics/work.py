@@ -1,0 +1,47 @@
+"""Work in the background."""
+
+from prometheus_client import Counter, Gauge
+
+from tollhouse.metrics.registry import REGISTRY
+
+JOBS = Counter(
+    "tollhouse_jobs",
+    "Background jobs; the outcome is ok, error, killed or refused.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
+BATCH_LINES = Counter(
+    "tollhouse_batch_lines",
+    "Lines of batches that were called; the outcome is completed, failed, or later: it waits to be called again.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+BACKGROUND_RESPONSES = Counter(
+    "tollhouse_background_responses",
+    "Attempts at responses in the background; the outcome is completed, incomplete, failed, later: it waits to be "
+    "called again, lost: it was cancelled or deleted meanwhile, or other.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+QUEUE_DEPTH = Gauge(
+    "tollhouse_queue_depth",
+    "What waits for a worker: lines of batches, responses in the background, messages of alerts. Told by the scheduler "
+    "that leads.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+QUEUE_AGE_SECONDS = Gauge(
+    "tollhouse_queue_age_seconds",
+    "How long the oldest of that has been due and nobody took it; 0 where all is under way. Told by the scheduler that "
+    "leads.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+SCHEDULER_SURVEYED_SECONDS = Gauge(
+    "tollhouse_scheduler_surveyed_seconds",
+    "When the scheduler that leads last looked at all this, in seconds since 1970.",
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
