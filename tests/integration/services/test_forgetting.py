@@ -60,7 +60,7 @@ def named(database: Database) -> dict[str | None, int]:
     """How many rows of the ledger name whom."""
     with database.read() as session:
         asked = select(LedgerRecord.end_user, func.count()).group_by(LedgerRecord.end_user)
-        return dict(session.execute(asked).tuples().all())
+        return dict(session.execute(asked).all())
 
 
 def test_end_users_of_ones_own_calls_go_and_sums_stay(
