@@ -63,8 +63,13 @@ class Invitations:
             if team is not None and team.archived_at is not None:
                 raise Conflict(f"The team {team.name!r} is archived.", param="team_id")
             refuse_too_many(self._database, session, by, email, self._database.now(session))
-            same = LinkRecord.team_id.is_(None) if team_id is None else LinkRecord.team_id == team_id
-            self._links.void(session, LinkRecord.email == email, same)
+            same = (
+                LinkRecord.email == email,
+                LinkRecord.team_id.is_(None) if team_id is None else LinkRecord.team_id == team_id,
+            )
+            for other in session.scalars(select(LinkRecord).where(*same, _is_open(self._database.now(session)))):
+                by.require_to_grant(role_named(other.role or ""), team_id)  # as for one who withdraws it
+            self._links.void(session, *same)
             row, address = self._links.make(
                 session, {"email": email, "team_id": team_id, "role": role.value, "made_by": by.id}
             )

@@ -165,6 +165,16 @@ def test_invitations_to_the_organisation_are_there_for_those_who_rule_it(api: Ma
     assert api.ask("DELETE", f"/invitations/{shown['id']}", api.owner()).status_code == 204
 
 
+def test_who_may_not_withdraw_an_invitation_puts_no_other_in_its_place(api: Management, letters: Letters) -> None:
+    team = api.services.teams.create("replacing").id
+    admin = api.token(api.add("replacing@example.com", "admin", team))
+    invite(api, "heir@example.com", "owner", team)
+    body = {"email": "heir@example.com", "role": "viewer", "team_id": team}
+    assert is_problem(api.post("/users", body, admin), 403, "forbidden")
+    assert accept(api, letters.token("heir@example.com")).status_code == 200
+    assert api.services.users.named("heir@example.com").teams == {team: "owner"}
+
+
 def test_an_address_is_invited_a_few_times_a_day_whoever_asks(api: Management, letters: Letters) -> None:
     tokens = [api.token(api.add(f"eager-{number}@example.com", "admin")) for number in range(2)]
     body = {"email": "flooded@example.com", "role": "member", "team_id": "team_default"}

@@ -40,7 +40,7 @@ class Provider(Resource):
         """Show a provider, and whether it has a credential"""
         return _shown(services().providers.get(id, by=asked.by))
 
-    @operation(namespace, "change_provider", "provider", body="provider_change", tagged=True, errors=(404, 412))
+    @operation(namespace, "change_provider", "provider", body="provider_change", tagged=True, errors=(404, 409, 412))
     def patch(self, asked: Asked, id: str) -> dict[str, Any]:
         """Change a provider, or renew its credential; null takes that away
 
