@@ -92,7 +92,7 @@ def test_end_users_of_ones_own_calls_go_and_sums_stay(
 def test_a_day_that_is_about_to_be_added_up_waits_until_it_was(
     database: Database, ada: tuple[str, str], book: Book, usage: UsageReport, delete: Callable[[], None]
 ) -> None:
-    book(day(1), user_id=ada[0], key_id=ada[0], end_user="editor")
+    book(day(2), user_id=ada[0], key_id=ada[0], end_user="editor")
     delete()
     assert Forgetting(database).run() == 0
     assert named(database) == {"editor": 1}
