@@ -277,6 +277,19 @@ BACKGROUND_RESPONSES = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+WEBHOOK_DELIVERIES = Counter(
+    "tollhouse_webhook_deliveries",
+    "Attempts to deliver to webhooks; the outcome is delivered, failed: it is tried again later, given_up, or lost: "
+    "another process has it.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+WEBHOOKS_DISABLED = Counter(
+    "tollhouse_webhooks_disabled",
+    "Webhooks that were disabled by themselves; the kind is failing, or gone: the receiver said so.",
+    ["kind"],
+    registry=REGISTRY,
+)
 CATALOGUE_VERSION = Gauge(
     "tollhouse_catalogue_version",
     "Version of the catalogue in use; the oldest of all processes of the kind.",
