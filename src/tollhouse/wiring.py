@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs, traces
-from tollhouse.domain.ports import QUEUE, JobQueue, Outside
+from tollhouse.domain.ports import QUEUE, JobQueue, Outside, at_once
 from tollhouse.jobs.registry import kinds
 from tollhouse.outside import beside_the_loop, end_thread, outside_the_loop
 from tollhouse.providers.price_list import PublishedPrices
@@ -20,12 +20,15 @@ from tollhouse.services.caching import Caching
 from tollhouse.services.capacity import Capacity
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.conversations import Conversations
+from tollhouse.services.credentials import Credentials
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.health import Health
 from tollhouse.services.idempotency import Idempotency
 from tollhouse.services.inference import Inference
 from tollhouse.services.limiting import Limiting
+from tollhouse.services.outbox import Outbox
 from tollhouse.services.probes import Probes
+from tollhouse.services.provider_events import ProviderEvents
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.repeats import Repeats
@@ -49,6 +52,7 @@ from tollhouse.wiring_people import People
 from tollhouse.wiring_reports import Reports
 from tollhouse.wiring_serving import Serving
 from tollhouse.wiring_setup import SetUp
+from tollhouse.wiring_webhooks import Hooks
 
 if TYPE_CHECKING:
     from tollhouse.kv.cache import RedisCache
@@ -62,7 +66,7 @@ SPOOL = "spool"
 """Folder of the home in which settlements wait for a database that is away."""
 
 
-class Services(People, SetUp, Work, Alerts, Reports):
+class Services(People, SetUp, Work, Alerts, Reports, Hooks):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process) -> None:
@@ -92,7 +96,8 @@ class Services(People, SetUp, Work, Alerts, Reports):
 
     @cached_property
     def probes(self) -> Probes:
-        return Probes(self.providers.check)
+        # At once: the process ends with the probes.
+        return Probes(self.providers.check, ProviderEvents(self.database, self.outbox, at_once))
 
     @cached_property
     def snapshot(self) -> CatalogueReader:
@@ -111,7 +116,7 @@ class Services(People, SetUp, Work, Alerts, Reports):
 
     @cached_property
     def stored_responses(self) -> StoredResponses:
-        return StoredResponses(self.database, days=self.settings.responses_days)
+        return StoredResponses(self.database, days=self.settings.responses_days, outbox=self.outbox)
 
     @cached_property
     def conversations(self) -> Conversations:
@@ -132,6 +137,10 @@ class Services(People, SetUp, Work, Alerts, Reports):
         from tollhouse.kv.queue import RqQueue
 
         return RqQueue(redis_url(self.settings), lambda kind: kinds()[kind].queue if kind in kinds() else QUEUE)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.database, lambda: self.queue.enqueue("deliver_webhooks"))
 
     @cached_property
     def health(self) -> Health:
@@ -179,7 +188,9 @@ class Services(People, SetUp, Work, Alerts, Reports):
             fleet = Fleet(self.database, matters=lambda: bool(catalogue.current.limits))
             limiter = RedisLimiter(redis_url(self.settings), lambda: fleet.size)
             limiting = Limiting(limiter)
-            breakers = Breakers(self.settings.breaker_failures, self.settings.breaker_seconds)
+            breakers = Breakers(
+                self.settings.breaker_failures, self.settings.breaker_seconds, events=self.provider_events
+            )
             news = RedisBreakerNews(redis_url(self.settings), breakers.hear)
             if self.settings.breaker_failures:
                 breakers.tell(news)
@@ -196,6 +207,7 @@ class Services(People, SetUp, Work, Alerts, Reports):
                     self.settings.retries, self.settings.retry_seconds, self.settings.retry_pause_seconds
                 ),
                 breakers=breakers,
+                credentials=Credentials(events=self.provider_events),
                 capacity=Capacity(self.settings.open_calls if self.process == "web" else 0),
                 remainders=Remainders(beside=beside_the_loop()) if self._reads_on else NO_REMAINDERS,
                 caching=Caching(cache, beside=beside_the_loop(), outside=self.outside) if cache else None,

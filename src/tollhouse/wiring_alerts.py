@@ -1,16 +1,23 @@
 """The part of the wiring that watches: what waits and is held, and where alerts are told."""
 
 from abc import ABC, abstractmethod
+from contextlib import closing
+from datetime import UTC, datetime
 from functools import cached_property
 
 from tollhouse.domain.ports import Mailer
+from tollhouse.domain.webhooks import same_id
 from tollhouse.providers.proxy import Proxy
 from tollhouse.providers.webhook import Webhook
-from tollhouse.services.alert_deliveries import AlertDeliveries, Send, document_of, subject_of, text_of
-from tollhouse.services.budget_alerts import BudgetAlert, BudgetAlerts, log_alert
+from tollhouse.services.alert_deliveries import AlertDeliveries, Send
+from tollhouse.services.budget_alert import BudgetAlert, document_of, subject_of, text_of
+from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
+from tollhouse.services.outbox import Outbox
 from tollhouse.services.survey import Survey
+from tollhouse.services.webhook_signing import signed
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
+from tollhouse.wire import json_text
 
 
 class Alerts(ABC):
@@ -24,11 +31,15 @@ class Alerts(ABC):
 
     @property
     @abstractmethod
+    def outbox(self) -> Outbox: ...
+
+    @property
+    @abstractmethod
     def _mailer(self) -> Mailer: ...
 
     @cached_property
     def budget_alerts(self) -> BudgetAlerts:
-        return BudgetAlerts(self.database, log_alert, tuple(self._channels))
+        return BudgetAlerts(self.database, log_alert, tuple(self._channels), self.outbox)
 
     @cached_property
     def alert_deliveries(self) -> AlertDeliveries:
@@ -58,7 +69,8 @@ class Alerts(ABC):
             proxy=Proxy.of(self.settings),
             ca_bundle=self.settings.ca_bundle,
         )
-        try:
-            webhook.post(document_of(alert))
-        finally:
-            webhook.close()
+        body, secret = json_text.write(document_of(alert)), self.settings.budget_alert_secret
+        id = same_id("budget.alert", alert.budget_id, str(alert.percent), alert.raised_at.isoformat())
+        headers = signed([secret], id, body, datetime.now(UTC)) if secret else {}
+        with closing(webhook):
+            webhook.post(body, headers)

@@ -22,6 +22,7 @@ from tollhouse.services.batches import Batches
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.files import Files
 from tollhouse.services.message_batches import MessageBatches
+from tollhouse.services.outbox import Outbox
 from tollhouse.services.responses import Responses
 from tollhouse.services.stored_responses import StoredResponses
 from tollhouse.settings import Settings
@@ -71,6 +72,10 @@ class Work(ABC):
 
     @property
     @abstractmethod
+    def outbox(self) -> Outbox: ...
+
+    @property
+    @abstractmethod
     def stored_responses(self) -> StoredResponses: ...
 
     @property
@@ -115,13 +120,14 @@ class Work(ABC):
             self.authentication,
             calling.catalogue,
             longest_line=self.settings.max_body_bytes,
+            outbox=self.outbox,
         )
         tasks = BatchTasks(
             self.database,
             self.blobs,
             self.authentication,
             validation,
-            BatchOutput(self.database, self.files),
+            BatchOutput(self.database, self.files, self.outbox),
             owner=calling.owner,
             open=calling.open,
         )

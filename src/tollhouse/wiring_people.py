@@ -21,6 +21,7 @@ from tollhouse.services.invitations import Invitations
 from tollhouse.services.issuer_sign_in import IssuerSignIn
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.keys import Keys
+from tollhouse.services.outbox import Outbox
 from tollhouse.services.outside_tokens import OutsideTokens
 from tollhouse.services.password_resets import PasswordResets
 from tollhouse.services.passwords import Passwords
@@ -61,6 +62,10 @@ class People(ABC):
 
     @property
     @abstractmethod
+    def outbox(self) -> Outbox: ...
+
+    @property
+    @abstractmethod
     def _ring(self) -> SecretRing: ...
 
     @cached_property
@@ -77,7 +82,7 @@ class People(ABC):
 
     @cached_property
     def keys(self) -> Keys:
-        return Keys(self.database, self.mint)
+        return Keys(self.database, self.mint, self.outbox)
 
     @cached_property
     def teams(self) -> Teams:

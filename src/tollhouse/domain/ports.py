@@ -11,6 +11,7 @@ from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.routes import Host, HostKey, Manners, Target
 from tollhouse.domain.vouched import Vouched
+from tollhouse.domain.webhooks import Receipt
 
 Result = TypeVar("Result")
 
@@ -307,12 +308,27 @@ class Vault(Protocol):
         """Raises InvalidSetting when it was sealed under a secret key that is not at hand."""
 
 
+class Courier(Protocol):
+    """Brings what webhooks are told. Any thread may ask it; whoever does ends with the adapters' `end_thread`."""
+
+    def check(self, url: str) -> None:
+        """Raise InvalidField for what is no address that anything may be sent to. Looks no name up."""
+
+    def bring(self, url: str, headers: Mapping[str, str], body: bytes) -> Receipt:
+        """Send once, to an address that was checked, and return what was answered, whatever it is. Follows no redirect.
+
+        Raises UpstreamError, whose message has neither path nor query: they may be a secret.
+        """
+
+
 QUEUE = "tollhouse"
 RESPONSES_QUEUE = "tollhouse-responses"
 """Of work that takes as long as a model thinks: no other waits behind it."""
 BATCHES_QUEUE = "tollhouse-batches"
 """Of work that never ends while there is a batch."""
-QUEUES = (QUEUE, BATCHES_QUEUE, RESPONSES_QUEUE)
+WEBHOOKS_QUEUE = "tollhouse-webhooks"
+"""Of what waits for other people's servers."""
+QUEUES = (QUEUE, BATCHES_QUEUE, RESPONSES_QUEUE, WEBHOOKS_QUEUE)
 
 
 class JobQueue(Protocol):

@@ -35,6 +35,9 @@ class Right(StrEnum):
     """Budgets, limits, usage."""
     CHANGE_MONEY = "money.change"
     VIEW_REQUESTS = "requests.view"
+    VIEW_WEBHOOKS = "webhooks.view"
+    """What their addresses have in them may be a secret."""
+    CHANGE_WEBHOOKS = "webhooks.change"
     VIEW_CHANGES = "audit.view"
 
     @property
@@ -65,6 +68,8 @@ RIGHTS: dict[Right, frozenset[Role]] = {
     Right.VIEW_MONEY: _ALL,
     Right.CHANGE_MONEY: _RULE,
     Right.VIEW_REQUESTS: _LOOK,
+    Right.VIEW_WEBHOOKS: _RULE,
+    Right.CHANGE_WEBHOOKS: _RULE,
     Right.VIEW_CHANGES: _RULE,
 }
 

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from tollhouse.services.files import Files
     from tollhouse.services.forgetting import Forgetting
     from tollhouse.services.idempotency import Idempotency
+    from tollhouse.services.key_events import ExpiringKeys
     from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.stored_responses import StoredResponses
+    from tollhouse.services.webhook_claims import WebhookClaims
+    from tollhouse.services.webhook_deliveries import WebhookDeliveries
 
 
 class Services(Protocol):
@@ -67,6 +70,18 @@ class Services(Protocol):
 
     def run_batches(self, seconds: float) -> bool:
         """Work on batches for about so long; whether there is more."""
+
+    @property
+    def expiring_keys(self) -> "ExpiringKeys": ...
+
+    @property
+    def webhook_claims(self) -> "WebhookClaims": ...
+
+    @property
+    def webhook_deliveries(self) -> "WebhookDeliveries": ...
+
+    def run_webhooks(self, seconds: float, longest: float) -> bool:
+        """Deliver to webhooks, until nothing has been due for so long; whether there is more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ _NO_SENTENCE = rb"(?! secret [_-]? key : \s (?-i: [a-z]{1,11} \s [a-z] ) )"
 """What follows the name of the setting and a colon may be words that say what to do; a key has 32 characters."""
 _SECRETS = {
     b"sk-": rb"((?<![a-zA-Z0-9])sk-(?:th-|ant-|proj-)?)[a-zA-Z0-9_-]{8,}",
+    b"whsec_": rb"((?<![a-zA-Z0-9])whsec_)[a-zA-Z0-9+/=]{8,}",
     b"eyj": rb"(\beyJ)[a-zA-Z0-9_-]{8,}\.[a-zA-Z0-9_.-]+",
     b"://": rb"(://[^\s/\"'\\:@]*:)[^\s/\"'\\]+(?=@)",
     b"bearer": rb"(?i)(\bbearer\s+)[^\s\"'\\,]{6,}",

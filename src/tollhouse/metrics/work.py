@@ -45,3 +45,16 @@ SCHEDULER_SURVEYED_SECONDS = Gauge(
     multiprocess_mode="mostrecent",
     registry=REGISTRY,
 )
+WEBHOOK_DELIVERIES = Counter(
+    "tollhouse_webhook_deliveries",
+    "Attempts to deliver to webhooks; the outcome is delivered, failed: it is tried again later, given_up, or lost: "
+    "another process has it.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+WEBHOOKS_DISABLED = Counter(
+    "tollhouse_webhooks_disabled",
+    "Webhooks that were disabled by themselves; the kind is failing, or gone: the receiver said so.",
+    ["kind"],
+    registry=REGISTRY,
+)

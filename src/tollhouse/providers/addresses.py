@@ -8,7 +8,7 @@ import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,8 @@ from tollhouse.providers.echo.options import read_options
 
 SocketAddress = tuple[int, tuple[Any, ...]]
 """Address family, and what `connect` takes."""
+Allowed = bool | tuple[IPv4Network | IPv6Network, ...]
+"""Which private addresses may be connected to: all, none, or those in these networks."""
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\.?")
 _PATH = re.compile(r"[!$%&'()*+,\-./0-9:;=@A-Z_a-z~]*")
@@ -86,7 +88,7 @@ def split_base_url(url: str) -> BaseURL:
     return BaseURL(tls, _ascii_host(parts.hostname), port or (443 if tls else 80), parts.path.rstrip("/"))
 
 
-def resolve(host: str, port: int, allow_private: bool) -> list[SocketAddress]:
+def resolve(host: str, port: int, allow_private: Allowed) -> list[SocketAddress]:
     """The addresses of the host that may be connected to, in the resolver's order; never empty.
 
     Raises UpstreamRefused. Waits for the resolver cooperatively, and has no deadline of its own.
@@ -99,22 +101,32 @@ def resolve(host: str, port: int, allow_private: bool) -> list[SocketAddress]:
         except (OSError, UnicodeError) as error:
             raise UpstreamRefused(f"The name {host} has no address; check the provider's base URL.") from error
         found = [(family, address) for family, _, _, _, address in answers]
-    if not allow_private:
-        found = [one for one in found if not is_private(one[1][0])]
+    found = [one for one in found if may_be_at(one[1][0], allow_private)]
     if not found:
         raise UpstreamRefused(f"{host} is at a private address; allow that for the provider if it is meant.")
     return found
 
 
-def refuse_visibly_private(host: str, allow_private: bool) -> None:
+def refuse_visibly_private(host: str, allow_private: Allowed) -> None:
     """What can be checked of a host that somebody else resolves: UpstreamRefused for a private address, and for
     a name that only a private network can have: one label, or a domain reserved for such.
     """
     literal = literal_of(host)
     name = host.rstrip(".")
-    private = is_private(literal) if literal else "." not in name or _last_label(host) in _PRIVATE_DOMAINS
-    if not allow_private and (private or name.endswith(".home.arpa")):
+    of_here = "." not in name or _last_label(host) in _PRIVATE_DOMAINS or name.endswith(".home.arpa")
+    if not may_be_at(literal, allow_private) if literal else of_here and allow_private is not True:
         raise UpstreamRefused(f"{host} is at a private address; allow that for the provider if it is meant.")
+
+
+def may_be_at(address: str, allow_private: Allowed) -> bool:
+    """Whether the address is public, or one that is allowed all the same."""
+    if allow_private is True or not is_private(address):
+        return True
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    return not isinstance(allow_private, bool) and any(ip in network for network in allow_private)
 
 
 def is_private(address: str) -> bool:

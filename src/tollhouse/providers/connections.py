@@ -15,7 +15,7 @@ import gevent.ssl
 from gevent.lock import BoundedSemaphore
 
 from tollhouse.domain.errors import InvalidSetting, UpstreamRefused
-from tollhouse.providers.addresses import BaseURL, SocketAddress, refuse_visibly_private, resolve
+from tollhouse.providers.addresses import Allowed, BaseURL, SocketAddress, refuse_visibly_private, resolve
 from tollhouse.providers.deadline_watch import DeadlineWatch
 from tollhouse.providers.proxy import Proxy
 
@@ -35,7 +35,7 @@ class Pool:
     def __init__(
         self,
         url: BaseURL,
-        allow_private: bool,
+        allow_private: Allowed,
         size: int,
         *,
         proxy: Proxy | None = None,

@@ -22,11 +22,14 @@ _LARGE_BODY = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How one provider is reached: its connections, its deadlines, and its name for the errors."""
+    """How one provider is reached: its connections, its deadlines, and its name for the errors. `takes_any_body`:
+    what is answered is not read, so it may be compressed.
+    """
 
     name: str
     pool: Pool
     deadlines: Deadlines
+    takes_any_body: bool = False
 
 
 def send(line: Line, head: bytes, body: Body) -> "HttpExchange":
@@ -150,7 +153,7 @@ class HttpExchange:
         while not response.has_headers:
             self._receive(self._first_byte_by)
         self.status = response.status
-        if not response.is_plain:
+        if not response.is_plain and not self._line.takes_any_body:
             raise UpstreamInvalid(f"Provider {self._line.name} answered {self.status} with a compressed body.")
 
     def read(self) -> bytes:

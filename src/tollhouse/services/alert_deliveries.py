@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select, update
 
 from tollhouse import logs, metrics
-from tollhouse.domain.money import usd_from_nanos
-from tollhouse.services.budget_alerts import BudgetAlert, alert_of
+from tollhouse.services.budget_alert import BudgetAlert
+from tollhouse.services.budget_alerts import alert_of
 from tollhouse.store.database import Database
 from tollhouse.store.records import BudgetAlertDeliveryRecord, BudgetAlertRecord, BudgetRecord
 
@@ -120,35 +120,3 @@ class AlertDeliveries:
             execution_options={"synchronize_session": False},
         )
         return bool(done.rowcount)
-
-
-def subject_of(alert: BudgetAlert) -> str:
-    return f"{alert.percent} % of the budget of {' '.join(alert.scope)} is spent"
-
-
-def text_of(alert: BudgetAlert) -> str:
-    """A sentence or two, for people."""
-    when = {"total": "in total", "day": "today"}.get(alert.period, f"this {alert.period}")
-    spent, limit = usd_from_nanos(alert.spent), usd_from_nanos(alert.limit)
-    rest = "Calls that could cost more than what is left are refused." if alert.hard else "It is soft: calls go on."
-    return f"{subject_of(alert)}: {spent} of {limit} USD {when}. {rest}"
-
-
-def document_of(alert: BudgetAlert) -> dict[str, Any]:
-    """For programs; `text` is what chat services show."""
-    return {
-        "text": text_of(alert),
-        "type": "budget.alert",
-        "budget_id": alert.budget_id,
-        "scope": {"kind": alert.scope[0], "id": alert.scope[1]},
-        "period": alert.period,
-        "hard": alert.hard,
-        "percent": alert.percent,
-        "spent_usd": usd_from_nanos(alert.spent),
-        "limit_usd": usd_from_nanos(alert.limit),
-        "raised_at": _moment(alert.raised_at),
-    }
-
-
-def _moment(value: datetime) -> str:
-    return value.isoformat().replace("+00:00", "Z")

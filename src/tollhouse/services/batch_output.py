@@ -7,9 +7,11 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select, update
 
 from tollhouse.domain.identifiers import new_id
+from tollhouse.domain.webhooks import Event
 from tollhouse.services.batch_lines import DONE, RUNNING, WAITING
 from tollhouse.services.batches import CANCELLED, CANCELLING, COMPLETED, EXPIRED, FINALIZING, IN_PROGRESS
 from tollhouse.services.files import BATCH_OUTPUT, Files, Incoming, NewFile, insert_file
+from tollhouse.services.outbox import NOBODY, Tells
 from tollhouse.store.database import Database
 from tollhouse.store.records import BatchLineRecord, BatchRecord, BatchResultRecord
 from tollhouse.wire.batch import not_made
@@ -28,9 +30,10 @@ class BatchOutput:
     transaction that ends the batch.
     """
 
-    def __init__(self, database: Database, files: Files) -> None:
+    def __init__(self, database: Database, files: Files, outbox: Tells = NOBODY) -> None:
         self._database = database
         self._files = files
+        self._outbox = outbox
 
     def begin(self, batch_id: str, ending: str, error: Mapping[str, object] | None = None) -> bool:
         """From here on no line is called, and what still comes of one changes nothing. False while a call of it is
@@ -150,6 +153,8 @@ class BatchOutput:
                 if incoming is not None and mine is not None:
                     new = NewFile(f"{batch.id}_{kind}.jsonl", BATCH_OUTPUT, kept_for)
                     insert_file(session, now, batch.team_id, batch.key_id, incoming, new)
+            if mine is not None:
+                self._outbox.add(session, Event(f"batch.{batch.ending}", batch.team_id, {"id": batch.id}))
         if mine is None:  # somebody else was first
             for incoming in (output, errors):
                 if incoming is not None:

@@ -14,10 +14,12 @@ from tollhouse.domain.errors import ContentMissing, TollhouseError, Unauthentica
 from tollhouse.domain.ports import Blobs, OpenBlob
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Catalogue, Route
+from tollhouse.domain.webhooks import Event
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.batch_lines import WAITING
 from tollhouse.services.batches import FAILED, IN_PROGRESS, VALIDATING
 from tollhouse.services.catalogue import CatalogueReader
+from tollhouse.services.outbox import NOBODY, Tells
 from tollhouse.services.routing import candidates, route_of
 from tollhouse.services.vitals import Watch
 from tollhouse.store.database import Database
@@ -48,12 +50,14 @@ class BatchValidation:
         catalogue: CatalogueReader,
         *,
         longest_line: int,
+        outbox: Tells = NOBODY,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._authentication = authentication
         self._catalogue = catalogue
         self._longest_line = longest_line
+        self._outbox = outbox
         self._insert = sqlite.insert if database.dialect == "sqlite" else postgresql.insert
 
     def run(self, batch_id: str, until: float) -> bool:
@@ -169,6 +173,7 @@ class BatchValidation:
             if not batch.total:
                 batch.errors = [_told("empty_file", "The file has no lines.", None, None)]
                 batch.status, batch.is_open, batch.ended_at = FAILED, False, now
+                self._outbox.add(session, Event("batch.failed", batch.team_id, {"id": batch_id}))
             else:
                 batch.status, batch.in_progress_at = IN_PROGRESS, now
 
@@ -177,11 +182,15 @@ class BatchValidation:
         problems.sort(key=lambda problem: problem["line"] or 0)
         with self._database.write() as session:
             row = BatchRecord
-            session.execute(
+            team_id = session.scalar(
                 update(row)
                 .where(row.id == batch_id, row.status == VALIDATING)
                 .values(status=FAILED, ended_at=self._database.now(session), errors=problems, total=0)
+                .returning(row.team_id)
+                .execution_options(synchronize_session=False)
             )
+            if team_id is not None:
+                self._outbox.add(session, Event("batch.failed", team_id, {"id": batch_id}))
         while self._delete_some(batch_id):
             pass
 

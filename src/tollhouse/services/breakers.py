@@ -12,6 +12,7 @@ from tollhouse import logs, metrics
 from tollhouse.domain.errors import DeploymentResting
 from tollhouse.domain.ports import BreakerNews
 from tollhouse.domain.routes import Target
+from tollhouse.services.provider_events import DOWN, NOBODY, TellsOfProviders
 
 IN_A_ROW_SECONDS = 60.0
 """Failures that are farther apart than this are not in a row."""
@@ -38,8 +39,15 @@ class Breaker:
 class Breakers:
     """Of all deployments, as this process sees them and others tell: a rest is shared, a trial is each one's own."""
 
-    def __init__(self, failures: int = 0, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        failures: int = 0,
+        seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        events: TellsOfProviders = NOBODY,
+    ) -> None:
         """So many failures in a row open a breaker for so long; 0 for never."""
+        self._events = events
         self._most = failures
         self._seconds = seconds
         self._clock = clock
@@ -108,6 +116,7 @@ class Breakers:
         self._tell("breaker_opened", target, logs.WARNING, failures=breaker.failures, seconds=breaker.rest)
         metrics.BREAKERS_OPEN.labels(target.host.name, target.model).set(1)
         metrics.BREAKER_OPENINGS.labels(target.host.name, target.model).inc()
+        self._events.tell(DOWN, target.host.name, f"It failed {breaker.failures} times in a row.", target.model)
 
     def state(self, deployment: str) -> str:
         """closed, open or half-open."""

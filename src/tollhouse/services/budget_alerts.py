@@ -1,7 +1,6 @@
 """Who watches a budget is told when half, four fifths and all of it are spent: once a period each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +10,11 @@ from sqlalchemy.orm import Session
 
 from tollhouse import logs, metrics
 from tollhouse.domain.money import usd_from_nanos
-from tollhouse.domain.principal import Scope
+from tollhouse.domain.webhooks import Event, same_id
+from tollhouse.services.budget_alert import BudgetAlert, document_of
 from tollhouse.services.budget_start import terms_of
+from tollhouse.services.outbox import NOBODY, Tells
+from tollhouse.services.scopes import team_of
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.budget_book import window_of
 from tollhouse.store.records import BudgetAlertDeliveryRecord, BudgetAlertRecord, BudgetRecord, BudgetWindowRecord
@@ -20,20 +22,6 @@ from tollhouse.store.records import BudgetAlertDeliveryRecord, BudgetAlertRecord
 PERCENTS = (50, 80, 100)
 
 _KNOWN = select(BudgetAlertRecord.window_id, BudgetAlertRecord.percent)
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetAlert:
-    """A share of a budget that was reached. Amounts are nano-dollars."""
-
-    budget_id: str
-    scope: Scope
-    period: str
-    hard: bool
-    percent: int
-    spent: int
-    limit: int
-    raised_at: datetime
 
 
 Tell = Callable[[BudgetAlert], None]
@@ -59,9 +47,10 @@ def log_alert(alert: BudgetAlert) -> None:
 class BudgetAlerts:
     """At least once: an alert is written before it is told, and what was not told is told again."""
 
-    def __init__(self, database: Database, tell: Tell, channels: Sequence[str] = ()) -> None:
+    def __init__(self, database: Database, tell: Tell, channels: Sequence[str] = (), outbox: Tells = NOBODY) -> None:
         """`channels` are those on which an alert is delivered as well, by `AlertDeliveries`."""
         self._database = database
+        self._outbox = outbox
         self._tell = tell
         self._channels = channels
         self._insert = sqlite.insert if database.dialect == "sqlite" else postgresql.insert
@@ -81,6 +70,7 @@ class BudgetAlerts:
     def _raise(self) -> None:
         with self._database.read() as session:
             now = self._database.now(session)
+            spent = _spent_in_part(session)
             due = [
                 {
                     "window_id": window.id,
@@ -90,7 +80,7 @@ class BudgetAlerts:
                     "limit_nanos": budget.limit_nanos,
                     "raised_at": now,
                 }
-                for budget, window in _spent_in_part(session)
+                for budget, window in spent
                 if window.id == window_of(terms_of(budget), now)[0].id
                 for percent in PERCENTS
                 if window.spent * 100 >= budget.limit_nanos * percent
@@ -98,8 +88,11 @@ class BudgetAlerts:
             known = {(id, percent) for id, percent in session.execute(_KNOWN)}
         fresh = [row for row in due if (row["window_id"], row["percent"]) not in known]
         if fresh:
+            budgets = {budget.id: budget for budget, _ in spent}
             with self._database.write() as session:
                 session.execute(self._insert(BudgetAlertRecord).values(fresh).on_conflict_do_nothing())
+                for row in fresh:
+                    self._outbox.add(session, _event(session, row, budgets[str(row["budget_id"])]))
                 if rows := [_delivery(row, channel) for row in fresh for channel in self._channels]:
                     session.execute(self._insert(BudgetAlertDeliveryRecord).values(rows).on_conflict_do_nothing())
 
@@ -115,15 +108,22 @@ class BudgetAlerts:
 
 
 def alert_of(row: BudgetAlertRecord, budget: BudgetRecord) -> BudgetAlert:
-    return BudgetAlert(
-        budget.id,
-        (budget.scope_kind, budget.scope_id),
-        budget.period,
-        budget.hard,
-        row.percent,
-        row.spent,
-        row.limit_nanos,
-        row.raised_at,
+    return _alert(budget, row.percent, row.spent, row.limit_nanos, row.raised_at)
+
+
+def _alert(budget: BudgetRecord, percent: int, spent: int, limit: int, raised_at: datetime) -> BudgetAlert:
+    scope = (budget.scope_kind, budget.scope_id)
+    return BudgetAlert(budget.id, scope, budget.period, budget.hard, percent, spent, limit, raised_at)
+
+
+def _event(session: Session, row: dict[str, Any], budget: BudgetRecord) -> Event:
+    alert = _alert(budget, row["percent"], row["spent"], row["limit_nanos"], row["raised_at"])
+    data = {name: value for name, value in document_of(alert).items() if name != "type"}
+    return Event(
+        "budget.alert",
+        team_of(session, alert.scope),
+        data,
+        same_id("budget.alert", row["window_id"], str(alert.percent)),
     )
 
 

@@ -8,23 +8,31 @@ from typing import Any
 from tollhouse import logs, metrics
 from tollhouse.domain.errors import UpstreamError, UpstreamRejected
 from tollhouse.domain.routes import Host, HostKey
+from tollhouse.services.provider_events import NOBODY, TellsOfProviders
+from tollhouse.services.provider_events import REFUSED as NOT_TAKEN
 
 TELL_SECONDS = 60.0
 REFUSED = (401, 403)
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether the host says with it that it does not take its credential."""
+    return isinstance(error, UpstreamRejected) and error.upstream_status in REFUSED
+
+
 class Credentials:
     """What this process has seen of all providers' credentials."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, events: TellsOfProviders = NOBODY) -> None:
         self._clock = clock
+        self._events = events
         self._refused: dict[str, dict[str, float]] = {}
         """By provider, and by the name of its key, "" for the only one: when that was told."""
         self._lock = threading.Lock()
 
     def failed(self, host: Host, error: UpstreamError, key: HostKey | None = None) -> None:
         """An attempt there ended so: a status that says that the provider does not take its credential is told."""
-        if not isinstance(error, UpstreamRejected) or error.upstream_status not in REFUSED:
+        if not isinstance(error, UpstreamRejected) or not is_refusal(error):
             return
         metrics.CREDENTIAL_REFUSALS.labels(host.name).inc()
         now, name = self._clock(), key.name if key else ""
@@ -46,6 +54,7 @@ class Credentials:
             "see `tollhouse providers check`.",
             **named,
         )
+        self._events.tell(NOT_TAKEN, host.name, f"It answered with {error.upstream_status}.")
 
     def worked(self, host: Host, key: HostKey | None = None) -> None:
         """It took its credential."""

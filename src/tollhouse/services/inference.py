@@ -22,6 +22,7 @@ from tollhouse.services.breakers import Breakers
 from tollhouse.services.caching import Asked, Caching
 from tollhouse.services.capacity import Capacity, Place
 from tollhouse.services.catalogue import CatalogueReader
+from tollhouse.services.credentials import Credentials
 from tollhouse.services.dispatch import Dispatch, Means, TurnTo, usage_of_failure
 from tollhouse.services.left_calls import see_through
 from tollhouse.services.limiting import Allowance, Limiting
@@ -49,6 +50,7 @@ class Inference:
         max_reply_bytes: int,
         policy: RetryPolicy = NO_RETRIES,
         breakers: Breakers | None = None,
+        credentials: Credentials | None = None,
         remainders: Remainders = NO_REMAINDERS,
         capacity: Capacity | None = None,
         caching: Caching | None = None,
@@ -59,7 +61,16 @@ class Inference:
         self._limiting = limiting
         self._admission = admission
         self._ledger = ledger
-        self._means = Means(upstreams, limiting, Watch(), breakers or Breakers(), policy, max_reply_bytes, remainders)
+        self._means = Means(
+            upstreams,
+            limiting,
+            Watch(),
+            breakers or Breakers(),
+            policy,
+            max_reply_bytes,
+            remainders,
+            credentials or Credentials(),
+        )
         self._capacity = capacity or Capacity()
         self._caching = caching
         self._outside = outside

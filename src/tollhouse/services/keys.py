@@ -16,9 +16,11 @@ from tollhouse.domain.principal import DEFAULT_TEAM
 from tollhouse.domain.rights import Right
 from tollhouse.services.audit import note
 from tollhouse.services.calling_team import caller_for
+from tollhouse.services.key_events import key_event
 from tollhouse.services.key_mint import KeyMint
 from tollhouse.services.key_terms import checked_priority, checked_terms
 from tollhouse.services.naming import check_name
+from tollhouse.services.outbox import NOBODY, Tells
 from tollhouse.services.teams import no_team
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
@@ -60,9 +62,10 @@ Unchanged = Callable[[ApiKey], None]
 class Keys:
     """Every change is effective in all processes within a second."""
 
-    def __init__(self, database: Database, mint: KeyMint) -> None:
+    def __init__(self, database: Database, mint: KeyMint, outbox: Tells = NOBODY) -> None:
         self._database = database
         self._mint = mint
+        self._outbox = outbox
 
     def create(
         self,
@@ -101,6 +104,7 @@ class Keys:
             )
             session.add(row)
             note(session, by, "keys.create", row.id, at=now, team_id=team_id, after=_state(row))
+            self._outbox.add(session, key_event("key.created", row))
             announce(session)
         return _shown(row, minted.key)
 
@@ -174,6 +178,7 @@ class Keys:
                 row.revoked_at = self._database.now(session)
                 row.previous_digest = row.previous_until = None
                 note(session, by, "keys.revoke", id, at=row.revoked_at, team_id=row.team_id)
+                self._outbox.add(session, key_event("key.revoked", row))
             announce(session)
         return _shown(row)
 
@@ -207,6 +212,7 @@ class Keys:
                 team_id=row.team_id,
                 after={"overlap_seconds": int(overlap.total_seconds())},
             )
+            self._outbox.add(session, key_event("key.rotated", row))
             announce(session)
         return _shown(row, minted.key)
 

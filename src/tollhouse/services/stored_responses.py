@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session, aliased
 
 from tollhouse.domain.errors import NotFound
 from tollhouse.domain.principal import Principal
+from tollhouse.domain.webhooks import Event
 from tollhouse.services import conversation_items
+from tollhouse.services.outbox import NOBODY, Tells
 from tollhouse.services.pages import Page
 from tollhouse.services.response_chain import chain_to, items_in
 from tollhouse.services.response_items import Item, is_id, size_of
@@ -21,6 +23,8 @@ CHUNK_ROWS = 100
 CHUNK_BYTES = 4 * 1024 * 1024
 """What one transaction deletes at most: nobody may wait for the database long."""
 
+_TOLD = ("completed", "incomplete", "failed", "cancelled")
+"""How a response in the background may end, of which webhooks are told."""
 _INSERT_RESPONSE = insert(ResponseRecord.__table__)  # type: ignore[arg-type]
 _INSERT_ITEMS = insert(ResponseItemRecord.__table__)  # type: ignore[arg-type]
 
@@ -42,9 +46,10 @@ class NewResponse:
 
 
 class StoredResponses:
-    def __init__(self, database: Database, *, days: int) -> None:
+    def __init__(self, database: Database, *, days: int, outbox: Tells = NOBODY) -> None:
         self._database = database
         self._kept_for = timedelta(days=days)
+        self._outbox = outbox
 
     def save(self, new: NewResponse, document: dict[str, Any]) -> None:
         """Keep the response, and add it to its conversation, in one transaction."""
@@ -87,6 +92,8 @@ class StoredResponses:
             id, row.team_id, row.key_id, row.input, row.previous_id, row.thread_id, row.conversation_id, stored=True
         )
         _add_to_conversation(session, new, document)
+        if row.status in _TOLD:
+            self._outbox.add(session, Event(f"response.{row.status}", row.team_id, {"id": id}))
 
     def retrieve(self, principal: Principal, id: str) -> dict[str, Any]:
         """The response as its caller got it, or as it is by now. Raises NotFound."""

@@ -1,6 +1,7 @@
 """What a setting may be: each reads a text, raises ValueError for what is not one, and has in its docstring what is."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -82,6 +83,13 @@ def bucket(text: str) -> str:
     if not _BUCKET.match(text):
         raise ValueError
     return text.rstrip("/")
+
+
+def signing_secret(text: str) -> str:
+    """a secret such as whsec_… with 24 to 64 bytes in base64"""
+    if not text.startswith("whsec_") or not 24 <= len(b64decode(text[6:], validate=True)) <= 64:
+        raise ValueError
+    return text
 
 
 def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

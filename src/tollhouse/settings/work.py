@@ -1,8 +1,9 @@
 """Settings of background work: how often each kind is due, and how it works."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
-from tollhouse.settings.kinds import addresses, one_of, seconds, setting, web_address, whole
+from tollhouse.settings.kinds import addresses, networks, one_of, seconds, setting, signing_secret, web_address, whole
 
 
 @dataclass(frozen=True)
@@ -118,4 +119,54 @@ class WorkSettings:
         "Whether that may be an address inside this network.",
         "off",
         one_of("on", "off"),
+    )
+    budget_alert_secret: str = setting(
+        "TOLLHOUSE_BUDGET_ALERT_SECRET",
+        "What that is signed with, by Standard Webhooks; without one it is not signed.",
+        "",
+        signing_secret,
+        secret=True,
+    )
+    deliver_webhooks_seconds: float = setting(
+        "TOLLHOUSE_DELIVER_WEBHOOKS_SECONDS",
+        "How often a worker is woken for webhooks, whatever was lost; an event wakes one at once.",
+        15.0,
+        seconds(0.2, 86400),
+    )
+    webhook_concurrency: int = setting(
+        "TOLLHOUSE_WEBHOOK_CONCURRENCY", "Deliveries to webhooks that one worker makes at once.", 32, whole(1, 256)
+    )
+    webhook_answer_seconds: float = setting(
+        "TOLLHOUSE_WEBHOOK_ANSWER_SECONDS", "How long a webhook's receiver may take to answer.", 15.0, seconds(0.2, 60)
+    )
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = setting(
+        "TOLLHOUSE_WEBHOOK_NETWORKS",
+        "Networks of private addresses in which webhooks may be, by comma, such as 10.20.0.0/16; public addresses "
+        "always may.",
+        (),
+        networks,
+    )
+    webhook_disable_seconds: float = setting(
+        "TOLLHOUSE_WEBHOOK_DISABLE_SECONDS",
+        "After how long in which nothing arrived a webhook is disabled.",
+        432000.0,
+        seconds(1, 31536000),
+    )
+    webhook_days: int = setting(
+        "TOLLHOUSE_WEBHOOK_DAYS",
+        "How many days deliveries to webhooks are kept, to be seen and made again.",
+        30,
+        whole(1, 3650),
+    )
+    expire_deliveries_seconds: float = setting(
+        "TOLLHOUSE_EXPIRE_DELIVERIES_SECONDS",
+        "How often deliveries to webhooks whose days are over are deleted.",
+        3600.0,
+        seconds(0.2, 86400),
+    )
+    expiring_keys_seconds: float = setting(
+        "TOLLHOUSE_EXPIRING_KEYS_SECONDS",
+        "How often it is looked which keys end within a week, of which webhooks are told.",
+        3600.0,
+        seconds(0.2, 86400),
     )

@@ -34,6 +34,7 @@ def worker_parts(
         part("short", "worker --short"),
         *(part("batches", name) for name in numbered),
         part("responses", "worker --responses"),
+        part("webhooks", "worker --webhooks"),
     ]
 
 

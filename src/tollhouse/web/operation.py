@@ -29,7 +29,8 @@ T = TypeVar("T")
 MAKING = (201, 202)
 """Statuses of what makes something."""
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
-NOT_OF_THE_STATE = ("last_used_at", "key", "spent_usd", "held_usd", "starts_at")
+_BY_ITSELF = ("last_used_at", "spent_usd", "held_usd", "starts_at", "failures", "failing_since")
+NOT_OF_THE_STATE = (*_BY_ITSELF, "key", "signing_secret")
 """What changes by itself, or is shown once: an ETag does not tell of it."""
 _DONE = {302: "Go there."}
 _MEANINGS = {

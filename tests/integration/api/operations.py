@@ -91,6 +91,16 @@ def _limit(api: Management, team: str) -> str:
     return api.services.limits.set(("key", _key(api, team)), {"rpm": 60}).id
 
 
+def _webhook(api: Management, team: str) -> str:
+    return api.services.webhooks.create("walk", "https://hooks.example.com/x", ["*"], team_id=team).id
+
+
+def _delivery(api: Management, team: str) -> str:
+    """The part of a path that names one."""
+    delivery = api.services.webhook_deliveries.test(_webhook(api, team))
+    return f"{delivery.webhook_id}/deliveries/{delivery.id}"
+
+
 OPERATIONS: dict[str, Maker] = {
     "POST /api/auth/login": lambda api, team: Request("/auth/login", {"email": _email(), "password": "x"}, open=True),
     "POST /api/auth/refresh": lambda api, team: Request("/auth/refresh", {"refresh_token": "x"}, open=True),
@@ -189,6 +199,32 @@ OPERATIONS: dict[str, Maker] = {
     "GET /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", of_team=True),
     "PATCH /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", {"rpm": 5}, of_team=True),
     "DELETE /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", of_team=True),
+    "GET /api/webhooks": lambda api, team: Request(f"/webhooks?team_id={team}", of_team=True),
+    "POST /api/webhooks": lambda api, team: Request(
+        "/webhooks",
+        {"name": "walk", "url": "https://hooks.example.com/x", "event_types": ["*"], "team_id": team},
+        of_team=True,
+    ),
+    "GET /api/webhooks/<id>": lambda api, team: Request(f"/webhooks/{_webhook(api, team)}", of_team=True),
+    "PATCH /api/webhooks/<id>": lambda api, team: Request(
+        f"/webhooks/{_webhook(api, team)}", {"name": "new"}, of_team=True
+    ),
+    "DELETE /api/webhooks/<id>": lambda api, team: Request(f"/webhooks/{_webhook(api, team)}", of_team=True),
+    "POST /api/webhooks/<id>/rotate": lambda api, team: Request(
+        f"/webhooks/{_webhook(api, team)}/rotate", {}, of_team=True
+    ),
+    "POST /api/webhooks/<id>/test": lambda api, team: Request(
+        f"/webhooks/{_webhook(api, team)}/test", {}, of_team=True
+    ),
+    "GET /api/webhooks/<id>/deliveries": lambda api, team: Request(
+        f"/webhooks/{_webhook(api, team)}/deliveries", of_team=True
+    ),
+    "GET /api/webhooks/<id>/deliveries/<delivery_id>": lambda api, team: Request(
+        f"/webhooks/{_delivery(api, team)}", of_team=True
+    ),
+    "POST /api/webhooks/<id>/deliveries/<delivery_id>/redeliver": lambda api, team: Request(
+        f"/webhooks/{_delivery(api, team)}/redeliver", of_team=True
+    ),
     "GET /api/audit": lambda api, team: Request("/audit"),
 }
 

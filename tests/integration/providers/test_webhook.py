@@ -53,7 +53,7 @@ def receiver() -> Iterator[Receiver]:
 def post(url: str, document: Any, *, allow_private: bool = True) -> None:
     webhook = Webhook(url, allow_private=allow_private)
     try:
-        webhook.post(document)
+        webhook.post(json.dumps(document).encode(), {})
     finally:
         webhook.close()
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.ledgers import make_key, order, settlement, writer_of
-from tollhouse.services.budget_alerts import BudgetAlert, BudgetAlerts
+from tollhouse.services.budget_alert import BudgetAlert
+from tollhouse.services.budget_alerts import BudgetAlerts
 from tollhouse.services.budgets import Budgets
 from tollhouse.store.database import Database
 

@@ -44,15 +44,15 @@ def test_there_is_one_for_each_queue_one_that_dies_is_started_again_and_they_end
         commands = {int(one): Path(f"/proc/{one}/cmdline").read_bytes().decode() for one in children}
         return {command.split("\0")[-2]: pid for pid, command in commands.items()}
 
-    wait_until(lambda: said('"worker_started"') == 3, 60, "not all of them start")
-    for queue in ("tollhouse", "tollhouse-batches", "tollhouse-responses"):
+    wait_until(lambda: said('"worker_started"') == 4, 60, "not all of them start")
+    for queue in ("tollhouse", "tollhouse-batches", "tollhouse-responses", "tollhouse-webhooks"):
         assert said(f'"queue":"{queue}"') == 1
-    assert parts().keys() == {"--short", "--batches", "--responses"}
+    assert parts().keys() == {"--short", "--batches", "--responses", "--webhooks"}
     os.kill(parts()["--batches"], signal.SIGKILL)
-    wait_until(lambda: said('"worker_started"') == 4, 60, "it is not started again")
+    wait_until(lambda: said('"worker_started"') == 5, 60, "it is not started again")
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(60) == 0
-    assert said('"worker_stopped"') == 3
+    assert said('"worker_stopped"') == 4
 
 
 def test_workers_for_batches_are_as_many_as_is_said_and_are_waited_for_as_long_as_for_their_calls() -> None:
@@ -63,6 +63,7 @@ def test_workers_for_batches_are_as_many_as_is_said_and_are_waited_for_as_long_a
         "batches 2",
         "batches 3",
         "responses",
+        "webhooks",
     ]
     assert {part.grace_seconds for part in parts} == {105}
     assert all(part.argv[:2] == [sys.executable, "-m"] for part in parts)

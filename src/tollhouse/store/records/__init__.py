@@ -34,6 +34,7 @@ from tollhouse.store.records.sign_in_attempt import SignInAttemptRecord
 from tollhouse.store.records.spent_state import SpentStateRecord
 from tollhouse.store.records.team import TeamRecord
 from tollhouse.store.records.user import UserRecord
+from tollhouse.store.records.webhook import WebhookDeliveryRecord, WebhookRecord, WebhookSecretRecord
 
 __all__ = [
     "ApiKeyRecord",
@@ -79,4 +80,7 @@ __all__ = [
     "SpentStateRecord",
     "TeamRecord",
     "UserRecord",
+    "WebhookDeliveryRecord",
+    "WebhookRecord",
+    "WebhookSecretRecord",
 ]

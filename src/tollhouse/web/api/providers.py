@@ -70,7 +70,7 @@ class Check(Resource):
     def post(self, asked: Asked, id: str) -> dict[str, Any]:
         """Ask a provider for its models: whether it answers, and takes the credential"""
         (check,) = services().providers.check(id, by=asked.by)
-        return shown(check)
+        return shown(check, "refused")
 
 
 @namespace.route("/<string:id>/keys")
