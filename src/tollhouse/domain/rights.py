@@ -36,6 +36,9 @@ class Right(StrEnum):
     CHANGE_MONEY = "money.change"
     VIEW_REQUESTS = "requests.view"
     VIEW_CHANGES = "audit.view"
+    VIEW_JOBS = "jobs.view"
+    """Batches, responses in the background, schedules."""
+    CHANGE_JOBS = "jobs.change"
 
     @property
     def is_organisations(self) -> bool:
@@ -66,6 +69,8 @@ RIGHTS: dict[Right, frozenset[Role]] = {
     Right.CHANGE_MONEY: _RULE,
     Right.VIEW_REQUESTS: _LOOK,
     Right.VIEW_CHANGES: _RULE,
+    Right.VIEW_JOBS: _LOOK,
+    Right.CHANGE_JOBS: _WORK,
 }
 
 

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from tollhouse.services.alert_deliveries import AlertDeliveries
     from tollhouse.services.batches import Batches
     from tollhouse.services.budget_alerts import BudgetAlerts
+    from tollhouse.services.ended_work import EndedWork
     from tollhouse.services.files import Files
     from tollhouse.services.forgetting import Forgetting
     from tollhouse.services.idempotency import Idempotency
     from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
+    from tollhouse.services.schedule_runs import ScheduleRuns
     from tollhouse.services.stored_responses import StoredResponses
 
 
@@ -46,6 +48,12 @@ class Services(Protocol):
 
     @property
     def files(self) -> "Files": ...
+
+    @property
+    def ended_work(self) -> "EndedWork": ...
+
+    @property
+    def schedule_runs(self) -> "ScheduleRuns": ...
 
     @property
     def forgetting(self) -> "Forgetting": ...

@@ -91,6 +91,17 @@ def _limit(api: Management, team: str) -> str:
     return api.services.limits.set(("key", _key(api, team)), {"rpm": 60}).id
 
 
+def _schedule(api: Management, team: str) -> str:
+    work = {"model": "echo", "input": "hello"}
+    key = _key(api, team)
+    return api.services.schedules.create("walk", "prompt", work, "0 0 1 1 *", key_id=key).id
+
+
+def _job(api: Management, team: str) -> str:
+    """A run that waits to be started."""
+    return api.services.schedule_runs.run_now(_schedule(api, team)).id
+
+
 OPERATIONS: dict[str, Maker] = {
     "POST /api/auth/login": lambda api, team: Request("/auth/login", {"email": _email(), "password": "x"}, open=True),
     "POST /api/auth/refresh": lambda api, team: Request("/auth/refresh", {"refresh_token": "x"}, open=True),
@@ -189,6 +200,28 @@ OPERATIONS: dict[str, Maker] = {
     "GET /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", of_team=True),
     "PATCH /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", {"rpm": 5}, of_team=True),
     "DELETE /api/limits/<id>": lambda api, team: Request(f"/limits/{_limit(api, team)}", of_team=True),
+    "GET /api/schedules": lambda api, team: Request(f"/schedules?team_id={team}", of_team=True),
+    "POST /api/schedules": lambda api, team: Request(
+        "/schedules",
+        {
+            "name": "walk",
+            "kind": "prompt",
+            "work": {"model": "echo", "input": "hello"},
+            "cron": "0 0 1 1 *",
+            "team_id": team,
+        },
+        of_team=True,
+    ),
+    "GET /api/schedules/<id>": lambda api, team: Request(f"/schedules/{_schedule(api, team)}", of_team=True),
+    "PATCH /api/schedules/<id>": lambda api, team: Request(
+        f"/schedules/{_schedule(api, team)}", {"paused": True}, of_team=True
+    ),
+    "DELETE /api/schedules/<id>": lambda api, team: Request(f"/schedules/{_schedule(api, team)}", of_team=True),
+    "GET /api/schedules/<id>/runs": lambda api, team: Request(f"/schedules/{_schedule(api, team)}/runs", of_team=True),
+    "POST /api/schedules/<id>/runs": lambda api, team: Request(f"/schedules/{_schedule(api, team)}/runs", of_team=True),
+    "GET /api/jobs": lambda api, team: Request(f"/jobs?team_id={team}", of_team=True),
+    "GET /api/jobs/<id>": lambda api, team: Request(f"/jobs/{_job(api, team)}", of_team=True),
+    "POST /api/jobs/<id>/cancel": lambda api, team: Request(f"/jobs/{_job(api, team)}/cancel", of_team=True),
     "GET /api/audit": lambda api, team: Request("/audit"),
 }
 
