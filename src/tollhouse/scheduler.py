@@ -1,6 +1,8 @@
-"""The scheduler process: a timer that settles what dead processes left, and wakes workers for the kinds that are due.
+"""The scheduler process: a timer that settles what dead processes left, notes which schedules are due, and wakes the
+workers for the kinds that are.
 
-Any number may run; a lease in the database lets one of them act. It outlives both the database and Redis.
+Any number may run; a lease in the database lets one of them act. Schedules need none: each is noted once, whoever does
+it, and none is late because a leader died. It outlives both the database and Redis.
 """
 
 import signal
@@ -36,7 +38,8 @@ class Scheduler:
     """Wakes workers for each kind once in its interval, while it has the lease.
 
     `intervals` are in seconds, by kind; `sweep` is asked at each tick, `survey` now and then, and neither needs Redis;
-    `clock` is monotonic, so a clock that is set moves nothing.
+    nor does `fire`, which is asked at each tick with the lease or without. `clock` is monotonic, so a clock that is set
+    moves nothing.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Scheduler:
         sweep: Callable[[], object] = lambda: None,
         survey: Callable[[], object] = lambda: None,
         survey_seconds: float = 15.0,
+        fire: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leases = leases
@@ -57,6 +61,7 @@ class Scheduler:
         self._survey = survey
         self._survey_seconds = survey_seconds
         self._survey_at = 0.0
+        self._fire = fire
         self._clock = clock
         self._owner = new_id("sch")
         self._due_at = dict.fromkeys(intervals, 0.0)
@@ -79,7 +84,10 @@ class Scheduler:
 
     def tick(self) -> None:
         """Take or renew the lease; with it, wake workers for all that is due. Raises nothing."""
-        if not self._take():
+        leads = self._take()
+        if not self._lost:
+            self._attempt("schedules", self._fire)
+        if not leads:
             return
         self._attempt("sweep", self._sweep)
         now = self._clock()
@@ -141,6 +149,7 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> in
         sweep=services.recovery.sweep,
         survey=services.survey.run,
         survey_seconds=settings.survey_seconds,
+        fire=services.schedule_runs.fire,
     )
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, scheduler.stop)

@@ -47,7 +47,8 @@ from tollhouse.store.secret_key import confirm_not_lost, confirm_secret_keys, is
 from tollhouse.store.secret_ring import SecretRing
 from tollhouse.store.vault import FernetVault
 from tollhouse.wiring_alerts import Alerts
-from tollhouse.wiring_batches import Calling, Work
+from tollhouse.wiring_batches import Calling
+from tollhouse.wiring_jobs import Planned
 from tollhouse.wiring_people import People
 from tollhouse.wiring_reports import Reports
 from tollhouse.wiring_serving import Serving
@@ -66,7 +67,7 @@ SPOOL = "spool"
 """Folder of the home in which settlements wait for a database that is away."""
 
 
-class Services(People, SetUp, Work, Alerts, Reports, Hooks):
+class Services(People, SetUp, Planned, Alerts, Reports, Hooks):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process) -> None:

@@ -1,7 +1,9 @@
 """What options may be: amounts of money, moments."""
 
+import json
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -91,6 +93,27 @@ class SecondsOrNone(click.ParamType[float | str]):
             self.fail(f"{value!r} is not a number of seconds, or none.", param, ctx)
 
 
+class JsonObject(click.ParamType[dict[str, Any]]):
+    """A JSON object, or `@FILE` for one in a file."""
+
+    name = "json|@file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        try:
+            text = Path(value[1:]).read_bytes() if value.startswith("@") else value
+            found = json.loads(text)
+        except OSError as error:
+            self.fail(f"{value[1:]!r} cannot be read: {error.strerror}.", param, ctx)
+        except ValueError as error:
+            self.fail(f"it is not JSON: {error}.", param, ctx)
+        if not isinstance(found, dict):
+            self.fail("it is not a JSON object.", param, ctx)
+        return found
+
+
+JSON_OBJECT = JsonObject()
 SECONDS_OR_NONE = SecondsOrNone()
 MOST_OR_OFF = MostOrOff()
 USD = Usd()

@@ -39,6 +39,9 @@ class Right(StrEnum):
     """What their addresses have in them may be a secret."""
     CHANGE_WEBHOOKS = "webhooks.change"
     VIEW_CHANGES = "audit.view"
+    VIEW_JOBS = "jobs.view"
+    """Batches, responses in the background, schedules."""
+    CHANGE_JOBS = "jobs.change"
 
     @property
     def is_organisations(self) -> bool:
@@ -71,6 +74,8 @@ RIGHTS: dict[Right, frozenset[Role]] = {
     Right.VIEW_WEBHOOKS: _RULE,
     Right.CHANGE_WEBHOOKS: _RULE,
     Right.VIEW_CHANGES: _RULE,
+    Right.VIEW_JOBS: _LOOK,
+    Right.CHANGE_JOBS: _WORK,
 }
 
 

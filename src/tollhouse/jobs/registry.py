@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from tollhouse.services.alert_deliveries import AlertDeliveries
     from tollhouse.services.batches import Batches
     from tollhouse.services.budget_alerts import BudgetAlerts
+    from tollhouse.services.ended_work import EndedWork
     from tollhouse.services.files import Files
     from tollhouse.services.forgetting import Forgetting
     from tollhouse.services.idempotency import Idempotency
     from tollhouse.services.key_events import ExpiringKeys
     from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
+    from tollhouse.services.schedule_runs import ScheduleRuns
     from tollhouse.services.stored_responses import StoredResponses
     from tollhouse.services.webhook_claims import WebhookClaims
     from tollhouse.services.webhook_deliveries import WebhookDeliveries
@@ -49,6 +51,12 @@ class Services(Protocol):
 
     @property
     def files(self) -> "Files": ...
+
+    @property
+    def ended_work(self) -> "EndedWork": ...
+
+    @property
+    def schedule_runs(self) -> "ScheduleRuns": ...
 
     @property
     def forgetting(self) -> "Forgetting": ...

@@ -23,6 +23,12 @@ BACKGROUND_RESPONSES = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+SCHEDULE_RUNS = Counter(
+    "tollhouse_schedule_runs",
+    "Runs of schedules: due, started, failed to start, skipped because they were missed.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 QUEUE_DEPTH = Gauge(
     "tollhouse_queue_depth",
     "What waits for a worker: lines of batches, responses in the background, messages of alerts. Told by the scheduler "

@@ -168,7 +168,8 @@ class Claims:
 
         def change(session: Session) -> None:
             last = after + len(events)
-            over = {"state": DONE, "call": None, "lease_until": None, "waits_for": None, "last_number": last}
+            over: dict[str, Any] = {"state": DONE, "call": None, "lease_until": None, "waits_for": None}
+            over |= {"last_number": last, "ended_at": self._database.now(session)}
             if not _moved(session, claim, after, over):
                 return
             if events:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -16,8 +16,9 @@ from tollhouse.domain.call import Call
 from tollhouse.domain.errors import BadRequest, InvalidField, TollhouseError
 from tollhouse.domain.principal import Principal
 from tollhouse.services.background_call import as_called
+from tollhouse.services.background_cancel import cancel_response
 from tollhouse.services.background_claims import DONE, WAITING
-from tollhouse.services.background_events import cancelled_event, events_after, first_events
+from tollhouse.services.background_events import events_after, first_events
 from tollhouse.services.given import GivenAnswer
 from tollhouse.services.reply import Reply
 from tollhouse.services.response_items import is_id
@@ -42,6 +43,13 @@ _NO_BUFFERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 _row, _events = BackgroundRecord, ResponseEventsRecord
 
+Also = Callable[[Session, str], None]
+"""What is done in the transaction that makes a thing, given its id."""
+
+
+def nothing_more(session: Session, id: str) -> None:
+    """The thing alone is made."""
+
 
 class BackgroundResponses:
     """`wake` tells the workers that there is something to do; where that is lost, the scheduler tells them."""
@@ -64,9 +72,18 @@ class BackgroundResponses:
 
     def open(self, principal: Principal, call: Call) -> Reply | GivenAnswer:
         """As `Responses.open`; a call that asks for the background is queued, and answered at once."""
-        return self._queue(principal, call) if call.body.get("background") else self._responses.open(principal, call)
+        if not call.body.get("background"):
+            return self._responses.open(principal, call)
+        document = self.queue(principal, call)
+        if call.body.get("stream"):
+            return self._stream(principal, document["id"], -1)
+        text = json_text.write(document)
+        return GivenAnswer(200, "application/json", [text], {"content-length": str(len(text))})
 
-    def _queue(self, principal: Principal, call: Call) -> GivenAnswer:
+    def queue(self, principal: Principal, call: Call, also: Also = nothing_more) -> dict[str, Any]:
+        """The response as it is now, and a worker is woken for it. `also` is done in the same transaction; where it
+        raises, nothing is queued.
+        """
         body = call.body
         if body.get("store") is False:
             raise InvalidField(
@@ -111,14 +128,12 @@ class BackgroundResponses:
                 session.execute(
                     insert(_events), {"response_id": new.id, "first": 0, "last": 1, "events": first_events(document)}
                 )
+            also(session, new.id)
 
         self._database.put(change)
         self._wake()
         logs.event("response_queued", response=new.id, key=principal.key_id, model=call.facts.model)
-        if streamed:
-            return self._stream(principal, new.id, -1)
-        text = json_text.write(document)
-        return GivenAnswer(200, "application/json", [text], {"content-length": str(len(text))})
+        return document
 
     def follow(self, principal: Principal, id: str, after: int = -1) -> GivenAnswer:
         """The events behind the number `after`, those that are still to come included. Raises NotFound, BadRequest."""
@@ -131,8 +146,8 @@ class BackgroundResponses:
             raise unknown_response(id)
         if not found.streamed:
             raise BadRequest(
-                f"stream: the response {id} was not asked for with background: true and stream: true, so its events "
-                "were not kept.",
+                f"stream: the events of the response {id} are not kept: it was not asked for with background: true and "
+                "stream: true, or ended too long ago (TOLLHOUSE_RESPONSE_EVENTS_DAYS).",
                 param="stream",
             )
         return self._stream(principal, id, after)
@@ -141,23 +156,9 @@ class BackgroundResponses:
         """The response, cancelled unless it had ended. Raises NotFound, BadRequest for one of another kind."""
 
         def change(session: Session) -> tuple[bool, bool]:
-            mine = (_row.id == id, _row.team_id == principal.team_id)
-            cancelled = session.execute(
-                update(_row)
-                .where(*mine, _row.state != DONE)
-                .values(state=DONE, attempt=_row.attempt + 1, call=None, lease_until=None, waits_for=None)
-                .returning(_row.streamed, _row.last_number)
-                .execution_options(synchronize_session=False)
-            ).one_or_none()
-            if cancelled is None:
-                return session.scalar(select(_row.id).where(*mine)) is not None, False
-            document = session.scalar(select(ResponseRecord.document).where(ResponseRecord.id == id)) or {}
-            self._stored.end(session, id, {**document, "status": "cancelled"})
-            if cancelled.streamed:
-                number = cancelled.last_number + 1
-                last = {"response_id": id, "first": number, "last": number, "events": cancelled_event(number)}
-                session.execute(insert(_events), last)
-            return True, True
+            mine = select(_row.id).where(_row.id == id, _row.team_id == principal.team_id)
+            cancelled = cancel_response(session, self._database, self._stored, principal.team_id, id)
+            return cancelled or session.scalar(mine) is not None, cancelled
 
         known, cancelled = self._database.put(change) if is_id(id) else (False, False)
         document = self._stored.retrieve(principal, id)

@@ -35,16 +35,28 @@ class Batches:
         self._database = database
         self._wake = wake
 
-    def create(self, principal: Principal, body: Mapping[str, Any], tags: tuple[str, ...] = ()) -> dict[str, Any]:
-        """A batch that is to be validated. Raises InvalidField, NotFound."""
+    def check(self, principal: Principal, body: Mapping[str, Any]) -> None:
+        """Raise what `create` would raise for the body itself."""
         _SCHEMA.check(body)
         if not principal.may_call(body["endpoint"]):
             raise Forbidden("This API key may not call the endpoint of this batch.", param="endpoint")
         _window(body["completion_window"])
+        if body.get("output_expires_after"):
+            read_kept_for(body["output_expires_after"])
+
+    def create(
+        self,
+        principal: Principal,
+        body: Mapping[str, Any],
+        tags: tuple[str, ...] = (),
+        also: Callable[[Session, str], None] = lambda session, id: None,
+    ) -> dict[str, Any]:
+        """A batch that is to be validated; `also` as for `add`. Raises InvalidField, NotFound."""
+        self.check(principal, body)
         kept_for = BATCH_KEPT_FOR
         if body.get("output_expires_after"):
             kept_for = read_kept_for(body["output_expires_after"])
-        return shown_batch(self.add(principal, body, tags, int(kept_for.total_seconds())))
+        return shown_batch(self.add(principal, body, tags, int(kept_for.total_seconds()), also=also))
 
     def add(
         self,
@@ -55,9 +67,10 @@ class Batches:
         *,
         prefix: str = PREFIX,
         asked: int | None = None,
+        also: Callable[[Session, str], None] = lambda session, id: None,
     ) -> BatchRecord:
         """The row of a batch whose body was checked, and a worker is woken for it; `asked` is how many lines it has,
-        where that is known. Raises InvalidField, NotFound.
+        where that is known. `also` is done in the same transaction, given its id. Raises InvalidField, NotFound.
         """
         window, file_id = _window(body["completion_window"]), body["input_file_id"]
 
@@ -90,6 +103,7 @@ class Batches:
             )
             session.add(row)
             session.flush()
+            also(session, row.id)
             return row
 
         row = self._database.put(change)

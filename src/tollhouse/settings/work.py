@@ -38,6 +38,12 @@ class WorkSettings:
         3,
         whole(1, 20),
     )
+    start_scheduled_seconds: float = setting(
+        "TOLLHOUSE_START_SCHEDULED_SECONDS",
+        "How often a worker is woken for schedules that are due, whatever was lost; the scheduler wakes one at once.",
+        15.0,
+        seconds(0.2, 86400),
+    )
     respond_seconds: float = setting(
         "TOLLHOUSE_RESPOND_SECONDS",
         "How often a worker is woken for responses in the background, whatever was lost; a new one wakes one at once.",
@@ -67,6 +73,27 @@ class WorkSettings:
         "How often stored responses whose days are over are deleted.",
         3600.0,
         seconds(0.2, 86400),
+    )
+    expire_jobs_seconds: float = setting(
+        "TOLLHOUSE_EXPIRE_JOBS_SECONDS",
+        "How often what is left of background work that has ended is deleted: events, rows of batches, runs.",
+        3600.0,
+        seconds(0.2, 86400),
+    )
+    response_events_days: int = setting(
+        "TOLLHOUSE_RESPONSE_EVENTS_DAYS",
+        "Days after its end that the events of a response in the background can be streamed; the response stays.",
+        7,
+        whole(1, 36500),
+    )
+    batches_days: int = setting(
+        "TOLLHOUSE_BATCHES_DAYS",
+        "Days that a batch is shown after its end; its files have times of their own.",
+        90,
+        whole(1, 36500),
+    )
+    schedule_runs_days: int = setting(
+        "TOLLHOUSE_SCHEDULE_RUNS_DAYS", "Days that the runs of schedules are shown.", 90, whole(1, 36500)
     )
     expire_files_seconds: float = setting(
         "TOLLHOUSE_EXPIRE_FILES_SECONDS",

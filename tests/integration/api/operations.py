@@ -101,6 +101,17 @@ def _delivery(api: Management, team: str) -> str:
     return f"{delivery.webhook_id}/deliveries/{delivery.id}"
 
 
+def _schedule(api: Management, team: str) -> str:
+    work = {"model": "echo", "input": "hello"}
+    key = _key(api, team)
+    return api.services.schedules.create("walk", "prompt", work, "0 0 1 1 *", key_id=key).id
+
+
+def _job(api: Management, team: str) -> str:
+    """A run that waits to be started."""
+    return api.services.schedule_runs.run_now(_schedule(api, team)).id
+
+
 OPERATIONS: dict[str, Maker] = {
     "POST /api/auth/login": lambda api, team: Request("/auth/login", {"email": _email(), "password": "x"}, open=True),
     "POST /api/auth/refresh": lambda api, team: Request("/auth/refresh", {"refresh_token": "x"}, open=True),
@@ -225,6 +236,28 @@ OPERATIONS: dict[str, Maker] = {
     "POST /api/webhooks/<id>/deliveries/<delivery_id>/redeliver": lambda api, team: Request(
         f"/webhooks/{_delivery(api, team)}/redeliver", of_team=True
     ),
+    "GET /api/schedules": lambda api, team: Request(f"/schedules?team_id={team}", of_team=True),
+    "POST /api/schedules": lambda api, team: Request(
+        "/schedules",
+        {
+            "name": "walk",
+            "kind": "prompt",
+            "work": {"model": "echo", "input": "hello"},
+            "cron": "0 0 1 1 *",
+            "team_id": team,
+        },
+        of_team=True,
+    ),
+    "GET /api/schedules/<id>": lambda api, team: Request(f"/schedules/{_schedule(api, team)}", of_team=True),
+    "PATCH /api/schedules/<id>": lambda api, team: Request(
+        f"/schedules/{_schedule(api, team)}", {"paused": True}, of_team=True
+    ),
+    "DELETE /api/schedules/<id>": lambda api, team: Request(f"/schedules/{_schedule(api, team)}", of_team=True),
+    "GET /api/schedules/<id>/runs": lambda api, team: Request(f"/schedules/{_schedule(api, team)}/runs", of_team=True),
+    "POST /api/schedules/<id>/runs": lambda api, team: Request(f"/schedules/{_schedule(api, team)}/runs", of_team=True),
+    "GET /api/jobs": lambda api, team: Request(f"/jobs?team_id={team}", of_team=True),
+    "GET /api/jobs/<id>": lambda api, team: Request(f"/jobs/{_job(api, team)}", of_team=True),
+    "POST /api/jobs/<id>/cancel": lambda api, team: Request(f"/jobs/{_job(api, team)}/cancel", of_team=True),
     "GET /api/audit": lambda api, team: Request("/audit"),
 }
 

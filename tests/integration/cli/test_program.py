@@ -9,20 +9,9 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["apply", "audit", "batch", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models"]
-COMMANDS += [
-    "providers",
-    "scheduler",
-    "secrets",
-    "settings",
-    "teams",
-    "up",
-    "usage",
-    "users",
-    "web",
-    "webhooks",
-    "worker",
-]
+COMMANDS = ["apply", "audit", "batch", "budgets", "chat", "db", "diff", "doctor", "export", "jobs", "keys", "limits"]
+COMMANDS += ["models", "providers", "scheduler", "schedules", "secrets", "settings", "teams", "up", "usage", "users"]
+COMMANDS += ["web", "webhooks", "worker"]
 
 
 def run(home: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:

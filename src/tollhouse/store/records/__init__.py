@@ -29,6 +29,7 @@ from tollhouse.store.records.provider_key import ProviderKeyRecord
 from tollhouse.store.records.refresh_token import RefreshTokenRecord
 from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
 from tollhouse.store.records.route import RouteRecord
+from tollhouse.store.records.schedule import ScheduleRecord, ScheduleRunRecord
 from tollhouse.store.records.server_secret import ServerSecretRecord
 from tollhouse.store.records.sign_in_attempt import SignInAttemptRecord
 from tollhouse.store.records.spent_state import SpentStateRecord
@@ -75,6 +76,8 @@ __all__ = [
     "ResponseRecord",
     "RolledDayRecord",
     "RouteRecord",
+    "ScheduleRecord",
+    "ScheduleRunRecord",
     "ServerSecretRecord",
     "SignInAttemptRecord",
     "SpentStateRecord",

@@ -30,6 +30,7 @@ class BackgroundRecord(Base):
     failures: Mapped[int]
     last_number: Mapped[int]
     expires_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
     due_at: Mapped[datetime | None] = mapped_column(Instant)
     waits_for: Mapped[str | None] = mapped_column(String(500))
     lease_until: Mapped[datetime | None] = mapped_column(Instant)
