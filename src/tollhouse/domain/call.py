@@ -1,17 +1,18 @@
 """A call, as it was read and checked, before it is routed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Never, Protocol
 
 from tollhouse.domain.caching import CacheControl
 from tollhouse.domain.form import Form
+from tollhouse.domain.values import value
 
 Unit = Literal["image", "second", "character", "search"]
 """What calls are priced by that are not priced by their tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Facts:
     """What the pipeline must know of a body, whatever its format says it in.
 
@@ -71,7 +72,7 @@ class _LetGo(Mapping[str, Any]):
 _LET_GO = _LetGo()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """One request for inference. `body` is parsed and checked JSON, and nobody writes to it; of an upload, which
     is in `form`, it is the fields. Whoever made the form closes it, once the call was opened.
