@@ -168,11 +168,11 @@ class Budgets:
             if row.retired_at is None:
                 row.retired_at = self._database.now(session)
                 note(session, by, "budgets.retire", id, at=row.retired_at, team_id=team_id, before=state_of(row))
-            announce(session)
             return self._shown(session, [(row, team_id)])[0]
 
     def _alone(self, session: Session) -> None:
         """Wait for the group commits that run, and keep the next ones out: none may miss the new budget."""
+        announce(session)  # first of all, as all that may come to this in the middle of other changes have done
         if self._database.dialect == "postgresql":
             session.execute(text(f"SELECT pg_advisory_xact_lock({BUDGETS_LOCK})"))
 
@@ -199,7 +199,6 @@ class Budgets:
             row.retired_at = now
             note(session, by, "budgets.retire", row.id, at=now, team_id=team_id, before=before)
             return self._make(session, (row.scope_kind, row.scope_id), team_id, terms, by)
-        announce(session)
         return self._shown(session, [(row, team_id)])[0]
 
     def _make(self, session: Session, scope: Scope, team_id: str | None, terms: "_Terms", by: Actor) -> Budget:
@@ -219,7 +218,6 @@ class Budgets:
         session.flush()
         open_window(session, row, now)
         note(session, by, "budgets.create", row.id, at=now, team_id=team_id, after=state_of(row))
-        announce(session)
         session.flush()
         return self._shown(session, [(row, team_id)])[0]
 

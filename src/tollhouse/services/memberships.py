@@ -74,6 +74,7 @@ def set_role(
             by.require_to_grant(one, team_id)
     if team_id is None and before is Role.OWNER:
         require_another_owner(session, user_id)
+    announce(session)  # before the team's row is asked for, as whoever changes that does
     if role is None:
         session.execute(delete(MembershipRecord).where(MembershipRecord.user_id == user_id, held))
     elif row is None:
@@ -92,7 +93,6 @@ def set_role(
         before={"role": before},
         after={"role": role},
     )
-    announce(session)
 
 
 def lock_roles(database: Database, session: Session) -> None:

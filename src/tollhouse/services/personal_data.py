@@ -142,6 +142,7 @@ class PersonalDataOf:
                     by.require_to_grant(Role.OWNER, None)
                 require_another_owner(session, id)
             now = self._database.now(session)
+            announce(session)  # before budgets are locked, as whoever changes those does
             _end_keys(session, id, now)
             self._end_money(session, id, by, now)
             remember_to_forget(session, user, now)
@@ -158,7 +159,6 @@ class PersonalDataOf:
             ):
                 session.execute(delete(record).where(whose), execution_options={"synchronize_session": False})
             note(session, by, "users.delete", id, at=now)
-            announce(session)
 
     def _end_money(self, session: Session, id: str, by: Actor, at: datetime) -> None:
         """Budgets and limits of somebody who calls no more, and of keys that were theirs, are over as well."""

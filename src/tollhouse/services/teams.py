@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import SYSTEM, Actor
@@ -54,13 +54,12 @@ class Teams:
         by.require(Right.CHANGE_TEAMS)
         name = check_name(name, "name", LONGEST_NAME)
         with self._database.write() as session:
-            self._alone(session)
+            announce(session)  # first of all, for that row lets in one change at a time
             _check_free(session, name, None)
             now = self._database.now(session)
             row = TeamRecord(id=new_id("team"), name=name, created_at=now, archived_at=None)
             session.add(row)
             note(session, by, "teams.create", row.id, at=now, team_id=row.id, after=_state(row))
-            announce(session)
         return _shown(row)
 
     def page(self, limit: int, after: str | None = None, *, by: Actor = SYSTEM) -> Page[Team]:
@@ -103,7 +102,7 @@ class Teams:
         if archived and id == DEFAULT_TEAM:
             raise Conflict("The default team stays: what is made without a team belongs to it.", param="archived")
         with self._database.write() as session:
-            self._alone(session)
+            announce(session)
             row = _find(session, id)
             if unless_changed is not None:
                 unless_changed(_shown(row))
@@ -114,7 +113,6 @@ class Teams:
             if archived is not None:
                 row.archived_at = (row.archived_at or now) if archived else None
             note(session, by, "teams.change", id, at=now, team_id=id, before=before, after=_state(row))
-            announce(session)
         return _shown(row)
 
     def members(self, id: str, limit: int, after: str | None = None, *, by: Actor = SYSTEM) -> Page[Member]:
@@ -167,13 +165,6 @@ class Teams:
             if session.scalar(select(MembershipRecord.id).where(*held)) is None:
                 raise _no_member(user_id)
             set_role(self._database, session, user_id, id, None, by, self._database.now(session))
-
-    def _alone(self, session: Session) -> None:
-        """Let nobody else make or change a team until this transaction ends: a name is taken once, and what somebody
-        has seen of a team stays so until they have changed it.
-        """
-        if self._database.dialect == "postgresql":
-            session.execute(text("LOCK TABLE teams IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def no_team(id: str) -> NotFound:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 from argon2 import PasswordHasher
 
@@ -91,3 +92,33 @@ def test_a_teams_name_and_an_address_are_taken_once(database: Database) -> None:
     ]
     for attempt in attempts:
         assert outcomes(attempt) == [None, *[Conflict] * (AT_ONCE - 1)]
+
+
+def test_who_has_changed_something_else_already_waits_for_nobody_who_waits_for_them(
+    database: Database, providers: Providers, models: Models, host: str
+) -> None:
+    """As `tollhouse apply` does, in one transaction, while others do a part of it."""
+    teams, budgets, under_way = Teams(database), Budgets(database), Event()
+    models.add(NewModel("m", host))
+
+    def apply() -> None:
+        with database.together():
+            providers.add("one", "openai", "https://api.example.com/v1")
+            under_way.set()
+            time.sleep(0.2)
+            teams.create("of the file")
+            budgets.create(("model", "m"), 1000, "day")
+
+    def create_team() -> None:
+        assert under_way.wait(30)
+        teams.create("of another")
+
+    def create_budget() -> None:
+        assert under_way.wait(30)
+        budgets.create(("model", "m"), 1000, "month")
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(work) for work in (apply, create_team, create_budget)]:
+            done.result()
+    assert {team.name for team in teams.page(9).items} >= {"of the file", "of another"}
+    assert {budget.period for budget in budgets.all()} == {"day", "month"}
