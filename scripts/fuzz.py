@@ -62,6 +62,7 @@ def fuzz(python: Path, home: Path, database_url: str) -> list[str]:
         TOLLHOUSE_SECRET_KEY=secrets.token_hex(32),
         TOLLHOUSE_ADMIN_PASSWORD=PASSWORD,
         TOLLHOUSE_ACCESS_TOKEN_SECONDS="86400",  # noqa: S106 - a number
+        TOLLHOUSE_INVITATIONS_PER_HOUR="1000000",
         TOLLHOUSE_WEB_PROCESSES="1",
     )
     try:

@@ -144,7 +144,8 @@ class People(ABC):
     @cached_property
     def invitations(self) -> Invitations:
         links = self._links("invitation", self.settings.invitation_seconds)
-        return Invitations(self.database, links, self._passwords, self._mailer)
+        per_hour = self.settings.invitations_per_hour
+        return Invitations(self.database, links, self._passwords, self._mailer, per_hour=per_hour)
 
     @cached_property
     def password_resets(self) -> PasswordResets:

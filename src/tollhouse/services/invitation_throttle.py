@@ -10,12 +10,14 @@ from tollhouse.domain.errors import TooManyAttempts
 from tollhouse.store.database import Database
 from tollhouse.store.records import LinkRecord
 
-BY_ONE, BY_ONE_WITHIN = 100, timedelta(hours=1)
+BY_ONE_WITHIN = timedelta(hours=1)
 TO_ONE, TO_ONE_WITHIN = 5, timedelta(days=1)
 """So that nobody is sent mail by this gateway that they never asked for, whoever types their address how often."""
 
 
-def refuse_too_many(database: Database, session: Session, by: Actor, email: str, now: datetime) -> None:
+def refuse_too_many(
+    database: Database, session: Session, by: Actor, email: str, now: datetime, *, per_hour: int
+) -> None:
     """Raise TooManyAttempts where this person has invited too many, or this address was invited too often.
 
     From here on nobody else invites until the transaction ends: each sees the invitations of all before. Whoever has a
@@ -26,7 +28,7 @@ def refuse_too_many(database: Database, session: Session, by: Actor, email: str,
     if database.dialect == "postgresql":
         session.execute(text("LOCK TABLE links IN SHARE ROW EXCLUSIVE MODE"))
     for column, value, most, within, complaint in (
-        (LinkRecord.made_by, by.id, BY_ONE, BY_ONE_WITHIN, f"You have invited {BY_ONE} people within an hour"),
+        (LinkRecord.made_by, by.id, per_hour, BY_ONE_WITHIN, f"You have invited {per_hour} people within an hour"),
         (LinkRecord.email, email, TO_ONE, TO_ONE_WITHIN, f"This address was invited {TO_ONE} times within a day"),
     ):
         first_that_counts = session.scalar(

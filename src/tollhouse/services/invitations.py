@@ -39,8 +39,12 @@ class Invitation:
 class Invitations:
     """A link gives a role, and makes the person whom it was sent to where there is none yet."""
 
-    def __init__(self, database: Database, links: SignedLinks, passwords: Passwords, mailer: Mailer) -> None:
+    def __init__(
+        self, database: Database, links: SignedLinks, passwords: Passwords, mailer: Mailer, *, per_hour: int = 100
+    ) -> None:
+        """`per_hour` is how many one person may send."""
         self._database = database
+        self._per_hour = per_hour
         self._links = links
         self._passwords = passwords
         self._mailer = mailer
@@ -62,12 +66,13 @@ class Invitations:
                 raise no_team(team_id)
             if team is not None and team.archived_at is not None:
                 raise Conflict(f"The team {team.name!r} is archived.", param="team_id")
-            refuse_too_many(self._database, session, by, email, self._database.now(session))
+            now = self._database.now(session)
+            refuse_too_many(self._database, session, by, email, now, per_hour=self._per_hour)
             same = (
                 LinkRecord.email == email,
                 LinkRecord.team_id.is_(None) if team_id is None else LinkRecord.team_id == team_id,
             )
-            for other in session.scalars(select(LinkRecord).where(*same, _is_open(self._database.now(session)))):
+            for other in session.scalars(select(LinkRecord).where(*same, _is_open(now))):
                 by.require_to_grant(role_named(other.role or ""), team_id)  # as for one who withdraws it
             self._links.void(session, *same)
             row, address = self._links.make(

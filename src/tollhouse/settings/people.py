@@ -21,6 +21,9 @@ class PeopleSettings:
     invitation_seconds: int = setting(
         "TOLLHOUSE_INVITATION_SECONDS", "How long an invitation is good.", 7 * 86400, whole(60, 90 * 86400)
     )
+    invitations_per_hour: int = setting(
+        "TOLLHOUSE_INVITATIONS_PER_HOUR", "How many people one person may invite within an hour.", 100, whole(1, 10**6)
+    )
     password_reset_seconds: int = setting(
         "TOLLHOUSE_PASSWORD_RESET_SECONDS", "How long a link for a new password is good.", 3600, whole(60, 86400)
     )

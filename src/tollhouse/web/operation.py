@@ -41,6 +41,7 @@ _MEANINGS = {
     409: "It does not go with what is there.",
     412: "It is no longer what `If-Match` says.",
     413: "The body is too large.",
+    414: "The address, with its query, is too long.",
     415: "The body is encoded (`Content-Encoding`).",
     429: "Too many attempts.",
     503: "The database does not answer.",
@@ -274,7 +275,7 @@ def _document(
         namespace.response(status, "Done.", model, headers=headers)(run)
     told = {503, *errors}
     told |= {400, 413, 415} if body else set()
-    told |= {400} if query else set()
+    told |= {400, 414} if query else set()
     told |= set() if public else {401, 403}
     meanings = _MEANINGS
     if repeatable:

@@ -20,6 +20,8 @@ def test_every_operation_has_an_id_a_summary_its_errors_and_an_example(gateway: 
     for operation in operations:
         assert operation["summary"]
         assert "503" in operation["responses"]
+        in_query = [one for one in operation.get("parameters", ()) if one["in"] == "query"]
+        assert ("414" in operation["responses"]) == bool(in_query), "a query may make an address too long"
         assert operation["security"] == [] or {"401", "403"} <= set(operation["responses"])
         for status, response in operation["responses"].items():
             assert status in ("204", "302") or "example" in definitions[response["schema"]["$ref"].rpartition("/")[2]]

@@ -12,7 +12,6 @@ from sqlalchemy import select, update
 
 from tests.integration.api.management import EMAIL, PASSWORD, Management, is_problem
 from tollhouse.domain.rights import Role
-from tollhouse.services import invitation_throttle
 from tollhouse.store.records import LinkRecord, SignInAttemptRecord
 
 NEW = "another password for tests"
@@ -190,7 +189,7 @@ def test_an_address_is_invited_a_few_times_a_day_whoever_asks(api: Management, l
 def test_one_person_invites_so_many_in_an_hour(
     api: Management, letters: Letters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invitation_throttle, "BY_ONE", 3)
+    monkeypatch.setattr(api.services.invitations, "_per_hour", 3)
     token = api.token(api.add("busy@example.com", "admin"))
     with ThreadPoolExecutor(4) as pool:
         bodies = [{"email": f"busy-{number}@example.com", "role": "member"} for number in range(6)]

@@ -24,7 +24,8 @@ class Users(Resource):
         """Invite somebody by mail to a team, or to the organisation
 
         The link is in the mail alone; without a mail server it is in the gateway's log. One person may invite 100
-        within an hour, and an address is invited 5 times within a day at most. Open ones are in /api/invitations.
+        within an hour (TOLLHOUSE_INVITATIONS_PER_HOUR), and an address is invited 5 times within a day at most. Open
+        ones are in /api/invitations.
         """
         body = asked.body
         return shown(
