@@ -7,12 +7,13 @@ from typing import Any, Literal, Never, Protocol
 from tollhouse.domain.caching import CacheControl
 from tollhouse.domain.course import Course
 from tollhouse.domain.form import Form
+from tollhouse.domain.values import value
 
 Unit = Literal["image", "second", "character", "search"]
 """What calls are priced by that are not priced by their tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Facts:
     """What the pipeline must know of a body, whatever its format says it in.
 

@@ -1,17 +1,17 @@
 """What the ledger takes and gives: hold orders, holds, entries."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from tollhouse.domain.money import Prices
 from tollhouse.domain.principal import DEFAULT_TEAM, Scope
 from tollhouse.domain.usage import Usage
+from tollhouse.domain.values import value
 
 PROCESS_DIED = "process_died"
 """The outcome of an attempt whose process ended before it was settled: booked at what was known of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """What identifies an upstream attempt, known before it is sent; the same in a hold and its entry."""
 
@@ -31,7 +31,7 @@ class Attempt:
     """Whom the caller makes it for, as the call itself says."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HoldOrder:
     """A request to hold `amount` nano-dollars in every window that applies to `scopes`.
 
@@ -50,7 +50,7 @@ class HoldOrder:
     units: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """An admitted order, and the budget windows that it was taken from. Whoever has it settles or voids it, once."""
 
@@ -59,7 +59,7 @@ class Hold:
     windows: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One row of the ledger: an attempt, how it ended, and what it cost.
 
@@ -80,7 +80,7 @@ class Entry:
     saved: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settlement:
     """Ends a hold: with an entry, or, when `entry` is None, as if it had never been.
 

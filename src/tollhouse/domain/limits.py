@@ -1,9 +1,10 @@
 """Limits: how many requests and tokens a minute, and how many open calls at once, a scope may have."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tollhouse.domain.principal import Scope
+from tollhouse.domain.values import value
 
 WINDOW_MS = 60_000
 """A minute that slides: what counts is the last sixty seconds, whenever they are looked at."""
@@ -22,18 +23,17 @@ class Limit:
     rpm: int | None
     tpm: int | None
     concurrency: int | None
+    name: str = field(init=False, compare=False)
+    """Where the scope's windows are: they stay when the limit changes."""
+    slides: bool = field(init=False, compare=False)
 
-    @property
-    def name(self) -> str:
-        """Where the scope's windows are: they stay when the limit changes."""
-        return f"{self.scope[0]}:{self.scope[1]}"
-
-    @property
-    def slides(self) -> bool:
-        return self.rpm is not None or self.tpm is not None
+    def __post_init__(self) -> None:
+        # Once, and not for each call.
+        object.__setattr__(self, "name", f"{self.scope[0]}:{self.scope[1]}")
+        object.__setattr__(self, "slides", self.rpm is not None or self.tpm is not None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LimitOrder:
     """One call that wants in, under all of `limits` or not at all.
 
@@ -52,7 +52,7 @@ class LimitOrder:
         return any(limit.concurrency is not None for limit in self.limits)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Level:
     """What is left of a limit, and in how many milliseconds all of it will be there again if nothing more is taken."""
 
@@ -61,7 +61,7 @@ class Level:
     reset_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Standing:
     """What callers are told: of the limits of each kind, the one of which least is left."""
 
@@ -69,7 +69,7 @@ class Standing:
     tokens: Level | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Taken:
     """A call that is in, charged with `tokens`. Whoever has it settles it or gives it back, once.
 
@@ -84,7 +84,7 @@ class Taken:
     local_tick: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refusal:
     """A call that is not in, and took nothing of any limit. `limit` is the one that lets it in last, `retry_ms` when
     that is if nobody else takes the room, None for never: the call is larger than the limit.

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from tollhouse.domain.usage import Usage
+from tollhouse.domain.values import value
 
 NANOS_PER_USD = 1_000_000_000
 MILLION = 1_000_000
@@ -88,7 +89,7 @@ class Tariff:
 FREE = Tariff(Prices(0, 0, 0, 0))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rates:
     """What one call is priced by at one host: its tokens where it has any and their price is known, else its
     units. What is not known is None. `unit` is in nano-dollars per million thousandths.

@@ -10,6 +10,7 @@ from tollhouse.domain.limits import LimitOrder, Taken, Verdict
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.routes import Host, HostKey, Manners, Target
+from tollhouse.domain.values import value
 from tollhouse.domain.vouched import Vouched
 from tollhouse.domain.webhooks import Receipt
 
@@ -112,7 +113,7 @@ Body = bytes | LongBody
 """JSON, or what says itself what it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outgoing:
     """One request to a host, as the wire format wrote it. `headers` are the caller's, already chosen by policy; `key`
     is the one of the host's several that it goes out with.

@@ -1,9 +1,9 @@
 """What a call used."""
 
-from dataclasses import dataclass
+from tollhouse.domain.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Token counts of one upstream attempt. The four priced counts are disjoint.
 

@@ -1,15 +1,15 @@
 """One trip to Redis for all calls of a turn: what is sent, and what it answers. `limiter.lua` is the other side."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from tollhouse.domain.limits import Kind, Level, Limit, LimitOrder, Refusal, Standing, Taken, Verdict
+from tollhouse.domain.values import value
 from tollhouse.wire import json_text
 
 KINDS: tuple[Kind, ...] = ("requests", "tokens", "concurrency")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ended:
     """A call that is over, and what to add to what it took at `tick`; None where Redis does not know when."""
 

@@ -78,8 +78,19 @@ class LocalLimiter:
         """What others have let in: it counts here too."""
         if taken:
             with self._lock:
+                # Calls of one turn are mostly under the same limits, in the same tick.
+                sums: dict[tuple[int, int], list[int]] = {}
+                limits: dict[int, Limit] = {}
                 for one in taken:
-                    self._add(one.order, one.local_tick, 1, one.tokens)
+                    for limit in one.order.limits:
+                        at = (id(limit), one.local_tick)
+                        if (counts := sums.get(at)) is None:
+                            sums[at], limits[at[0]] = [1, one.tokens], limit
+                        else:
+                            counts[0] += 1
+                            counts[1] += one.tokens
+                for (number, tick), (requests, tokens) in sums.items():
+                    self._count(limits[number], tick, requests, tokens, requests)
 
     def since(self, tick: int) -> dict[str, tuple[int, int]]:
         """Requests and tokens of each scope from this tick on, as far as they are in the window."""
@@ -110,11 +121,14 @@ class LocalLimiter:
 
     def _add(self, order: LimitOrder, tick: int, requests: int, tokens: int) -> None:
         for limit in order.limits:
-            window = self._window(limit, tick)
-            if limit.slides:
-                window.add(tick, requests, tokens)
-            if limit.concurrency is not None:
-                window.open += 1
+            self._count(limit, tick, requests, tokens, 1)
+
+    def _count(self, limit: Limit, tick: int, requests: int, tokens: int, calls: int) -> None:
+        window = self._window(limit, tick)
+        if limit.slides:
+            window.add(tick, requests, tokens)
+        if limit.concurrency is not None:
+            window.open += calls
 
     def _end(self, taken: Taken, requests: int, tokens: int) -> None:
         with self._lock:

@@ -6,15 +6,19 @@ from tollhouse.domain.limits import TICK_MS
 class Window:
     """Requests and tokens by tick, oldest first, and their sums; calls that are open. Times are milliseconds."""
 
-    __slots__ = ("_length", "open", "requests", "ticks", "tokens")
+    __slots__ = ("_length", "_looked_at", "open", "requests", "ticks", "tokens")
 
     def __init__(self, length: int) -> None:
         self._length = length
         self.ticks: dict[int, list[int]] = {}
         self.requests = self.tokens = self.open = 0
+        self._looked_at: int | None = None
 
     def forget_old(self, tick: int) -> None:
         """What has left the window by this tick. A tick is in it until the last of it may leave."""
+        if tick == self._looked_at:
+            return
+        self._looked_at = tick
         first = tick - self._length // TICK_MS
         while self.ticks and (oldest := next(iter(self.ticks))) < first:
             requests, tokens = self.ticks.pop(oldest)

@@ -1,7 +1,6 @@
 """An exchange over HTTP/1.1: one request, and its answer read as it comes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -9,6 +8,7 @@ import gevent
 
 from tollhouse.domain.errors import UpstreamError, UpstreamGone, UpstreamInvalid
 from tollhouse.domain.ports import Body, LongBody
+from tollhouse.domain.values import value
 from tollhouse.providers.connections import Pool
 from tollhouse.providers.deadlines import Deadlines
 from tollhouse.providers.headers import returned
@@ -20,7 +20,7 @@ TURN_BYTES = 1 << 16
 _LARGE_BODY = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Line:
     """How one provider is reached: its connections, its deadlines, and its name for the errors. `takes_any_body`:
     what is answered is not read, so it may be compressed.

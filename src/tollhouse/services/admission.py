@@ -1,7 +1,6 @@
 """Before a call is sent: the most that it can cost is held, or it is refused and nothing is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tollhouse.domain.call import Call, Facts
@@ -14,6 +13,7 @@ from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Target
 from tollhouse.domain.tags import Tags, together
 from tollhouse.domain.usage import Usage
+from tollhouse.domain.values import value
 from tollhouse.services.translation import Choice
 from tollhouse.wire.end_user import end_user_of
 
@@ -25,7 +25,7 @@ TOOLS_OVERHEAD = 1024
 530 for its largest tool prompt; twice that)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admitted:
     """A held call. `cap` is the output cap to write into the body, None to leave the body alone."""
 
@@ -39,7 +39,7 @@ class Admitted:
         return Usage(input=self.input_bound, estimated=True, units=self.facts.units)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Bound:
     """The most that a call can use and cost at one target; `known` is False where there is no such bound."""
 

@@ -1,6 +1,5 @@
 """After a call, however it ended: one hold becomes one ledger row, exactly once."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -90,8 +89,7 @@ class Booking:
         self._place = place
         self._course = course
         self._first_token: float | None = None
-        self._settled = False
-        self._lock = threading.Lock()
+        self._unsettled: list[None] = [None]
         self.known_usage: Callable[[], Usage] = admitted.unknown_usage
         """What the call has used, as far as anybody has said."""
         self._status = 0
@@ -121,8 +119,7 @@ class Booking:
         following._began, following.attempts = self._began, self.attempts
         following.known_usage = _nothing  # until it is sent
         following._earlier = self._earlier + (usage.prompt + usage.output if usage else 0)
-        with self._lock:
-            self._settled = True
+        self._end()
         self._leave(usage)
         hold = self._admitted.hold
         entry = None if usage is None else self._entry(usage, 0, outcome)
@@ -152,10 +149,8 @@ class Booking:
 
     def withdraw(self) -> None:
         """As if the call had never been; nothing of it was sent."""
-        with self._lock:
-            if self._settled:
-                return
-            self._settled = True
+        if not self._end():
+            return
         self._allowance.give_back()
         hold = self._admitted.hold
         self._ledger.settle(Settlement(hold.id, None, hold.windows))
@@ -175,6 +170,14 @@ class Booking:
         self._leave(usage)
         self._allowance.settle(usage, self._earlier)
 
+    def _end(self) -> bool:
+        """Whether it was open until now: of two threads one is told so."""
+        try:
+            self._unsettled.pop()
+        except IndexError:
+            return False
+        return True
+
     def _leave(self, usage: Usage | None) -> None:
         visit, self._visit = self._visit, None
         if visit is not None:
@@ -186,10 +189,8 @@ class Booking:
 
     def settle(self, usage: Usage, status: int, outcome: str) -> None:
         """Book the call. Idempotent: only the first settlement counts, and nothing is booked twice."""
-        with self._lock:
-            if self._settled:
-                return
-            self._settled = True
+        if not self._end():
+            return
         self._course.stage("settle")
         self._place.leave()
         self._leave(usage)

@@ -1,18 +1,19 @@
 """A call in the words of each host that may get it, before anything is held or sent."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import BadRequest, Unsupported
 from tollhouse.domain.routes import Host, Manners, Target
+from tollhouse.domain.values import value
 from tollhouse.wire import FORMATS, PAIRS, json_text, upstream_format
 from tollhouse.wire.families import family_of, takes_breakpoints
 from tollhouse.wire.format import Format
 from tollhouse.wire.pair import ANYONE, Pair, Recipient
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wording:
     """The call for hosts of one format. `dropped` are the fields that it lost on the way."""
 

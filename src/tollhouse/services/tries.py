@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tollhouse.domain.errors import UpstreamError
 from tollhouse.domain.retries import again
+from tollhouse.domain.values import value
 from tollhouse.services.translation import Choice
 
 LONGEST_PAUSE = 10.0
@@ -27,7 +28,7 @@ class RetryPolicy:
 NO_RETRIES = RetryPolicy()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Try:
     choice: Choice
     pause: float
