@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
@@ -16,7 +17,7 @@ from tollhouse import logs, metrics
 from tollhouse.domain.limits import TICK_MS, WINDOW_MS, Limit, LimitOrder, Refusal, Taken, Verdict
 from tollhouse.kv.connection import WAIT_SECONDS, Presence
 from tollhouse.kv.limit_trip import Ended, Trip
-from tollhouse.kv.local_limiter import BUSY_MS, LocalLimiter
+from tollhouse.kv.local_limiter import BUSY_MS, Ending, LocalLimiter
 from tollhouse.kv.queued import Queued
 from tollhouse.kv.script import Script
 
@@ -47,6 +48,8 @@ class RedisLimiter:
         """Not before the first call with a limit: whoever needs no Redis misses none."""
         self._orders: deque[Queued] = deque()
         self._ended: deque[Ended] = deque(maxlen=MOST_UNSENT)
+        self._over: deque[Ending] = deque()
+        """What this process's own windows are still to be told, all of a turn at once."""
         self._open: dict[str, LimitOrder] = {}
         """Calls that are open under a limit of concurrency."""
         self._names: dict[str, Limit] = {}
@@ -94,11 +97,9 @@ class RedisLimiter:
         return queued.verdict or self._take_share(order)
 
     def settle(self, taken: Taken, tokens: int) -> None:
-        self._local.settle(taken, tokens)
         self._end(taken, 0, tokens - taken.tokens)
 
     def give_back(self, taken: Taken) -> None:
-        self._local.give_back(taken)
         self._end(taken, -1, -taken.tokens)
 
     def stop(self) -> None:
@@ -117,6 +118,7 @@ class RedisLimiter:
                 self._thread.start()
 
     def _end(self, taken: Taken, requests: int, tokens: int) -> None:
+        self._over.append((taken, requests, tokens))
         order = taken.order
         held = self._open.pop(order.id, None) is not None
         corrects = requests or (tokens and any(limit.tpm is not None for limit in order.limits))
@@ -128,12 +130,21 @@ class RedisLimiter:
 
     def _take_share(self, order: LimitOrder) -> Verdict:
         metrics.LIMITS_BY_SHARE.inc()
+        self._tell_local()
         verdict = self._local.take(order)
         for limit in order.limits:
             self._names[limit.name] = limit
         if isinstance(verdict, Taken):
             self._follow(order)
         return verdict
+
+    def _tell_local(self) -> None:
+        over = []
+        with suppress(IndexError):  # of two threads that drain it, each gets a part
+            while True:
+                over.append(self._over.popleft())
+        if over:
+            self._local.end(over)
 
     def _follow(self, order: LimitOrder) -> None:
         if order.takes_place:
@@ -164,6 +175,7 @@ class RedisLimiter:
         queued = [queue.popleft() for _ in range(min(len(queue), MOST_ORDERS))]
         ended: list[Ended] = []
         try:
+            self._tell_local()
             if self._away_since is None or time.monotonic() >= self._retry_at:
                 ended = [self._ended.popleft() for _ in range(min(len(self._ended), MOST_ENDED))]
                 self._travel(queued, ended)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tollhouse.domain.limits import (
     TICK_MS,
@@ -20,6 +20,9 @@ from tollhouse.kv.window import Window
 
 BUSY_MS = 1000
 """When to ask again for a place among the open calls: nobody knows when one of them ends."""
+
+Ending = tuple[Taken, int, int]
+"""A call that is over, and what to add of requests and tokens to what it took."""
 
 
 class LocalLimiter:
@@ -69,10 +72,37 @@ class LocalLimiter:
         return Taken(order, standing, charged, None, tick)
 
     def settle(self, taken: Taken, tokens: int) -> None:
-        self._end(taken, 0, tokens - taken.tokens)
+        self.end([(taken, 0, tokens - taken.tokens)])
 
     def give_back(self, taken: Taken) -> None:
-        self._end(taken, -1, -taken.tokens)
+        self.end([(taken, -1, -taken.tokens)])
+
+    def end(self, ended: Iterable[Ending]) -> None:
+        """These calls are over; and so many requests and tokens more than they took."""
+        with self._lock:
+            now = self.tick
+            sums: dict[tuple[int, int], list[int]] = {}
+            limits: dict[int, Limit] = {}
+            for taken, requests, tokens in ended:
+                # What came on top came now; what was taken too much is given back where it was taken.
+                tick = now if tokens > 0 else taken.local_tick
+                for limit in taken.order.limits:
+                    at = (id(limit), tick)
+                    if (counts := sums.get(at)) is None:
+                        sums[at], limits[at[0]] = [requests, tokens, 1], limit
+                    else:
+                        counts[0] += requests
+                        counts[1] += tokens
+                        counts[2] += 1
+            for (number, tick), (requests, tokens, calls) in sums.items():
+                self._give(limits[number], tick, requests, tokens, calls, now)
+
+    def _give(self, limit: Limit, tick: int, requests: int, tokens: int, calls: int, now: int) -> None:
+        window = self._window(limit, now)
+        if limit.concurrency is not None:
+            window.open = max(0, window.open - calls)
+        if limit.slides and (tick == now or tick in window.ticks):
+            window.add(tick, requests, tokens)
 
     def record(self, taken: Sequence[Taken]) -> None:
         """What others have let in: it counts here too."""
@@ -129,20 +159,6 @@ class LocalLimiter:
             window.add(tick, requests, tokens)
         if limit.concurrency is not None:
             window.open += calls
-
-    def _end(self, taken: Taken, requests: int, tokens: int) -> None:
-        with self._lock:
-            tick = self.tick
-            for limit in taken.order.limits:
-                window = self._window(limit, tick)
-                if limit.concurrency is not None and window.open:
-                    window.open -= 1
-                if not limit.slides:
-                    continue
-                if tokens > 0:
-                    window.add(tick, 0, tokens)
-                elif taken.local_tick in window.ticks:
-                    window.add(taken.local_tick, requests, tokens)
 
     def _standing(self, limits: Sequence[Limit], processes: int, now: int) -> Standing:
         requests = tokens = None
