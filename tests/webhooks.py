@@ -77,7 +77,7 @@ class World:
 
     def of(self, webhook: Webhook) -> list[Delivery]:
         """Its deliveries, oldest first."""
-        return [*reversed(self.deliveries.page(webhook.id, 200).items)]
+        return sorted(self.deliveries.page(webhook.id, 200).items, key=lambda one: one.created_at)
 
     def show(self, webhook: Webhook) -> Webhook:
         return self.webhooks.get(webhook.id)

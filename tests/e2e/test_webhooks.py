@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -42,10 +43,6 @@ def gateway() -> Iterator[RunningGateway]:
             TOLLHOUSE_WEBHOOK_ANSWER_SECONDS="5",
             TOLLHOUSE_BACKGROUND_ATTEMPTS="1",
         )
-        for name, options in (("slow", "chunk_ms=50&words=60"), ("broken", "status=400")):
-            gateway.command("providers", "add", name, "--format", "echo", "--base-url", f"echo:?{options}")
-            prices = ("--input-price", "1", "--output-price", "2")
-            gateway.command("models", "add", name, "--provider", name, "--upstream-model", "echo", *prices)
         yield gateway
         gateway.stop()
 
@@ -60,6 +57,12 @@ def receiver() -> Iterator[Receiver]:
 def site(gateway: RunningGateway) -> Site:
     site = Site(gateway)
     site.login("admin@localhost")
+    for name, options in (("slow", "chunk_ms=50&words=60"), ("broken", "status=400")):
+        provider = {"name": name, "format": "echo", "base_url": f"echo:?{options}"}
+        model = {"name": name, "provider": name, "upstream_model": "echo", "input_price": "1", "output_price": "2"}
+        assert site.ask("POST", "/api/providers", provider)[0] == 201
+        assert site.ask("POST", "/api/models", model)[0] == 201
+    time.sleep(1.2)  # within a second it is known everywhere
     return site
 
 

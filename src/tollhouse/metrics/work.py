@@ -31,8 +31,8 @@ SCHEDULE_RUNS = Counter(
 )
 QUEUE_DEPTH = Gauge(
     "tollhouse_queue_depth",
-    "What waits for a worker: lines of batches, responses in the background, messages of alerts. Told by the scheduler "
-    "that leads.",
+    "What waits for a worker: lines of batches, responses in the background, messages of alerts, deliveries to "
+    "webhooks. Told by the scheduler that leads.",
     ["queue"],
     multiprocess_mode="mostrecent",
     registry=REGISTRY,

@@ -17,6 +17,8 @@ from tollhouse.store.records import (
     BudgetAlertDeliveryRecord,
     HoldRecord,
     ResponseRecord,
+    WebhookDeliveryRecord,
+    WebhookRecord,
 )
 
 
@@ -52,6 +54,7 @@ class Survey:
                     "batch_lines": _batch_lines(session, now),
                     "responses": _responses(session, now),
                     "alerts": _alerts(session, now),
+                    "webhooks": _deliveries(session, now),
                 },
             )
         metrics.HELD_NANODOLLARS.set(standing.held)
@@ -88,6 +91,16 @@ def _alerts(session: Session, now: datetime) -> Queue:
         select(func.count(), func.min(row.due_at)).select_from(row).where(row.ended_at.is_(None))
     ).one()
     return Queue(depth, _age(oldest, now))
+
+
+def _deliveries(session: Session, now: datetime) -> Queue:
+    """Those to webhooks that are enabled."""
+    row = WebhookDeliveryRecord
+    waiting = (row.state == WAITING, WebhookRecord.disabled_at.is_(None))
+    of_webhook = WebhookRecord.id == row.webhook_id
+    depth = session.scalar(select(func.count()).select_from(row).join(WebhookRecord, of_webhook).where(*waiting)) or 0
+    due = select(func.min(row.due_at)).join(WebhookRecord, of_webhook).where(*waiting, row.due_at <= now)
+    return Queue(depth, _age(session.scalar(due), now))
 
 
 def _age(since: datetime | None, now: datetime) -> float:

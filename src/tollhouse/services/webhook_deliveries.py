@@ -101,11 +101,10 @@ class WebhookDeliveries:
         """Send a made-up event, by the way of all others. Raises InvalidField, and Conflict where it is disabled."""
         with self._database.write() as session:
             webhook = _enabled(session, webhook_id, by)
-            data: dict[str, Any] = {"webhook_id": webhook_id, "test": True}
-            if event_type is not None:
-                kind = checked_type(event_type, "event_type", webhook.team_id).partition(".")[0]
-                data = {"id": _SAMPLES[kind]} if kind in _SAMPLES else {"test": True}
-            event = Event(event_type or TEST_EVENT, webhook.team_id, data)
+            event_type = checked_type(event_type or TEST_EVENT, "event_type", webhook.team_id)
+            kind = event_type.partition(".")[0]
+            data = {"id": _SAMPLES[kind]} if kind in _SAMPLES else {"id": webhook_id, "test": True}
+            event = Event(event_type, webhook.team_id, data)
             (id,) = self._outbox.put(session, event, [webhook_id])
             now = self._database.now(session)
             note(session, by, "webhooks.test", webhook_id, at=now, team_id=webhook.team_id, after={"delivery": id})

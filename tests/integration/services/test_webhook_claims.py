@@ -8,6 +8,7 @@ import pytest
 
 from tests.webhooks import COMPLETED, World
 from tollhouse.domain.webhooks import Event
+from tollhouse.services.survey import Survey
 from tollhouse.services.webhook_claims import AT_ONCE_EACH, DIED, LOGGED, PAUSES, Lost, Went
 from tollhouse.services.webhook_health import LEAST_FAILURES
 from tollhouse.store.database import Database
@@ -172,6 +173,23 @@ def test_what_waits_for_a_webhook_that_was_disabled_goes_on_when_it_is_enabled(w
     world.webhooks.change(hook.id, {"enabled": True})
     assert claims.any_due()
     assert len(claims.claim(9)) == 1
+
+
+def test_what_waits_is_counted_and_its_age_told_but_not_of_those_that_are_disabled(world: World) -> None:
+    hook, asleep = world.hook(URL), world.hook(URL)
+    world.tell()
+    claims = world.claims()
+    for claim in claims.claim(9):
+        claims.finish(claim, FAILED)
+    world.webhooks.change(asleep.id, {"enabled": False})
+    retry = Survey(world.database).run().queues["webhooks"]
+    assert (retry.depth, retry.age) == (1, 0.0), "it is not due"
+    world.pass_time(seconds=100)
+    late = Survey(world.database).run().queues["webhooks"]
+    assert late.depth == 1
+    assert 90 < late.age < 400
+    world.webhooks.change(hook.id, {"enabled": False})
+    assert Survey(world.database).run().queues["webhooks"].depth == 0
 
 
 def test_the_log_has_the_latest_attempts(world: World) -> None:

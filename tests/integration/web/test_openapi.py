@@ -6,6 +6,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.gateway import CHAT, MESSAGES, Gateway
+from tollhouse.domain.webhooks import EVENT_TYPES
 from tollhouse.web.description import operations_of
 from tollhouse.web.inference.respond import InferenceView
 from tollhouse.web.openapi.document import inference_routes, path_of
@@ -34,6 +35,17 @@ def test_every_inference_route_is_described_beside_it_and_nothing_else_is(gatewa
     for _, _, view in inference_routes(gateway.app):
         methods = {method for _, method, other in inference_routes(gateway.app) if other is view}
         assert set(operations_of(view)) <= methods, "a method is described that the route does not take"
+
+
+def test_what_webhooks_are_sent_is_described_by_its_type(document: Any) -> None:
+    assert document["webhooks"].keys() == {*EVENT_TYPES, "webhook.test"}
+    for kind, methods in document["webhooks"].items():
+        told = methods["post"]
+        assert {one["name"] for one in told["parameters"]} == {
+            "webhook-id", "webhook-timestamp", "webhook-signature",
+        }  # fmt: skip
+        example = told["requestBody"]["content"]["application/json"]["example"]
+        assert (example["type"], example["object"]) == (kind, "event")
 
 
 def test_every_operation_has_what_a_reader_needs(document: Any) -> None:

@@ -19,6 +19,8 @@ SECRET = "Zq7Zq7Zq7Zq7Zq7Zq7"
         f"sk-ant-api03-{SECRET}",
         f"sk-proj-{SECRET}",
         f"sk-{SECRET}",
+        f"whsec_{SECRET}",
+        f"whsec_{SECRET}+/=",
         f"key sk-{SECRET}, refused",
         f"Authorization: Bearer {SECRET}",
         f"authorization: bearer {SECRET}",

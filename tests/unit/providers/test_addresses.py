@@ -1,9 +1,18 @@
 """Where a call may go."""
 
+from ipaddress import ip_network
+
 import pytest
 
-from tollhouse.domain.errors import InvalidField
-from tollhouse.providers.addresses import BaseURL, check_base_url, is_private, split_base_url
+from tollhouse.domain.errors import InvalidField, UpstreamRefused
+from tollhouse.providers.addresses import (
+    BaseURL,
+    check_base_url,
+    is_private,
+    may_be_at,
+    refuse_visibly_private,
+    split_base_url,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +70,28 @@ def test_an_address_that_is_not_public_is_private(address: str) -> None:
 )
 def test_a_public_address_is_not_private(address: str) -> None:
     assert not is_private(address)
+    assert may_be_at(address, allow_private=False)
+
+
+def test_private_addresses_may_be_allowed_by_network() -> None:
+    networks = (ip_network("10.20.0.0/16"), ip_network("fd00::/8"))
+    for address in ("10.20.3.4", "fd12::1", "1.1.1.1"):
+        assert may_be_at(address, networks)
+    for address in ("10.21.0.1", "127.0.0.1", "::1", "fe80::1%eth0", "not an address", "::ffff:10.20.3.4"):
+        assert not may_be_at(address, networks)
+        assert not may_be_at(address, allow_private=False)
+        assert may_be_at(address, allow_private=True)
+
+
+def test_what_a_proxy_would_look_up_may_not_be_of_this_network() -> None:
+    networks = (ip_network("10.20.0.0/16"),)
+    refuse_visibly_private("10.20.3.4", networks)
+    refuse_visibly_private("hooks.example.com", networks)
+    refuse_visibly_private("box.internal", allow_private=True)
+    for host in ("10.21.0.1", "box", "box.internal", "nas.home.arpa", "localhost"):
+        for allowed in (networks, False):
+            with pytest.raises(UpstreamRefused):
+                refuse_visibly_private(host, allowed)
 
 
 @pytest.mark.parametrize(

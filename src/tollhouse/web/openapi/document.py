@@ -14,6 +14,7 @@ from tollhouse.web.gate import ANTHROPIC_PATH, VENDOR_PATHS
 from tollhouse.web.inference.respond import InferenceView
 from tollhouse.web.openapi import headers
 from tollhouse.web.openapi.failures import NAMES, OF_ANY, OF_CALLS, OF_REPEATS, SCHEMAS, failures
+from tollhouse.web.openapi.webhooks import webhooks
 from tollhouse.wire import json_text
 
 _ABOUT = (
@@ -51,8 +52,9 @@ def document(app: Flask) -> dict[str, Any]:
         "info": {"title": "Tollhouse", "version": tollhouse.__version__, "summary": "Inference", "description": _ABOUT},
         "servers": [{"url": "/"}],
         "security": [{name: []} for name in _SECURITY],
-        "tags": [{"name": tag} for tag in sorted(tags)],
+        "tags": [{"name": tag} for tag in sorted({*tags, "Webhooks"})],
         "paths": paths,
+        "webhooks": webhooks(),
         "components": {"schemas": schemas, "securitySchemes": _SECURITY},
     }
 
