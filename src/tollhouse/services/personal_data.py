@@ -131,7 +131,7 @@ class PersonalDataOf:
 
     def delete(self, id: str, *, by: Actor = SYSTEM) -> None:
         """Forget somebody. Their keys and sessions end within a second, and with them what was set on them: budgets are
-        retired, limits are gone, schedules as them too. What they used stays, under an id that nobody has any more; so do
+        retired, limits and schedules are gone. What they used stays, under an id that nobody has any more; so do
         the entries of the audit log. What a team has made with them stays the team's. `Forgetting` does the rest of it
         in a while.
 
