@@ -4,7 +4,9 @@ import json
 import os
 import random
 import signal
+import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +25,7 @@ from sqlalchemy import create_engine, text
 from tests.batches import jsonl, line
 from tests.counting_host import CountingHost
 from tests.gateway import CHAT
-from tests.running import RunningGateway, wait_until
+from tests.running import COMMAND, RunningGateway, wait_until
 from tollhouse.kv.embedded import embedded_redis_url
 
 ENDED = ("completed", "failed", "expired", "cancelled")
@@ -109,6 +111,39 @@ def test_the_command_line_submits_a_file_and_shows_how_it_gets_on(running: Runni
     failed = running.command("batch", "submit", str(file), "--endpoint", CHAT, "--watch", status=1, **key)
     assert "failed: 0/0 done" in failed
     running.command("batch", "submit", str(file), status=2, **key)
+
+
+def test_a_file_that_grows_while_it_is_submitted_begins_nothing(running: RunningGateway, tmp_path: Path) -> None:
+    file, enough = tmp_path / "growing.jsonl", threading.Event()
+    one = jsonl([line("c", "word " * 200)])
+    file.write_bytes(one * 20_000)
+
+    def write() -> None:
+        with file.open("ab", buffering=0) as more:
+            while not enough.wait(0.002):
+                more.write(one)
+
+    writer = threading.Thread(target=write)
+    openai = running.openai()
+    batches, files = ({one.id for one in found} for found in (openai.batches.list(), openai.files.list()))
+    writer.start()
+    try:
+        done = subprocess.run(
+            [*COMMAND, "batch", "submit", str(file), "--endpoint", CHAT],
+            env={**running.environment, "TOLLHOUSE_API_KEY": running.key},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        enough.set()
+        writer.join()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "file: somebody writes to it" in done.stderr
+    assert {one.id for one in openai.batches.list()} == batches
+    assert {one.id for one in openai.files.list()} == files
 
 
 @pytest.fixture

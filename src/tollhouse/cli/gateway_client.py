@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from tollhouse.domain.errors import InvalidField, MissingKey, NotFound, TollhouseError, Unavailable
+from tollhouse.cli.steady_file import SteadyFile
+from tollhouse.domain.errors import Conflict, InvalidField, MissingKey, NotFound, TollhouseError, Unavailable
 from tollhouse.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -86,11 +87,24 @@ class GatewayClient:
             raise Unavailable("The answer was cut off before its end: try again.")
 
     def submit_batch(self, file: "Path", endpoint: str, window: str) -> dict[str, Any]:
-        """Upload the file, piece by piece, and begin a batch of it: as the gateway shows it."""
-        with _translated(self._base_url), file.open("rb") as content:
-            kept = self._client.files.create(file=(file.name, content), purpose="batch")
-            asked: Any = {"endpoint": endpoint, "completion_window": window}
-            return self._client.batches.create(input_file_id=kept.id, **asked).model_dump()
+        """Upload the file, piece by piece, and begin a batch of it: as the gateway shows it. Raises Conflict where
+        somebody writes to it meanwhile: then nothing is begun.
+        """
+        with SteadyFile(file) as content:
+            try:
+                with _translated(self._base_url):
+                    whole = cast("IO[bytes]", content)
+                    kept = self._client.files.create(file=(file.name, whole), purpose="batch")
+            except Unavailable:
+                if content.has_changed:
+                    raise _written_to() from None
+                raise
+            with _translated(self._base_url):
+                if content.has_changed:
+                    self._client.files.delete(kept.id)
+                    raise _written_to()
+                asked: Any = {"endpoint": endpoint, "completion_window": window}
+                return self._client.batches.create(input_file_id=kept.id, **asked).model_dump()
 
     def batch(self, id: str) -> dict[str, Any]:
         """The batch as the gateway shows it."""
@@ -101,6 +115,14 @@ class GatewayClient:
         """The batch, of which nothing more is called."""
         with _translated(self._base_url):
             return self._client.batches.cancel(id).model_dump()
+
+
+def _written_to() -> Conflict:
+    return Conflict(
+        "file: somebody writes to it while it is uploaded, so its last line may be half of one: submit it when it is "
+        "whole, or a copy. Nothing was begun.",
+        param="file",
+    )
 
 
 def key_from(name: str) -> str:

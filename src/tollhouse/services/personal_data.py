@@ -31,6 +31,7 @@ from tollhouse.store.records import (
     MembershipRecord,
     RefreshTokenRecord,
     ResponseRecord,
+    ScheduleRecord,
     SignInAttemptRecord,
     UserRecord,
 )
@@ -54,6 +55,7 @@ class PersonalData:
     invitations: Rows
     files: Rows
     batches: Rows
+    schedules: Rows
     responses: Rows
     end_users: list[str]
     usage: dict[str, Any]
@@ -114,6 +116,10 @@ class PersonalDataOf:
                     session, BatchRecord, BatchRecord.key_id.in_(accounts),
                     "id", "team_id", "status", "input_file_id", "created_at", "ended_at",
                 ),
+                schedules=_rows(
+                    session, ScheduleRecord, ScheduleRecord.key_id.in_(accounts),
+                    "id", "team_id", "name", "kind", "work", "cron", "timezone", "created_at",
+                ),
                 responses=_rows(
                     session, ResponseRecord, ResponseRecord.key_id.in_(accounts),
                     "id", "team_id", "conversation_id", "status", "created_at",
@@ -125,8 +131,9 @@ class PersonalDataOf:
 
     def delete(self, id: str, *, by: Actor = SYSTEM) -> None:
         """Forget somebody. Their keys and sessions end within a second, and with them what was set on them: budgets are
-        retired, limits are gone. What they used stays, under an id that nobody has any more; so do the entries of the
-        audit log. What a team has made with them stays the team's. `Forgetting` does the rest of it in a while.
+        retired, limits and schedules are gone. What they used stays, under an id that nobody has any more; so do
+        the entries of the audit log. What a team has made with them stays the team's. `Forgetting` does the rest of it
+        in a while.
 
         Raises NotFound, Forbidden, and Conflict for the organisation's last owner.
         """
@@ -154,6 +161,7 @@ class PersonalDataOf:
                 (RefreshTokenRecord, RefreshTokenRecord.user_id == id),
                 (LinkRecord, or_(_links_of(user), LinkRecord.made_by == id)),
                 (IdempotencyRecord, or_(IdempotencyRecord.owner_id == id, IdempotencyRecord.owner_id.in_(own_keys))),
+                (ScheduleRecord, or_(ScheduleRecord.key_id == id, ScheduleRecord.key_id.in_(own_keys))),
                 (SignInAttemptRecord, SignInAttemptRecord.account.in_(accounts)),
                 (UserRecord, UserRecord.id == id),
             ):

@@ -41,7 +41,7 @@ class WorkSettings:
     start_scheduled_seconds: float = setting(
         "TOLLHOUSE_START_SCHEDULED_SECONDS",
         "How often a worker is woken for schedules that are due, whatever was lost; the scheduler wakes one at once.",
-        15.0,
+        60.0,
         seconds(0.2, 86400),
     )
     respond_seconds: float = setting(

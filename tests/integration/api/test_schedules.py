@@ -155,6 +155,18 @@ def test_a_person_schedules_as_themself_and_not_as_a_key_of_others(api: Manageme
     assert runs(api, token, made.json["id"])[0]["state"] == "started"
 
 
+def test_a_person_takes_their_schedules_with_them(api: Management, owner: str, key: Any) -> None:
+    team = api.services.teams.create("leaving").id
+    eve = api.add("eve-schedules@example.com", "member", team)
+    made = api.post("/schedules", NEWS, api.token(eve)).json
+    stays = api.post("/schedules", {**NEWS, "key_id": key.id}, owner).json
+    told = api.get(f"/users/{eve}/export", owner).json["schedules"]
+    assert [(one["id"], one["work"]) for one in told] == [(made["id"], WORK)]
+    assert api.ask("DELETE", f"/users/{eve}", owner).status_code == 204
+    assert is_problem(api.get(f"/schedules/{made['id']}", owner), 404, "not_found")
+    assert api.get(f"/schedules/{stays['id']}", owner).status_code == 200
+
+
 def test_a_create_that_is_repeated_makes_one(api: Management, owner: str, key: Any) -> None:
     asked = {**NEWS, "name": "repeated", "key_id": key.id}
     first, again = (api.post("/schedules", asked, owner, idempotency_key="sch") for _ in range(2))

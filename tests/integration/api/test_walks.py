@@ -92,7 +92,14 @@ def test_lists_show_what_is_of_ones_own_teams_alone(api: Management) -> None:
     both["/limits"] = api.services.limits.set(("model", "echo"), {"rpm": 5000}).id
     token = api.token(api.add("lists@example.com", "owner", mine))
     teams = {mine: mine, theirs: theirs}
+    work = {"model": "echo", "input": "listed"}
+    schedules = {
+        team: api.services.schedules.create("listed", "prompt", work, "0 0 1 1 *", key_id=key).id
+        for team, key in keys.items()
+    }
+    runs = {team: api.services.schedule_runs.run_now(id).id for team, id in schedules.items()}
     lists = {"/keys": keys, "/teams": teams, "/audit": keys, "/budgets": budgets, "/limits": limits}
+    lists |= {"/schedules": schedules, "/jobs": runs}
     for path, ids in lists.items():
         text = api.get(path, token).get_data(as_text=True)
         assert ids[mine] in text
