@@ -92,7 +92,7 @@ class Services(People, SetUp, Work, Alerts, Reports):
 
     @cached_property
     def probes(self) -> Probes:
-        return Probes(self.providers.check)
+        return Probes(self.providers.check, self.database)
 
     @cached_property
     def snapshot(self) -> CatalogueReader:

@@ -2,19 +2,32 @@
 
 from collections.abc import Callable, Sequence
 
+from sqlalchemy import delete
+
 from tollhouse import logs, metrics
 from tollhouse.services.provider_check import ProviderCheck
+from tollhouse.store.database import Database
+from tollhouse.store.records import ProbeRecord
 
 
 class Probes:
-    """Tells what it found by metrics, and by a log line for each provider that is not well."""
+    """Tells what it found by metrics, by rows for who looks for troubles, and by a log line of each that is unwell."""
 
-    def __init__(self, check: Callable[[], Sequence[ProviderCheck]]) -> None:
+    def __init__(self, check: Callable[[], Sequence[ProviderCheck]], database: Database) -> None:
         self._check = check
+        self._database = database
 
     def run(self) -> list[ProviderCheck]:
         """All that were asked."""
         found = list(self._check())
+        with self._database.write() as session:
+            now = self._database.now(session)
+            session.execute(delete(ProbeRecord).where(ProbeRecord.provider.not_in([one.name for one in found])))
+            for one in found:
+                problem = None if one.problem is None else one.problem[:500]
+                session.merge(
+                    ProbeRecord(provider=one.name, ok=one.ok, refused=one.refused, problem=problem, probed_at=now)
+                )
         for one in found:
             metrics.PROVIDERS_UP.labels(one.name).set(1 if one.ok else 0)
             if not one.ok:

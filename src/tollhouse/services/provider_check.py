@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tollhouse.domain.errors import InvalidSetting, UpstreamError
+from tollhouse.domain.errors import InvalidSetting, UpstreamError, UpstreamRejected
+from tollhouse.services.credentials import REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +17,18 @@ class ProviderCheck:
     milliseconds: int
     models: tuple[str, ...] = ()
     problem: str | None = None
+    refused: bool = False
+    """Whether what is wrong is its credential."""
 
 
 def check_host(name: str, list_models: Callable[[], Sequence[str]]) -> ProviderCheck:
     """Ask a host for its models; what it raises is what is wrong with it."""
     began = time.monotonic()
     models: tuple[str, ...] = ()
-    problem = None
+    problem, refused = None, False
     try:
         models = tuple(list_models())
     except (UpstreamError, InvalidSetting) as error:
         problem = error.message
-    return ProviderCheck(name, problem is None, int((time.monotonic() - began) * 1000), models, problem)
+        refused = isinstance(error, UpstreamRejected) and error.upstream_status in REFUSED
+    return ProviderCheck(name, problem is None, int((time.monotonic() - began) * 1000), models, problem, refused)

@@ -33,6 +33,7 @@ from tollhouse.store.records.server_secret import ServerSecretRecord
 from tollhouse.store.records.sign_in_attempt import SignInAttemptRecord
 from tollhouse.store.records.spent_state import SpentStateRecord
 from tollhouse.store.records.team import TeamRecord
+from tollhouse.store.records.trouble import ProbeRecord, TroubleDeliveryRecord, TroubleRecord
 from tollhouse.store.records.user import UserRecord
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "MembershipRecord",
     "ModelRecord",
     "PriceTermsRecord",
+    "ProbeRecord",
     "ProcessInstanceRecord",
     "ProviderKeyRecord",
     "ProviderRecord",
@@ -78,5 +80,7 @@ __all__ = [
     "SignInAttemptRecord",
     "SpentStateRecord",
     "TeamRecord",
+    "TroubleDeliveryRecord",
+    "TroubleRecord",
     "UserRecord",
 ]
