@@ -141,6 +141,7 @@ class Services(People, SetUp, Work, Alerts, Reports):
             lambda: self.schema,
             self.queue,
             self.providers,
+            survey=self.survey,
             serves=lambda: self._serving is not None and self._serving.available,
             shares_limits=lambda: self._serving is None or self._serving.limiter.shared,
         )

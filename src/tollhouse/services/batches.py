@@ -35,8 +35,10 @@ class Batches:
         self._database = database
         self._wake = wake
 
-    def create(self, principal: Principal, body: Mapping[str, Any], tags: tuple[str, ...] = ()) -> dict[str, Any]:
-        """A batch that is to be validated. Raises InvalidField, NotFound."""
+    def create(
+        self, principal: Principal, body: Mapping[str, Any], tags: tuple[str, ...] = (), trace: str | None = None
+    ) -> dict[str, Any]:
+        """A batch that is to be validated; its lines are in this `trace`. Raises InvalidField, NotFound."""
         _SCHEMA.check(body)
         if not principal.may_call(body["endpoint"]):
             raise Forbidden("This API key may not call the endpoint of this batch.", param="endpoint")
@@ -44,7 +46,7 @@ class Batches:
         kept_for = BATCH_KEPT_FOR
         if body.get("output_expires_after"):
             kept_for = read_kept_for(body["output_expires_after"])
-        return shown_batch(self.add(principal, body, tags, int(kept_for.total_seconds())))
+        return shown_batch(self.add(principal, body, tags, int(kept_for.total_seconds()), trace=trace))
 
     def add(
         self,
@@ -55,6 +57,7 @@ class Batches:
         *,
         prefix: str = PREFIX,
         asked: int | None = None,
+        trace: str | None = None,
     ) -> BatchRecord:
         """The row of a batch whose body was checked, and a worker is woken for it; `asked` is how many lines it has,
         where that is known. Raises InvalidField, NotFound.
@@ -82,6 +85,7 @@ class Batches:
                 input_file_id=file_id,
                 output_kept_seconds=kept_seconds,
                 asked=asked,
+                trace=trace,
                 status=VALIDATING,
                 is_open=True,
                 created_at=now,

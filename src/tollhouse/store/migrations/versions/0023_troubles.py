@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.Column("probed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("provider", name=op.f("pk_probes")),
     )
-    op.add_column("batches", sa.Column("trace", sa.String(length=600), nullable=True))
+    op.add_column("batches", sa.Column("trace", sa.String(length=100), nullable=True))
 
 
 def downgrade() -> None:
