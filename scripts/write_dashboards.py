@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tollhouse.logs.fields import FIELDS
+
 DEPLOY = Path(__file__).parent.parent / "deploy"
 SOURCE = {"type": "prometheus", "uid": "tollhouse-prometheus"}
 WIDTH, HEIGHT = 8, 8
@@ -184,11 +186,154 @@ def _panel(number: int, title: str, unit: str, queries: list[tuple[str, str]]) -
     }
 
 
+MADE = {"cost_usd": "double"}
+"""Fields that the Logstash pipeline makes."""
+PATTERN = "tollhouse-logs"
+
+
+def template() -> dict[str, Any]:
+    """For Elasticsearch: without it a field's type is guessed from the first line that has it."""
+    types = {name: kind for name, (kind, _) in FIELDS.items()} | MADE
+    return {
+        "index_patterns": ["tollhouse-*"],
+        "priority": 200,
+        "template": {
+            "settings": {"number_of_shards": 1, "index.mapping.ignore_malformed": True},
+            "mappings": {
+                "dynamic_templates": [
+                    {"texts": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 2048}}}
+                ],
+                "properties": {
+                    name: {"type": kind, "ignore_above": 2048} if kind == "keyword" else {"type": kind}
+                    for name, kind in types.items()
+                },
+            },
+        },
+    }
+
+
+def _terms(field: str, size: int = 10) -> dict[str, Any]:
+    return {
+        "id": "3",
+        "enabled": True,
+        "type": "terms",
+        "schema": "group",
+        "params": {"field": field, "size": size, "order": "desc", "orderBy": "1"},
+    }
+
+
+_OVER_TIME = {
+    "id": "2",
+    "enabled": True,
+    "type": "date_histogram",
+    "schema": "segment",
+    "params": {"field": "@timestamp", "interval": "auto", "min_doc_count": 1},
+}
+
+
+def _metric(kind: str, field: str = "", **more: Any) -> dict[str, Any]:
+    params = {"field": field, **more} if field else {}
+    return {"id": "1", "enabled": True, "type": kind, "schema": "metric", "params": params}
+
+
+CALL, WARNED = "message: call", "level: (WARNING or ERROR)"
+KIBANA = [
+    ("calls", "Calls by status", "histogram", CALL, [_metric("count"), _OVER_TIME, _terms("status")]),
+    (
+        "cost",
+        "Cost by model, in US dollars",
+        "histogram",
+        CALL,
+        [_metric("sum", "cost_usd"), _OVER_TIME, _terms("model")],
+    ),
+    (
+        "teams",
+        "Output tokens by team",
+        "histogram",
+        CALL,
+        [_metric("sum", "output_tokens"), _OVER_TIME, _terms("team")],
+    ),
+    (
+        "latency",
+        "Latency in milliseconds",
+        "line",
+        CALL,
+        [_metric("percentiles", "latency_ms", percents=[50, 95, 99]), _OVER_TIME],
+    ),
+    (
+        "failures",
+        "Calls that failed, by outcome",
+        "histogram",
+        f"{CALL} and not outcome: ok",
+        [_metric("count"), _OVER_TIME, _terms("outcome")],
+    ),
+    (
+        "warnings",
+        "Warnings and errors by event",
+        "histogram",
+        WARNED,
+        [_metric("count"), _OVER_TIME, _terms("message")],
+    ),
+]
+
+
+def kibana() -> str:
+    """Saved objects, one a line: a data view, its visualizations, a dashboard of them."""
+    view = {"title": "tollhouse-*", "timeFieldName": "@timestamp", "name": "Tollhouse"}
+    objects: list[dict[str, Any]] = [{"id": PATTERN, "type": "index-pattern", "attributes": view, "references": []}]
+    panels, references = [], []
+    for number, (name, title, kind, query, aggregations) in enumerate(KIBANA):
+        source = {
+            "query": {"language": "kuery", "query": query},
+            "filter": [],
+            "indexRefName": "kibanaSavedObjectMeta.searchSourceJSON.index",
+        }
+        state = {"title": title, "type": kind, "aggs": aggregations, "params": {"type": kind, "addLegend": True}}
+        objects.append(
+            {
+                "id": f"tollhouse-{name}",
+                "type": "visualization",
+                "attributes": {
+                    "title": f"Tollhouse: {title}",
+                    "visState": json.dumps(state),
+                    "uiStateJSON": "{}",
+                    "kibanaSavedObjectMeta": {"searchSourceJSON": json.dumps(source)},
+                },
+                "references": [{"id": PATTERN, "type": "index-pattern", "name": source["indexRefName"]}],
+            }
+        )
+        place = {"x": number % 2 * 24, "y": number // 2 * 15, "w": 24, "h": 15, "i": str(number)}
+        panels.append(
+            {"panelIndex": str(number), "gridData": place, "panelRefName": f"panel_{number}", "embeddableConfig": {}}
+        )
+        references.append({"id": f"tollhouse-{name}", "type": "visualization", "name": f"panel_{number}"})
+    objects.append(
+        {
+            "id": "tollhouse",
+            "type": "dashboard",
+            "attributes": {
+                "title": "Tollhouse",
+                "panelsJSON": json.dumps(panels),
+                "optionsJSON": json.dumps({"useMargins": True}),
+                "timeRestore": False,
+                "kibanaSavedObjectMeta": {
+                    "searchSourceJSON": json.dumps({"query": {"language": "kuery", "query": ""}, "filter": []})
+                },
+            },
+            "references": references,
+        }
+    )
+    return "".join(json.dumps(one) + "\n" for one in objects)
+
+
 def pages() -> dict[str, str]:
     """What is written, by its path below deploy/."""
     return {
         f"grafana/dashboards/{name}.json": json.dumps(grafana(name, *given), indent=2) + "\n"
         for name, given in GRAFANA.items()
+    } | {
+        "elk/index-template.json": json.dumps(template(), indent=2) + "\n",
+        "elk/kibana.ndjson": kibana(),
     }
 
 

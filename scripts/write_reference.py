@@ -9,6 +9,7 @@ import click
 from prometheus_client.metrics import MetricWrapperBase
 
 from tollhouse import metrics
+from tollhouse.logs.fields import FIELDS
 from tollhouse.settings import Settings
 from tollhouse.wire import PAIRS
 
@@ -40,6 +41,16 @@ def metrics_page() -> str:
         "At `/metrics`, added up over the processes of one machine. Counters end in `_total`. Labels are bounded: no "
         "key, user or request is ever one.",
         ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows],
+    )
+
+
+def logs_page() -> str:
+    rows = [f"| `{name}` | {kind} | {text} |" for name, (kind, text) in FIELDS.items()]
+    return _page(
+        "Log fields",
+        "Each line is one JSON object in Logstash's form. The first eight fields are in every line, `request_id` in "
+        "each that is about a request. Types are those of `deploy/elk/index-template.json`.",
+        ["| field | type | meaning |", "| --- | --- | --- |", *rows],
     )
 
 
@@ -107,6 +118,7 @@ def _page(title: str, text: str, lines: list[str]) -> str:
 PAGES = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
+    "log-fields.md": logs_page,
     "commands.md": commands_page,
     "translation.md": translation_page,
 }

@@ -15,6 +15,7 @@ from tollhouse import logs
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ports import JobQueue
 from tollhouse.jobs.registry import kinds
+from tollhouse.services.troubles import Outage
 from tollhouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class Scheduler:
         survey: Callable[[], object] = lambda: None,
         survey_seconds: float = 15.0,
         fire: Callable[[], object] = lambda: None,
+        on_loss: Callable[[], object] = lambda: None,
+        on_return: Callable[[], object] = lambda: None,
+        loss_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leases = leases
@@ -62,11 +66,13 @@ class Scheduler:
         self._survey_seconds = survey_seconds
         self._survey_at = 0.0
         self._fire = fire
+        self._on_loss, self._on_return, self._loss_seconds = on_loss, on_return, loss_seconds
+        self._lost_at: float | None = None
+        self._told_of_loss = False
         self._clock = clock
         self._owner = new_id("sch")
         self._due_at = dict.fromkeys(intervals, 0.0)
         self._leads = False
-        self._lost = False
         self._troubles = set[str]()
         self._stopped = False
 
@@ -85,7 +91,7 @@ class Scheduler:
     def tick(self) -> None:
         """Take or renew the lease; with it, wake workers for all that is due. Raises nothing."""
         leads = self._take()
-        if not self._lost:
+        if self._lost_at is None:
             self._attempt("schedules", self._fire)
         if not leads:
             return
@@ -108,17 +114,27 @@ class Scheduler:
         try:
             leads = self._leases.take(LEASE, self._owner, LEASE_SECONDS)
         except Exception as error:  # noqa: BLE001 - a timer outlives whatever the database does
-            if not self._lost:
+            if self._lost_at is None:
                 logs.event("scheduler_lost_database", level=logs.ERROR, error=error)
-            self._lost = True
+                self._lost_at = self._clock()
+            self._tell_of_loss(self._clock() - self._lost_at)
             return False
-        if self._lost:
+        if self._lost_at is not None:
             logs.event("scheduler_found_database")
-        self._lost = False
+            self._lost_at = None
+            if self._told_of_loss:
+                self._told_of_loss = False
+                self._attempt("return", self._on_return)
         if leads != self._leads:
             logs.event("scheduler_leads" if leads else "scheduler_follows", owner=self._owner)
         self._leads = leads
         return leads
+
+    def _tell_of_loss(self, seconds: float) -> None:
+        """Who led when the database went away: it is one, though nobody can have the lease now."""
+        if self._leads and not self._told_of_loss and seconds >= self._loss_seconds:
+            self._told_of_loss = True
+            self._attempt("loss", self._on_loss)
 
     def _attempt(self, name: str, work: Callable[[], object]) -> None:
         try:
@@ -142,21 +158,27 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> in
     logs.configure(settings, "scheduler")
     services = (build or _builder(settings))()
     intervals = {kind.name: getattr(settings, kind.every) for kind in kinds().values() if kind.every}
+    outage = Outage(services.trouble_deliveries.at_once)
     scheduler = Scheduler(
         services.leases,
         services.queue,
         intervals,
         sweep=services.recovery.sweep,
-        survey=services.survey.run,
+        survey=services.troubles.look,
         survey_seconds=settings.survey_seconds,
         fire=services.schedule_runs.fire,
+        on_loss=outage.begins,
+        on_return=outage.ends,
+        loss_seconds=settings.alert_lag_seconds,
     )
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, scheduler.stop)
     logs.event("scheduler_started", kinds=sorted(intervals))
+    services.trouble_deliveries.start()
     try:
         scheduler.run()
     finally:
+        services.trouble_deliveries.stop()
         services.close()
     logs.event("scheduler_stopped")
     return 0

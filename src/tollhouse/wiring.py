@@ -98,7 +98,7 @@ class Services(People, SetUp, Planned, Alerts, Reports, Hooks):
     @cached_property
     def probes(self) -> Probes:
         # At once: the process ends with the probes.
-        return Probes(self.providers.check, ProviderEvents(self.database, self.outbox, at_once))
+        return Probes(self.providers.check, self.database, ProviderEvents(self.database, self.outbox, at_once))
 
     @cached_property
     def snapshot(self) -> CatalogueReader:
@@ -151,6 +151,7 @@ class Services(People, SetUp, Planned, Alerts, Reports, Hooks):
             lambda: self.schema,
             self.queue,
             self.providers,
+            survey=self.survey,
             serves=lambda: self._serving is not None and self._serving.available,
             shares_limits=lambda: self._serving is None or self._serving.limiter.shared,
         )

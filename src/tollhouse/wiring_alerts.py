@@ -1,10 +1,12 @@
 """The part of the wiring that watches: what waits and is held, and where alerts are told."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import cached_property
 
+from tollhouse import metrics
 from tollhouse.domain.ports import Mailer
 from tollhouse.domain.webhooks import same_id
 from tollhouse.providers.proxy import Proxy
@@ -14,6 +16,13 @@ from tollhouse.services.budget_alert import BudgetAlert, document_of, subject_of
 from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
 from tollhouse.services.outbox import Outbox
 from tollhouse.services.survey import Survey
+from tollhouse.services.trouble_deliveries import Send as SendTrouble
+from tollhouse.services.trouble_deliveries import TroubleDeliveries
+from tollhouse.services.trouble_signs import Signs, Thresholds
+from tollhouse.services.troubles import Told, Troubles
+from tollhouse.services.troubles import document_of as trouble_document
+from tollhouse.services.troubles import subject_of as trouble_subject
+from tollhouse.services.troubles import text_of as trouble_text
 from tollhouse.services.webhook_signing import signed
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
@@ -50,6 +59,35 @@ class Alerts(ABC):
         return Survey(self.database)
 
     @cached_property
+    def troubles(self) -> Troubles:
+        settings = self.settings
+        signs = Signs(
+            self.database,
+            Thresholds(settings.alert_errors, settings.alert_queue_seconds, settings.alert_lag_seconds),
+            ledger_lag=lambda: metrics.highest("tollhouse_ledger_lag_seconds"),
+        )
+        return Troubles(self.database, self.survey, signs, tuple(self._trouble_channels))
+
+    @cached_property
+    def trouble_deliveries(self) -> TroubleDeliveries:
+        return TroubleDeliveries(self.database, self._trouble_channels)
+
+    @cached_property
+    def _trouble_channels(self) -> dict[str, SendTrouble]:
+        channels: dict[str, SendTrouble] = {}
+        if self.settings.alert_emails:
+            channels["mail"] = lambda told: self._mailer.deliver(
+                self.settings.alert_emails, trouble_subject(told), trouble_text(told)
+            )
+        if self.settings.alert_url:
+            channels["webhook"] = self._post_trouble
+        return channels
+
+    def _post_trouble(self, told: Told) -> None:
+        body = json_text.write(trouble_document(told))
+        self._post(self.settings.alert_url, self.settings.alert_private == "on", body, {})
+
+    @cached_property
     def _channels(self) -> dict[str, Send]:
         channels: dict[str, Send] = {}
         if self.settings.budget_alert_emails:
@@ -62,15 +100,15 @@ class Alerts(ABC):
         self._mailer.deliver(self.settings.budget_alert_emails, subject_of(alert), text_of(alert))
 
     def _post_alert(self, alert: BudgetAlert) -> None:
-        # Not kept: what is connected belongs to the thread that it was made in.
-        webhook = Webhook(
-            self.settings.budget_alert_url,
-            allow_private=self.settings.budget_alert_private == "on",
-            proxy=Proxy.of(self.settings),
-            ca_bundle=self.settings.ca_bundle,
-        )
         body, secret = json_text.write(document_of(alert)), self.settings.budget_alert_secret
         id = same_id("budget.alert", alert.budget_id, str(alert.percent), alert.raised_at.isoformat())
         headers = signed([secret], id, body, datetime.now(UTC)) if secret else {}
+        self._post(self.settings.budget_alert_url, self.settings.budget_alert_private == "on", body, headers)
+
+    def _post(self, url: str, allow_private: bool, body: bytes, headers: Mapping[str, str]) -> None:
+        # Not kept: what is connected belongs to the thread that it was made in.
+        webhook = Webhook(
+            url, allow_private=allow_private, proxy=Proxy.of(self.settings), ca_bundle=self.settings.ca_bundle
+        )
         with closing(webhook):
             webhook.post(body, headers)

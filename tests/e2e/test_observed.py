@@ -187,6 +187,31 @@ def test_the_worker_goes_on_with_its_callers_trace(gateway: RunningGateway, coll
     assert "worker" in {one["tollhouse.process"] for one in collector.resources}
 
 
+def test_the_lines_of_a_batch_are_in_their_callers_trace(gateway: RunningGateway, collector: Collector) -> None:
+    client = gateway.openai(timeout=60)
+    trace = "b" * 32
+    lines = [
+        {
+            "custom_id": str(number),
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {"model": "echo", "messages": [{"role": "user", "content": "hi"}]},
+        }
+        for number in range(2)
+    ]
+    text = "\n".join(map(json.dumps, lines)).encode()
+    file = client.files.create(file=("lines.jsonl", text), purpose="batch")
+    batch = client.batches.create(
+        input_file_id=file.id,
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
+        extra_headers={"traceparent": f"00-{trace}-{SPAN}-01"},
+    )
+    wait_until(lambda: client.batches.retrieve(batch.id).status == "completed", 60)
+    wait_until(lambda: len([one for one in collector.of(trace) if one.name == "batch line"]) == 2, 30)
+    assert {one.parent_span_id.hex() for one in collector.of(trace) if one.name == "batch line"} == {SPAN}
+
+
 def test_a_collector_that_hangs_holds_up_no_call(gateway: RunningGateway, collector: Collector) -> None:
     collector.goes_on.clear()
     try:
@@ -273,6 +298,7 @@ def kill(gateway: RunningGateway, command: str) -> None:
     found = [
         pid for pid, said in gateway.children().items() if command in said or ("gunicorn" in said and "web" in command)
     ]
+    assert found, gateway.children()
     for pid in sorted(found)[-1:]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

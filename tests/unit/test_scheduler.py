@@ -126,6 +126,50 @@ def test_without_the_database_nothing_is_woken_and_it_is_said_once(
     assert messages(caplog)[1:] == ["scheduler_found_database", "scheduler_leads"]
 
 
+def test_who_led_when_the_database_went_away_tells_it_once_and_when_it_is_back(world: World) -> None:
+    said: list[str] = []
+    for name in ("first", "second"):
+        world.schedulers.append(
+            Scheduler(
+                world.leases,
+                world.queue,
+                {},
+                clock=lambda: world.leases.now,
+                on_loss=lambda name=name: said.append(f"{name} lost it"),
+                on_return=lambda name=name: said.append(f"{name} found it"),
+                loss_seconds=30,
+            )
+        )
+    world.pass_seconds(2)
+    world.leases.away = True
+    world.pass_seconds(30)
+    assert said == []
+    world.pass_seconds(30)
+    assert said == ["first lost it"]
+    world.leases.away = False
+    world.pass_seconds(20)
+    assert said == ["first lost it", "first found it"]
+
+
+def test_it_looks_around_now_and_then_and_a_look_that_fails_stops_nothing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks: list[float] = []
+
+    def look() -> None:
+        looks.append(world.leases.now)
+        raise OSError("no")
+
+    one = Scheduler(
+        world.leases, world.queue, {"often": 2}, clock=lambda: world.leases.now, survey=look, survey_seconds=5
+    )
+    world.schedulers.append(one)
+    world.pass_seconds(11)
+    assert looks == [1, 6, 11]
+    assert len(world.queue.woken) == 6
+    assert messages(caplog).count("survey_failed") == 1
+
+
 @pytest.mark.parametrize("away", [False, True])
 def test_it_ends_at_once_and_gives_the_lease_up(world: World, monkeypatch: pytest.MonkeyPatch, away: bool) -> None:
     monkeypatch.setattr(scheduler, "TICK_SECONDS", 30.0)

@@ -10,7 +10,7 @@ from tollhouse.metrics.limits import *
 from tollhouse.metrics.money import *
 from tollhouse.metrics.process import *
 from tollhouse.metrics.providers import *
-from tollhouse.metrics.registry import CONTENT_TYPE, REGISTRY, count_as, forget_process, render
+from tollhouse.metrics.registry import CONTENT_TYPE, REGISTRY, count_as, forget_process, highest, render
 from tollhouse.metrics.work import *
 
-__all__ = ["CONTENT_TYPE", "REGISTRY", "count_as", "forget_process", "render"]
+__all__ = ["CONTENT_TYPE", "REGISTRY", "count_as", "forget_process", "highest", "render"]

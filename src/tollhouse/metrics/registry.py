@@ -51,6 +51,16 @@ def render() -> bytes:
         return generate_latest(together)
 
 
+def highest(name: str) -> float:
+    """The highest value that a gauge has at any process of this machine, whatever its labels; 0 without one."""
+    registry = REGISTRY
+    if _SHARED:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    found = [sample.value for metric in registry.collect() for sample in metric.samples if sample.name == name]
+    return max(found, default=0.0)
+
+
 def count_as(identity: str) -> None:
     """Count into the file of this name rather than one of this process's id.
 

@@ -45,6 +45,19 @@ QUEUE_AGE_SECONDS = Gauge(
     multiprocess_mode="mostrecent",
     registry=REGISTRY,
 )
+TROUBLES_OPEN = Gauge(
+    "tollhouse_troubles_open",
+    "Troubles that were told and are not over, as the scheduler that leads sees them.",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+    registry=REGISTRY,
+)
+TROUBLE_DELIVERIES = Counter(
+    "tollhouse_trouble_deliveries",
+    "Attempts to tell of a trouble by mail or webhook; the outcome is delivered or failed.",
+    ["channel", "outcome"],
+    registry=REGISTRY,
+)
 SCHEDULER_SURVEYED_SECONDS = Gauge(
     "tollhouse_scheduler_surveyed_seconds",
     "When the scheduler that leads last looked at all this, in seconds since 1970.",

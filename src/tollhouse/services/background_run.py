@@ -157,7 +157,7 @@ class BackgroundRun:
             document = attempt.log.shown(outcome.document)
             self._until_done(attempt, lambda: attempt.log.end(document))
             metrics.BACKGROUND_RESPONSES.labels(_status(document)).inc()
-            logs.event("response_ended", response=claim.id, attempt=claim.attempt, status=document.get("status"))
+            logs.event("response_ended", response=claim.id, attempt=claim.attempt, ended=document.get("status"))
             return
         seconds = outcome.seconds
         if seconds is None:

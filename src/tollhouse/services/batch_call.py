@@ -4,8 +4,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tollhouse import logs
+from tollhouse import logs, traces
 from tollhouse.domain.call import Call
+from tollhouse.domain.course import Course
 from tollhouse.domain.errors import (
     RELAYED,
     BudgetExceeded,
@@ -70,20 +71,26 @@ class Later:
 class BatchCall:
     """Calls lines of one endpoint."""
 
-    def __init__(self, endpoint: str, open: Open) -> None:
+    def __init__(self, endpoint: str, open: Open, trace: str | None = None) -> None:
+        """`trace` is the one that its lines are in."""
         self._endpoint = endpoint
         self._format = ENDPOINTS[endpoint]
         self._dialect = "anthropic" if self._format == "messages" else "openai"
         self._open = open
+        self._trace = trace
 
     def make(self, principal: Principal, text: bytes, tags: tuple[str, ...]) -> Answer | Later:
         """Raises nothing that is a call's."""
         request_id = new_id("req")
         logs.set_request_id(request_id)
+        trace = traces.begin("batch line", "consumer", self._trace)
         try:
             _, body, facts = read_line(text, self._endpoint)
-            return self._whole(self._open(principal, Call(request_id, self._format, body, facts, tags=tags)))
+            call = Call(request_id, self._format, body, facts, tags=tags, course=Course(trace))
+            return self._whole(self._open(principal, call))
         except TollhouseError as error:
+            if trace is not None:
+                trace.end(error.code, {"tollhouse.request_id": request_id})
             return self._judged(error, request_id)
         except Exception as error:  # noqa: BLE001 - a defect is this line's alone
             logs.event("defect", level=logs.ERROR, error=error, thread=threading.current_thread().name)

@@ -48,6 +48,7 @@ class Due:
     ending: str | None
     """How it may end, as far as can be seen without looking at its lines."""
     validates: bool
+    trace: str | None = None
 
 
 class Task:
@@ -130,6 +131,7 @@ class BatchTasks:
                     calls,
                     ending,
                     one.status == VALIDATING,
+                    one.trace,
                 )
             )
         self._due = due
@@ -160,7 +162,7 @@ class BatchTasks:
             return None
         if batch.id not in self._opened:
             self._opened[batch.id] = self._blobs.open(batch.input_file_id)
-        call = BatchCall(batch.endpoint, self._open(batch.endpoint))
+        call = BatchCall(batch.endpoint, self._open(batch.endpoint), batch.trace)
         principal = replace(owner, priority="batch")  # somebody waits for other calls
         task = Task(principal, self._opened[batch.id], call, batch.tags)
         self._tasks[batch.id] = task, time.monotonic() + TASK_SECONDS

@@ -49,14 +49,15 @@ class Batches:
         principal: Principal,
         body: Mapping[str, Any],
         tags: tuple[str, ...] = (),
+        trace: str | None = None,
         also: Callable[[Session, str], None] = lambda session, id: None,
     ) -> dict[str, Any]:
-        """A batch that is to be validated; `also` as for `add`. Raises InvalidField, NotFound."""
+        """A batch that is validated next, its lines in this `trace`; `also` as for `add`. Raises InvalidField, NotFound."""
         self.check(principal, body)
         kept_for = BATCH_KEPT_FOR
         if body.get("output_expires_after"):
             kept_for = read_kept_for(body["output_expires_after"])
-        return shown_batch(self.add(principal, body, tags, int(kept_for.total_seconds()), also=also))
+        return shown_batch(self.add(principal, body, tags, int(kept_for.total_seconds()), also=also, trace=trace))
 
     def add(
         self,
@@ -68,6 +69,7 @@ class Batches:
         prefix: str = PREFIX,
         asked: int | None = None,
         also: Callable[[Session, str], None] = lambda session, id: None,
+        trace: str | None = None,
     ) -> BatchRecord:
         """The row of a batch whose body was checked, and a worker is woken for it; `asked` is how many lines it has,
         where that is known. `also` is done in the same transaction, given its id. Raises InvalidField, NotFound.
@@ -95,6 +97,7 @@ class Batches:
                 input_file_id=file_id,
                 output_kept_seconds=kept_seconds,
                 asked=asked,
+                trace=trace,
                 status=VALIDATING,
                 is_open=True,
                 created_at=now,

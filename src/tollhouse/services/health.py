@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -14,10 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from tollhouse.domain.errors import TollhouseError
 from tollhouse.domain.ports import JobQueue
 from tollhouse.services.providers import Providers
+from tollhouse.services.survey import Survey
 from tollhouse.settings import Settings
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
-from tollhouse.store.records import LedgerRecord
+from tollhouse.store.records import LeaseRecord, LedgerRecord
 from tollhouse.store.secret_key import FILE
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 MOST_CLOCK_SKEW = 5.0
+SCHEDULER = "scheduler"
+"""The lease of the scheduler that leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Health:
         queue: JobQueue,
         providers: Providers,
         *,
+        survey: Survey,
         serves: Callable[[], bool],
         shares_limits: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -71,6 +76,7 @@ class Health:
         self._schema = schema
         self._queue = queue
         self._providers = providers
+        self._survey = survey
         self._serves = serves
         self._shares_limits = shares_limits
 
@@ -91,7 +97,8 @@ class Health:
             Finding("database", problem is None, where, problem or ""),
         ]
         if problem is None:
-            findings += [self._migrations(), self._clock(), *self._provider_findings()]
+            findings += [self._migrations(), self._clock(), *self._work(), *self._provider_findings()]
+        findings += self._log_file()
         findings.append(
             Finding(
                 "redis",
@@ -151,6 +158,35 @@ class Health:
         ahead = last is not None and (last - datetime.now(UTC)).total_seconds() > MOST_CLOCK_SKEW
         ok = skew <= MOST_CLOCK_SKEW and not ahead
         return Finding("clock", ok, f"{skew:.1f} s from the database's", "Set this machine's clock by NTP.")
+
+    def _work(self) -> list[Finding]:
+        """What waits although it is due, and whether anybody sees to that. Older tables say nothing of it."""
+        try:
+            standing = self._survey.look()
+            with self._database.read() as session:
+                leads = session.scalar(
+                    select(LeaseRecord.until).where(
+                        LeaseRecord.name == SCHEDULER, LeaseRecord.until >= self._database.now(session)
+                    )
+                )
+        except SQLAlchemyError:
+            return []
+        late = {name: one for name, one in standing.queues.items() if one.age >= self._settings.alert_queue_seconds}
+        told = [f"{one.depth} of {name} wait, the oldest for {one.age:.0f} s" for name, one in late.items()]
+        depth = sum(one.depth for one in standing.queues.values())
+        advice = (
+            "Start workers: `tollhouse worker`, and `tollhouse worker --responses` for responses; `up` has both."
+            if leads
+            else "Start `tollhouse scheduler`, which wakes the workers: none runs. `up` has one."
+        )
+        return [Finding("queue", not late, "; ".join(told) or f"{depth} waiting, none for long", advice)]
+
+    def _log_file(self) -> list[Finding]:
+        path = Path(self._settings.log_file)
+        if not self._settings.log_file:
+            return []
+        ok = os.access(path if path.exists() else path.parent, os.W_OK)
+        return [Finding("log file", ok, str(path), "Make it and its folder writable, or set TOLLHOUSE_LOG_FILE anew.")]
 
     def _provider_findings(self) -> list[Finding]:
         try:

@@ -49,7 +49,9 @@ class MessageBatches:
         self._catalogue = catalogue
         self._outside = outside
 
-    def create(self, principal: Principal, text: bytes, tags: tuple[str, ...] = ()) -> dict[str, Any]:
+    def create(
+        self, principal: Principal, text: bytes, tags: tuple[str, ...] = (), trace: str | None = None
+    ) -> dict[str, Any]:
         """A batch whose requests are checked already. Raises BadRequest, NotFound, Forbidden, OutOfSpace."""
         if not principal.may_call(ENDPOINT):
             raise Forbidden(f"This API key may not call {ENDPOINT}, which the requests of this batch do.", param="path")
@@ -60,7 +62,7 @@ class MessageBatches:
             file = self._files.add(principal, incoming, NewFile("message_batch.jsonl", BATCH, KEPT_FOR))
         seconds = int(KEPT_FOR.total_seconds())
         asked = {"input_file_id": file["id"], "endpoint": ENDPOINT, "completion_window": "24h"}
-        return _shown(self._batches.add(principal, asked, tags, seconds, prefix=PREFIX, asked=len(lines)))
+        return _shown(self._batches.add(principal, asked, tags, seconds, prefix=PREFIX, asked=len(lines), trace=trace))
 
     def retrieve(self, principal: Principal, id: str) -> dict[str, Any]:
         """Raises NotFound."""

@@ -18,6 +18,7 @@ class ProviderCheck:
     models: tuple[str, ...] = ()
     problem: str | None = None
     refused: bool = False
+    """Whether what is wrong is its credential."""
 
 
 def check_host(name: str, list_models: Callable[[], Sequence[str]]) -> ProviderCheck:

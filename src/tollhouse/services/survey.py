@@ -44,11 +44,11 @@ class Survey:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def run(self) -> Standing:
-        """Look, and tell by metrics."""
+    def look(self) -> Standing:
+        """Nothing more."""
         with self._database.read() as session:
             now = self._database.now(session)
-            standing = Standing(
+            return Standing(
                 held=int(session.scalar(select(func.coalesce(func.sum(HoldRecord.amount), 0))) or 0),
                 queues={
                     "batch_lines": _batch_lines(session, now),
@@ -57,6 +57,10 @@ class Survey:
                     "webhooks": _deliveries(session, now),
                 },
             )
+
+    def run(self) -> Standing:
+        """Look, and tell by metrics."""
+        standing = self.look()
         metrics.HELD_NANODOLLARS.set(standing.held)
         for name, queue in standing.queues.items():
             metrics.QUEUE_DEPTH.labels(name).set(queue.depth)

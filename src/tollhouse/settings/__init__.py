@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tollhouse.domain.errors import InvalidSetting
+from tollhouse.settings.alerts import AlertSettings
 from tollhouse.settings.calls import CallSettings
 from tollhouse.settings.files import FileSettings
 from tollhouse.settings.oidc import OidcSettings
@@ -24,7 +25,14 @@ SECRET_MARK = "********"
 
 @dataclass(frozen=True)
 class Settings(
-    TelemetrySettings, OidcSettings, PeopleSettings, FileSettings, WorkSettings, CallSettings, ServerSettings
+    AlertSettings,
+    TelemetrySettings,
+    OidcSettings,
+    PeopleSettings,
+    FileSettings,
+    WorkSettings,
+    CallSettings,
+    ServerSettings,
 ):
     """The settings of one process, read once at its start. They are shown from the last part to the first."""
 

@@ -14,7 +14,7 @@ from tollhouse.traces.context import read_parent, read_state
 if TYPE_CHECKING:
     from tollhouse.traces.exporter import Exporter
 
-__all__ = ["begin", "configure", "flush", "goes_to"]
+__all__ = ["begin", "configure", "flush", "goes_to", "read_parent"]
 
 
 class _Tracing:

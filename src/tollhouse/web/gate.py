@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from flask import current_app, g, request
 
-from tollhouse import logs
+from tollhouse import logs, traces
 from tollhouse.domain.caching import CacheControl
 from tollhouse.domain.call import HOP_HEADER
 from tollhouse.domain.errors import BadRequest, Forbidden, InvalidField, UnsupportedEncoding
@@ -28,6 +28,7 @@ TAGS = "X-Tollhouse-Tags"
 _AROUND_A_KEY = " \t\"'"
 _SLASHES = re.compile("/{2,}")
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
+LONGEST_TRACE = 100
 _HOP = f"HTTP_{HOP_HEADER.upper().replace('-', '_')}"
 
 
@@ -103,6 +104,12 @@ def tags(environ: Mapping[str, Any]) -> Tags:
     """What the caller tags this call with. Raises InvalidField."""
     said = environ.get("HTTP_X_TOLLHOUSE_TAGS")
     return checked(said.split(","), TAGS) if said else ()
+
+
+def trace(environ: Mapping[str, Any]) -> str | None:
+    """The caller's `traceparent`, for what is done after the answer."""
+    said = environ.get("HTTP_TRACEPARENT", "").strip()
+    return said if said and len(said) <= LONGEST_TRACE and traces.read_parent(said) else None
 
 
 def caller() -> Principal:

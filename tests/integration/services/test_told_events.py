@@ -130,7 +130,7 @@ def test_a_provider_that_does_not_answer_is_told_of_once_an_hour_whoever_sees_it
         raise UpstreamGone("It is not there.")
 
     for _ in range(2):
-        Probes(lambda: [check_host("p", refuse)], events).run()
+        Probes(lambda: [check_host("p", refuse)], world.database, events).run()
     assert told(world, hook) == [
         ("provider.down", {"provider": "p", "problem": "It is not there.", "model": None}),
     ]
@@ -150,7 +150,7 @@ def test_a_provider_that_refuses_its_credential_is_told_of_by_calls_and_by_probe
     def refuse() -> Any:
         raise rejected(403)
 
-    Probes(lambda: [check_host("locked", refuse), check_host("closed", refuse)], events).run()
+    Probes(lambda: [check_host("locked", refuse), check_host("closed", refuse)], world.database, events).run()
     assert [(kind, data["provider"]) for kind, data in told(world, hook)] == [
         ("provider.credential_refused", "locked"),
         ("provider.credential_refused", "closed"),

@@ -1,5 +1,7 @@
 """Credentials that providers refuse, and probes: what is told of them."""
 
+from unittest.mock import MagicMock
+
 import pytest
 
 from tollhouse import logs, metrics
@@ -55,6 +57,7 @@ def test_what_is_no_matter_of_credentials_is_not_told(told: list[str]) -> None:
 
 
 def test_a_probe_tells_who_is_well_and_who_is_not(told: list[str]) -> None:
-    Probes(lambda: [ProviderCheck("well", True, 5, ("m",)), ProviderCheck("ill", False, 5, (), "no")]).run()
+    checks = [ProviderCheck("well", True, 5, ("m",)), ProviderCheck("ill", False, 5, (), "no")]
+    Probes(lambda: checks, MagicMock()).run()
     assert (value("tollhouse_providers_up", "well"), value("tollhouse_providers_up", "ill")) == (1, 0)
     assert told == ["provider_unwell"]

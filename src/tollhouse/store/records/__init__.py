@@ -34,6 +34,7 @@ from tollhouse.store.records.server_secret import ServerSecretRecord
 from tollhouse.store.records.sign_in_attempt import SignInAttemptRecord
 from tollhouse.store.records.spent_state import SpentStateRecord
 from tollhouse.store.records.team import TeamRecord
+from tollhouse.store.records.trouble import ProbeRecord, TroubleDeliveryRecord, TroubleRecord
 from tollhouse.store.records.user import UserRecord
 from tollhouse.store.records.webhook import WebhookDeliveryRecord, WebhookRecord, WebhookSecretRecord
 
@@ -67,6 +68,7 @@ __all__ = [
     "MembershipRecord",
     "ModelRecord",
     "PriceTermsRecord",
+    "ProbeRecord",
     "ProcessInstanceRecord",
     "ProviderKeyRecord",
     "ProviderRecord",
@@ -82,6 +84,8 @@ __all__ = [
     "SignInAttemptRecord",
     "SpentStateRecord",
     "TeamRecord",
+    "TroubleDeliveryRecord",
+    "TroubleRecord",
     "UserRecord",
     "WebhookDeliveryRecord",
     "WebhookRecord",

@@ -53,6 +53,7 @@ class BatchRecord(Base):
     output_tokens: Mapped[int] = mapped_column(BigInteger)
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger)
     cost: Mapped[int] = mapped_column(BigInteger)
+    trace: Mapped[str | None] = mapped_column(String(100))
 
 
 class BatchLineRecord(Base):

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from tollhouse.domain.errors import BadRequest, Conflict, Forbidden, NotFound
 from tollhouse.services.pages import Page
 from tollhouse.web.description import Operation, described
-from tollhouse.web.gate import caller, services, tags
+from tollhouse.web.gate import caller, services, tags, trace
 from tollhouse.web.inference.respond import json_response
 from tollhouse.wire import json_text
 
@@ -47,7 +47,7 @@ _LISTED = {"object": "list", "data": [_SHOWN], "first_id": "batch_1", "last_id":
 def create() -> Response:
     principal = caller()
     body = json_text.read_object(request.get_data())
-    return json_response(services().batches.create(principal, body, tags(request.environ)))
+    return json_response(services().batches.create(principal, body, tags(request.environ), trace(request.environ)))
 
 
 @blueprint.get("/v1/batches")

@@ -9,7 +9,7 @@ from tollhouse.domain.errors import BadRequest, Conflict, Forbidden, NotFound, O
 from tollhouse.services.message_batches import Results
 from tollhouse.services.pages import IdPage
 from tollhouse.web.description import Operation, described
-from tollhouse.web.gate import caller, services, tags
+from tollhouse.web.gate import caller, services, tags, trace
 from tollhouse.web.inference.respond import json_response
 
 blueprint = Blueprint("message_batches", __name__)
@@ -56,7 +56,8 @@ class Sent:
 )
 def create() -> Response:
     principal = caller()
-    return _answer(services().message_batches.create(principal, request.get_data(), tags(request.environ)))
+    batches = services().message_batches
+    return _answer(batches.create(principal, request.get_data(), tags(request.environ), trace(request.environ)))
 
 
 @blueprint.get("/v1/messages/batches")
