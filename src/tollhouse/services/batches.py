@@ -52,7 +52,7 @@ class Batches:
         trace: str | None = None,
         also: Callable[[Session, str], None] = lambda session, id: None,
     ) -> dict[str, Any]:
-        """A batch that is validated next, its lines in this `trace`; `also` as for `add`. Raises InvalidField, NotFound."""
+        """A batch that is to be validated, in this `trace`; `also` as for `add`. Raises InvalidField, NotFound."""
         self.check(principal, body)
         kept_for = BATCH_KEPT_FOR
         if body.get("output_expires_after"):

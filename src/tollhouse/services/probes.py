@@ -12,8 +12,8 @@ from tollhouse.store.records import ProbeRecord
 
 
 class Probes:
-    """Tells what it found by metrics, and by rows for who looks for troubles; of each that is unwell by a log line and an
-    event.
+    """Tells what it found by metrics, and by rows for who looks for troubles; of each that is unwell by a log line and
+    an event.
     """
 
     def __init__(
