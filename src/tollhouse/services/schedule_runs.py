@@ -20,8 +20,10 @@ from tollhouse.domain.errors import InvalidField, TollhouseError, Unavailable
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.rights import Right
+from tollhouse.services.audit import note
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.schedule_kinds import ScheduleKind
+from tollhouse.services.schedule_owner import require_to_spend_as
 from tollhouse.services.schedules import found_schedule
 from tollhouse.services.timetable import Timetable
 from tollhouse.store.database import Database
@@ -110,11 +112,13 @@ class ScheduleRuns:
         return noted is not None
 
     def run_now(self, id: str, *, by: Actor = SYSTEM) -> ScheduleRun:
-        """Begin it once more than its timetable says, paused or not."""
+        """Begin it once more than its timetable says, paused or not: for who may spend as its key."""
         with self._database.write() as session:
             schedule = found_schedule(session, id, by, Right.CHANGE_JOBS)
+            require_to_spend_as(session, by, schedule.key_id, schedule.team_id)
             now = self._database.now(session)
             run_id = self._note(session, schedule, now, now, DUE)
+            note(session, by, "schedules.run", id, at=now, team_id=schedule.team_id, after={"run": run_id})
         self._wake()
         return ScheduleRun(run_id or "", id, now, DUE, None, None, None, None)
 

@@ -27,7 +27,9 @@ from tollhouse.wire import json_text
 MISSED = ("run", "skip")
 CHANGEABLE = ("name", "cron", "timezone", "missed", "paused", "work")
 OF_ALL = {"name", "paused"}
-"""What everybody may change who may change schedules; the rest is for who may spend as its key."""
+"""What everybody may change who may change schedules; the rest, and to let it go on again, is for who may spend as
+its key.
+"""
 LONGEST_NAME = 200
 LONGEST_NOTED = 4096
 """Bytes of work that the audit log quotes."""
@@ -136,7 +138,7 @@ class Schedules:
         """Set what `changes` has of CHANGEABLE. Times that went by while it was paused were not missed."""
         with self._database.read() as session:
             row = found_schedule(session, id, by, Right.CHANGE_JOBS)
-            if changes.keys() - OF_ALL:
+            if changes.keys() - OF_ALL or changes.get("paused") is False:
                 require_to_spend_as(session, by, row.key_id, row.team_id)
             wanted = {field: getattr(row, field) for field in CHANGEABLE} | dict(changes)
         _check(wanted["name"], wanted["missed"])

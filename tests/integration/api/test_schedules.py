@@ -172,3 +172,18 @@ def test_a_create_that_is_repeated_makes_one(api: Management, owner: str, key: A
     first, again = (api.post("/schedules", asked, owner, idempotency_key="sch") for _ in range(2))
     assert first.json == again.json
     assert api.get("/schedules?limit=200", owner).get_data(as_text=True).count("repeated") == 1
+
+
+def test_nobody_begins_what_would_be_spent_as_a_key_that_is_not_theirs(api: Management, owner: str, key: Any) -> None:
+    ada, bob = (api.add(f"{name}-begins@example.com", "member", "team_default") for name in ("ada", "bob"))
+    tokens = {person: api.token(person) for person in (ada, bob)}
+    of_team = api.post("/schedules", {**NEWS, "key_id": key.id}, owner).json["id"]
+    of_ada = api.post("/schedules", NEWS, tokens[ada]).json["id"]
+    for schedule, person, status in ((of_team, bob, 403), (of_ada, bob, 403), (of_ada, ada, 202)):
+        assert api.post(f"/schedules/{schedule}/runs", None, tokens[person]).status_code == status
+    assert runs(api, owner, of_team) == []
+    for paused, person, status in ((True, bob, 200), (False, bob, 403), (False, ada, 200)):
+        answer = api.ask("PATCH", f"/schedules/{of_ada}", tokens[person], {"paused": paused})
+        assert answer.status_code == status
+    (entry,) = api.get(f"/audit?action=schedules.run&subject_id={of_ada}", owner).json["data"]
+    assert entry["actor_id"] == ada
