@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.actor import SYSTEM, Actor
@@ -22,7 +22,7 @@ from tollhouse.store.records import WebhookDeliveryRecord, WebhookRecord
 
 STATES = {WAITING: "waiting", RUNNING: "sending", DELIVERED: "delivered", FAILED: "failed"}
 CHUNK = 500
-"""Rows that are deleted at once: keeps SQLite's write lock under 50 ms."""
+"""Rows that are deleted, or made again, at once: keeps SQLite's write lock under 50 ms."""
 _NUMBERS = {name: number for number, name in STATES.items()}
 _SAMPLES = {"response": "resp_test", "batch": "batch_test"}
 
@@ -96,6 +96,27 @@ class WebhookDeliveries:
             note(session, by, "webhooks.redeliver", webhook_id, at=now, team_id=webhook.team_id, after={"delivery": id})
             self._outbox.wake_after(session)
             return _shown(row)
+
+    def redeliver_failed(
+        self, webhook_id: str, since: datetime, until: datetime | None = None, *, by: Actor = SYSTEM
+    ) -> int:
+        """As `redeliver`, of what failed and was to be told from `since` on, before `until`: the oldest of it, as many
+        as one transaction may change. How many that were: ask again until there are none.
+        """
+        row = WebhookDeliveryRecord
+        with self._database.write() as session:
+            webhook = _enabled(session, webhook_id, by)
+            now = self._database.now(session)
+            failed = (row.webhook_id == webhook_id, row.state == FAILED, row.created_at >= since)
+            chosen = select(row.id).where(*failed, row.created_at < (until or now)).order_by(row.created_at, row.id)
+            ids = session.scalars(chosen.limit(CHUNK)).all()
+            again = {"state": WAITING, "failures": 0, "due_at": now, "ended_at": None}
+            session.execute(update(row).where(row.id.in_(ids), row.state == FAILED).values(**again))
+            if ids:
+                after = {"deliveries": len(ids), "since": since.isoformat()}
+                note(session, by, "webhooks.redeliver", webhook_id, at=now, team_id=webhook.team_id, after=after)
+                self._outbox.wake_after(session)
+        return len(ids)
 
     def test(self, webhook_id: str, event_type: str | None = None, *, by: Actor = SYSTEM) -> Delivery:
         """Send a made-up event, by the way of all others. Raises InvalidField, and Conflict where it is disabled."""

@@ -227,6 +227,9 @@ OPERATIONS: dict[str, Maker] = {
     "POST /api/webhooks/<id>/test": lambda api, team: Request(
         f"/webhooks/{_webhook(api, team)}/test", {}, of_team=True
     ),
+    "POST /api/webhooks/<id>/redeliver": lambda api, team: Request(
+        f"/webhooks/{_webhook(api, team)}/redeliver", {"since": "2026-01-01T00:00:00Z"}, of_team=True
+    ),
     "GET /api/webhooks/<id>/deliveries": lambda api, team: Request(
         f"/webhooks/{_webhook(api, team)}/deliveries", of_team=True
     ),

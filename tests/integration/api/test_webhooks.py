@@ -1,13 +1,15 @@
 """`/api/webhooks`: with all habits of the management API."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.integration.api.management import Management, is_problem
 from tollhouse.domain.webhooks import EVENT_TYPES
 from tollhouse.services import webhooks as module
+from tollhouse.services.outbox import FAILED
 from tollhouse.store.records import AuditEntryRecord, WebhookDeliveryRecord, WebhookRecord, WebhookSecretRecord
 
 URL = "https://hooks.example.com/path?token=x"
@@ -138,6 +140,36 @@ def test_a_test_is_a_delivery_to_look_at_and_to_make_again(api: Management, owne
     again = api.post(f"{path}/deliveries/{ping.json['id']}/redeliver", None, owner)
     assert (again.status_code, again.json["event_id"]) == (202, ping.json["event_id"])
     assert actions(api, made["id"])[1:] == ["webhooks.test", "webhooks.test", "webhooks.redeliver"]
+
+
+def test_what_failed_is_made_again_all_at_once(api: Management, owner: str) -> None:
+    path = f"/webhooks/{make(api, owner)['id']}"
+    for _ in range(4):
+        api.post(f"{path}/test", {}, owner)
+    ids = [one["id"] for one in api.get(f"{path}/deliveries", owner).json["data"]]
+    with api.services.database.write() as session:
+        row = WebhookDeliveryRecord
+        long_ago = datetime(2026, 1, 2, tzinfo=UTC)
+        session.execute(update(row).where(row.id.in_(ids[:3])).values(state=FAILED, failures=8, ended_at=long_ago))
+        session.execute(update(row).where(row.id == ids[0]).values(created_at=long_ago))
+
+    def redeliver(since: str, **more: str) -> Any:
+        answer = api.post(f"{path}/redeliver", {"since": since, **more}, owner)
+        assert answer.status_code == 202, answer.get_data()
+        return answer.json["deliveries"]
+
+    assert redeliver("2026-01-01T00:00:00Z", until="2026-01-02T00:00:00Z") == 0
+    assert redeliver("2026-01-03T00:00:00Z") == 2
+    assert redeliver("2026-01-03T00:00:00Z") == 0
+    assert redeliver("2026-01-02T01:00:00+01:00") == 1
+    listed = api.get(f"{path}/deliveries", owner).json["data"]
+    assert {(one["state"], one["ended_at"]) for one in listed} == {("waiting", None)}
+    for body, param in (({}, "since"), ({"since": "yesterday"}, "since"), ({"since": "2026-01-01", "to": "x"}, "to")):
+        answer = api.post(f"{path}/redeliver", body, owner)
+        assert is_problem(answer, 400, "invalid_value")
+        assert answer.json["param"] == param
+    api.ask("PATCH", path, owner, {"enabled": False})
+    assert is_problem(api.post(f"{path}/redeliver", {"since": "2026-01-01"}, owner), 409, "conflict")
 
 
 def test_a_delivery_is_found_under_its_own_webhook_alone(api: Management, owner: str) -> None:

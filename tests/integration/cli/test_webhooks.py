@@ -60,6 +60,9 @@ def test_one_is_made_tried_looked_at_rotated_and_disabled(tollhouse: Tollhouse, 
     assert "disabled (gone)" in tollhouse("webhooks", "list").stdout
     assert "is disabled: enable it first" in tollhouse.error("webhooks", "test", id)
     assert tollhouse.json("webhooks", "enable", id)["enabled"] is True
+    assert tollhouse.json("webhooks", "redeliver", id, "--failed-since", "2026-01-01") == {"deliveries": 1}
+    assert latest(tollhouse, id)["state"] == "waiting"
+    assert "--failed-since" in tollhouse.error("webhooks", "redeliver", id, status=2)
     assert tollhouse.json("webhooks", "disable", id)["disabled_for"] == "by_hand"
     tollhouse("webhooks", "remove", id)
     assert "There is no webhook" in tollhouse.error("webhooks", "deliveries", id)

@@ -1,13 +1,13 @@
 """`tollhouse webhooks`."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, minute, moment, print_json, print_table
-from tollhouse.cli.parameters import DURATION
+from tollhouse.cli.parameters import DURATION, MOMENT
 from tollhouse.domain.actor import SHELL
 from tollhouse.domain.principal import DEFAULT_TEAM
 
@@ -152,12 +152,27 @@ def deliveries(id: str, limit: int, state: str | None, as_json: bool) -> None:
 
 @command.command()
 @click.argument("id")
-@click.argument("delivery")
+@click.argument("delivery", required=False)
+@click.option("--failed-since", type=MOMENT, metavar="ISO", help="All that failed and happened since then.")
 @json_option
-def redeliver(id: str, delivery: str, as_json: bool) -> None:
-    """Attempt DELIVERY to the webhook ID again from now on."""
+def redeliver(id: str, delivery: str | None, failed_since: datetime | None, as_json: bool) -> None:
+    """Attempt DELIVERY to the webhook ID again from now on, or all that failed."""
+    if (delivery is None) == (failed_since is None):
+        raise click.UsageError("Give DELIVERY or --failed-since.")
     with administration() as services:
-        _print_queued(services.webhook_deliveries.redeliver(id, delivery, by=SHELL), as_json)
+        deliveries = services.webhook_deliveries
+        if delivery is not None:
+            _print_queued(deliveries.redeliver(id, delivery, by=SHELL), as_json)
+            return
+        since = failed_since or datetime.now(UTC)
+        since = since if since.tzinfo else since.replace(tzinfo=UTC)
+        number = 0
+        while more := deliveries.redeliver_failed(id, since, by=SHELL):
+            number += more
+    if as_json:
+        print_json({"deliveries": number})
+    else:
+        click.echo(f"{number} deliveries are on their way again.")
 
 
 def _switch(id: str, as_json: bool, *, enabled: bool) -> None:

@@ -82,6 +82,20 @@ class Test(Resource):
         return shown(services().webhook_deliveries.test(id, asked.body.get("event_type"), by=asked.by))
 
 
+@namespace.route("/<string:id>/redeliver")
+class Redeliveries(Resource):
+    @operation(namespace, "redeliver_failed", "redeliveries", body="redelivery", status=202, errors=(404, 409))
+    def post(self, asked: Asked, id: str) -> dict[str, Any]:
+        """Attempt again what failed since a moment, 500 at most
+
+        The oldest come first: ask again until there are none.
+        """
+        since = asked.moment("since")
+        assert since is not None  # noqa: S101 - the schema requires it
+        until = asked.moment("until")
+        return {"deliveries": services().webhook_deliveries.redeliver_failed(id, since, until, by=asked.by)}
+
+
 @namespace.route("/<string:id>/deliveries")
 class Deliveries(Resource):
     @operation(namespace, "list_deliveries", "delivery", query="delivery_query", many=True, errors=(404,))
