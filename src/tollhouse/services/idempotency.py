@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -39,6 +39,10 @@ class Answer:
     text: str
     again: bool = False
     body: bytes | None = None
+
+
+_UNTOLD = Answer(0, "")
+"""Of what is done, and whose answer is about to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +102,29 @@ class Idempotency:
         return self._database.put(lambda session: self._kept(session, claim, answer))
 
     def release(self, claim: Claim) -> None:
-        """Nothing was done: whoever asks again does it."""
+        """It came to nothing: whoever asks again does it."""
         self._database.put(lambda session: session.execute(delete(IdempotencyRecord).where(*_under_way(claim))))
+
+    def riding(self, claim: Claim) -> AbstractContextManager[None]:
+        """The first change of the block, made by `Database.put`, is made by whoever has the claim, or not at all; from
+        then on it is done, and not begun anew, also where this process dies before the answer is kept.
+        """
+
+        def rider(session: Session) -> None:
+            if not self._kept(session, claim, _UNTOLD):
+                raise AlreadyUnderWay(
+                    "This took so long that the same request was begun anew.", param=PARAM, retry_after=1
+                )
+
+        return self._database.riding(rider)
 
     def renew(self, claims: Collection[Claim]) -> None:
         """They are under way still."""
 
         def change(session: Session) -> None:
-            row = IdempotencyRecord
+            row, until = IdempotencyRecord, self._database.now(session) + LEASE
             mine = row.attempt.in_([claim.attempt for claim in claims])
-            session.execute(
-                update(row).where(mine, row.status.is_(None)).values(taken_until=self._database.now(session) + LEASE)
-            )
+            session.execute(update(row).where(mine, _is_untold()).values(taken_until=until))
 
         self._database.put(change)
 
@@ -151,7 +166,9 @@ class Idempotency:
         """None where whoever had it under way is taken for dead."""
         if row.fingerprint != fingerprint:
             raise KeyReused("This key came with another request before: a new request needs a new key.", param=PARAM)
-        if row.status is not None and row.answer is not None:
+        if row.status == _UNTOLD.status and row.taken_until <= now:
+            raise Conflict("This was done before, and its answer was lost: look at what is there.", param=PARAM)
+        if row.status and row.answer is not None:
             try:
                 return Answer(row.status, self._vault.unseal(row.answer), again=True, body=row.body)
             except InvalidSetting:
@@ -175,4 +192,8 @@ def _is(claim: Claim) -> list[ColumnElement[bool]]:
 
 
 def _under_way(claim: Claim) -> list[ColumnElement[bool]]:
-    return [*_is(claim), IdempotencyRecord.status.is_(None)]
+    return [*_is(claim), _is_untold()]
+
+
+def _is_untold() -> ColumnElement[bool]:
+    return or_(IdempotencyRecord.status.is_(None), IdempotencyRecord.status == _UNTOLD.status)

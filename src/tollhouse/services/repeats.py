@@ -5,7 +5,7 @@ and are to have another try. A stream is read to its end whoever has left, so th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -45,9 +45,12 @@ class Repeats:
         request_id: str,
         make: Callable[[], Reply | GivenAnswer],
         follow: Follow,
+        *,
+        changes: bool = False,
     ) -> "Recorded | GivenAnswer":
-        """What `make` opens, or what it said before. Raises InvalidField, KeyReused, AlreadyUnderWay, NotKept and what
-        `make` raises; then nothing is kept.
+        """What `make` opens, or what it said before. `changes`: it changes the database, and that, and the word that
+        it was done, are one transaction. Raises InvalidField, KeyReused, AlreadyUnderWay, NotKept, Conflict where the
+        answer was lost with its process, and what `make` raises; then nothing is kept.
         """
         try:
             claim = self._idempotency.claim(owner_id, key, fingerprint)
@@ -59,7 +62,8 @@ class Repeats:
         self._renewal.add(claim)
         record = Record(self._idempotency, claim, request_id, self._longest, self._renewal.drop)
         try:
-            source = make()
+            with self._idempotency.riding(claim) if changes else nullcontext():
+                source = make()
         except BaseException:
             record.give_up()
             raise

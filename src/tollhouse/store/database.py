@@ -60,6 +60,7 @@ class Database:
         self._shared = SharedWrites(self._prompt_write)
         self._open: ContextVar[Session | None] = ContextVar("open transaction", default=None)
         self._gathering: ContextVar[ExitStack | None] = ContextVar("transaction to come", default=None)
+        self._rider: ContextVar[Callable[[Session], None] | None] = ContextVar("rider", default=None)
         self._writing = self.engine.execution_options(begin="IMMEDIATE")
 
     @contextmanager
@@ -94,11 +95,23 @@ class Database:
 
         Raises Unavailable where the database is silent; the change may have been made then.
         """
+        if (rider := self._rider.get()) is not None:
+            self._rider.set(None)
+            change = partial(_with_rider, change, rider)
         answer: Future[_T] = self._shared.put(change)
         with suppress(FutureTimeout):
             return answer.result(PUT_SECONDS)
         answer.cancel()
         raise Unavailable("The database does not answer. Try again.", retry_after=1)
+
+    @contextmanager
+    def riding(self, rider: Callable[[Session], None]) -> Iterator[None]:
+        """The first `put` in the block does this too, in the same transaction; where it raises, nothing is changed."""
+        before = self._rider.set(rider)
+        try:
+            yield
+        finally:
+            self._rider.reset(before)
 
     def _asked(self, question: Callable[[Session], _T]) -> _T:
         with self.read() as session:
@@ -237,6 +250,12 @@ class Database:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+
+def _with_rider(change: Callable[[Session], _T], rider: Callable[[Session], None], session: Session) -> _T:
+    made = change(session)
+    rider(session)
+    return made
 
 
 def _commit(connection: Connection) -> None:

@@ -8,11 +8,12 @@ from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from tests.integration.services.conftest import VAULT
 from tollhouse.domain.errors import AlreadyUnderWay, Conflict, KeyReused
 from tollhouse.jobs import expire_idempotency
-from tollhouse.services.idempotency import LEASE, Answer, Idempotency
+from tollhouse.services.idempotency import LEASE, Answer, Claim, Idempotency
 from tollhouse.services.teams import Teams
 from tollhouse.store.database import Database
 from tollhouse.store.records import IdempotencyRecord, TeamRecord
@@ -175,3 +176,53 @@ def test_answers_are_sealed_and_what_cannot_be_read_is_not_done_again(
     with pytest.raises(Conflict, match="cannot be read any more"):
         other.once("usr_1", "a key that nobody reads", "f", work)
     assert teams(database) == 1
+
+
+def make_by_put(database: Database, name: str) -> None:
+    def change(session: Session) -> None:
+        session.add(TeamRecord(id=name, name=name, created_at=database.now(session)))
+
+    database.put(change)
+
+
+def test_what_rides_on_a_change_is_made_with_it_or_not_at_all(database: Database, idempotency: Idempotency) -> None:
+    claim = idempotency.claim("key_1", "a", "f")
+    assert isinstance(claim, Claim)
+    with idempotency.riding(claim):
+        make_by_put(database, "first")
+        make_by_put(database, "second")
+    with pytest.raises(AlreadyUnderWay):
+        idempotency.claim("key_1", "a", "f")
+    age(database, LEASE)
+    with pytest.raises(Conflict, match="answer was lost"):
+        idempotency.claim("key_1", "a", "f")
+    assert idempotency.keep(claim, Answer(200, "head", body=b"reply"))
+    assert idempotency.claim("key_1", "a", "f") == Answer(200, "head", again=True, body=b"reply")
+    assert teams(database) == 2
+
+
+def test_a_claim_that_was_lost_lets_nothing_be_changed_by_it(database: Database, idempotency: Idempotency) -> None:
+    late = idempotency.claim("key_1", "a", "f")
+    age(database, LEASE)
+    other = idempotency.claim("key_1", "a", "f")
+    assert isinstance(late, Claim)
+    assert isinstance(other, Claim)
+    with pytest.raises(AlreadyUnderWay), idempotency.riding(late):
+        make_by_put(database, "late")
+    assert teams(database) == 0
+    assert not idempotency.keep(late, Answer(200, "late"))
+    idempotency.release(late)
+    with pytest.raises(AlreadyUnderWay):
+        idempotency.claim("key_1", "a", "f")
+    idempotency.release(other)
+    assert isinstance(idempotency.claim("key_1", "a", "f"), Claim)
+
+
+def test_a_claim_that_is_renewed_outlives_its_first_lease(database: Database, idempotency: Idempotency) -> None:
+    claim = idempotency.claim("key_1", "a", "f")
+    assert isinstance(claim, Claim)
+    age(database, LEASE / 2)
+    idempotency.renew([claim])
+    age(database, LEASE * 3 / 4)
+    with pytest.raises(AlreadyUnderWay):
+        idempotency.claim("key_1", "a", "f")

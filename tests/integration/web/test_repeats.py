@@ -15,12 +15,13 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
-from tests.batches import BATCHES, NoQueue, jsonl, keep, line
+from tests.batches import BATCHES, NoQueue, jsonl, keep, line, submit
 from tests.counting_host import CountingHost
 from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway, settings_for
 from tests.ledgers import open_holds
 from tests.running import wait_until
 from tollhouse.domain.call import Call, Facts
+from tollhouse.domain.errors import AlreadyUnderWay
 from tollhouse.domain.form import Form, Part
 from tollhouse.domain.ports import at_once
 from tollhouse.services.claim_renewal import ClaimRenewal
@@ -292,6 +293,47 @@ def test_what_is_no_call_is_made_once_too(gateway: Gateway) -> None:
         other = ask(gateway, {**body, "metadata": {"c": "d"}}, path, name=path)
         assert other.status_code == 422
     assert len(gateway.get(BATCHES).json["data"]) == 1
+
+
+def test_what_was_made_is_not_made_again_where_its_answer_was_lost_with_its_process(gateway: Gateway) -> None:
+    batch = {"input_file_id": keep(gateway, jsonl([line("a")])), "endpoint": CHAT, "completion_window": "24h"}
+    response = {"model": "m", "input": "hello", "background": True}
+    with pytest.MonkeyPatch.context() as patch:
+        for method in ("keep", "give_up"):
+            patch.setattr(f"tollhouse.services.repeats.Record.{method}", lambda *_: None)
+        for path, body in ((BATCHES, batch), (RESPONSES, response)):
+            assert ask(gateway, body, path, name=path).status_code == 200
+    for path, body in ((BATCHES, batch), (RESPONSES, response)):
+        assert error(ask(gateway, body, path, name=path)) == (409, "idempotency_key_under_way")
+    age(gateway, LEASE)
+    for path, body in ((BATCHES, batch), (RESPONSES, response)):
+        lost = ask(gateway, body, path, name=path)
+        assert error(lost) == (409, "conflict")
+        assert "answer was lost" in lost.json["error"]["message"]
+    assert len(gateway.get(BATCHES).json["data"]) == 1
+    assert len(gateway.services.background_jobs.page(10, kind="response").items) == 1
+
+
+def test_who_lost_the_claim_makes_nothing(gateway: Gateway) -> None:
+    idempotency, batches = gateway.services.idempotency, gateway.services.batches
+    batch = {"input_file_id": keep(gateway, jsonl([line("a")])), "endpoint": CHAT, "completion_window": "24h"}
+    principal = gateway.services.authentication.principal(gateway.key)
+    late = idempotency.claim("key_1", "a", "f")
+    age(gateway, LEASE)
+    assert isinstance(late, Claim)
+    assert isinstance(idempotency.claim("key_1", "a", "f"), Claim)
+    with pytest.raises(AlreadyUnderWay), idempotency.riding(late):
+        batches.create(principal, batch)
+    assert gateway.get(BATCHES).json["data"] == []
+    batches.create(principal, batch)  # nothing rides any more
+
+
+def test_a_change_that_is_refused_frees_its_key(gateway: Gateway) -> None:
+    id = submit(gateway, jsonl([line("a")]))["id"]
+    gateway.services.run_batches(5)
+    for _ in range(2):
+        assert error(ask(gateway, {}, f"{BATCHES}/{id}/cancel")) == (409, "conflict")
+    assert records(gateway) == []
 
 
 def upload(gateway: Gateway, content: bytes, boundary: str) -> TestResponse:

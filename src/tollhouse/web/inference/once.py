@@ -69,7 +69,8 @@ def once(owner_id: str, key: str, fingerprint: str, make: Callable[[], Response]
         body = response.get_data()
         return GivenAnswer(response.status_code, response.content_type or "", [body])
 
-    answer = gate.services().repeats.open(owner_id, key, fingerprint, gate.request_id(), made, _nothing_follows)
+    repeats = gate.services().repeats
+    answer = repeats.open(owner_id, key, fingerprint, gate.request_id(), made, _nothing_follows, changes=True)
     assert not isinstance(answer, Recorded)  # noqa: S101 - what was made is no reply of a model
     return Response(b"".join(answer.body), answer.status, dict(answer.headers), content_type=answer.content_type)
 

@@ -184,6 +184,7 @@ class Calls:
             call.request_id,
             lambda: way_in(principal, call),
             lambda id: services.serve().background.follow(principal, id),
+            changes=bool(call.body.get("background")),
         )
         return answer
 
