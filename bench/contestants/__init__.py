@@ -38,7 +38,16 @@ class Contestant(Protocol):
 
 
 def names() -> tuple[str, ...]:
-    return ("nginx", "bare-wsgi", "tollhouse-sqlite", "tollhouse-unguarded", "tollhouse-postgres", "litellm", "portkey")
+    return (
+        "nginx",
+        "bare-wsgi",
+        "tollhouse-sqlite",
+        "tollhouse-unguarded",
+        "tollhouse-observed",
+        "tollhouse-postgres",
+        "litellm",
+        "portkey",
+    )
 
 
 def start(name: str, given: Surroundings) -> Contestant:
@@ -50,6 +59,7 @@ def start(name: str, given: Surroundings) -> Contestant:
         "bare-wsgi": bare_wsgi.start,
         "tollhouse-sqlite": tollhouse.start_on_sqlite,
         "tollhouse-unguarded": tollhouse.start_unguarded,
+        "tollhouse-observed": tollhouse.start_observed,
         "tollhouse-postgres": tollhouse.start_on_postgres,
         "litellm": litellm.start,
         "portkey": portkey.start,

@@ -1,9 +1,11 @@
 """Tollhouse with its real defaults: authentication, three limits, four hard budgets that are held and booked, the
-synced ledger, logs. And once without budgets and limits: what they cost.
+synced ledger, logs. Once without budgets and limits, and once with traces of all calls and the log file: what these
+cost.
 """
 
 import time
 
+from bench.collector import Collector
 from bench.contestants import Contestant, Surroundings
 from bench.gateway import Gateway
 from bench.postgres import Postgres
@@ -24,13 +26,13 @@ class Tollhouse:
         gateway: Gateway,
         upstream_port: int,
         valkey: Valkey,
-        postgres: Postgres | None = None,
+        beside: Postgres | Collector | None = None,
         *,
         guarded: bool = True,
     ) -> None:
         self.label = label
         self._gateway = gateway
-        self._servers = [server for server in (valkey, postgres) if server]
+        self._servers = [server for server in (valkey, beside) if server]
         self.databases = [server.child for server in self._servers]
         gateway.prepare(upstream_port, guarded=guarded)
         self.port = gateway.port
@@ -46,6 +48,10 @@ class Tollhouse:
         booked = self._gateway.booked()
         if booked < calls:
             raise Failed(f"{self.label} answered {calls} calls and booked {booked}.")
+        if dropped := self._gateway.metric("tollhouse_spans_dropped_total"):
+            raise Failed(f"{self.label} dropped {dropped:.0f} spans.")
+        if dropped := self._gateway.metric("tollhouse_log_lines_dropped_total"):
+            raise Failed(f"{self.label} dropped {dropped:.0f} lines of its log.")
         if by_share := self._gateway.metric("tollhouse_limits_by_share_total"):
             raise Failed(f"{self.label} decided {by_share:.0f} calls without Redis.")
 
@@ -66,6 +72,20 @@ def start_unguarded(given: Surroundings) -> Contestant:
     gateway = Gateway(given.folder / "unguarded", given.source, TOLLHOUSE_REDIS_URL=valkey.url)
     label = "Tollhouse on SQLite, without budgets and limits"
     return Tollhouse(label, gateway, given.upstream_port, valkey, guarded=False)
+
+
+def start_observed(given: Surroundings) -> Contestant:
+    valkey, collector = Valkey(given.folder / "observed-kv"), Collector(given.folder / "observed-traces")
+    gateway = Gateway(
+        given.folder / "observed",
+        given.source,
+        TOLLHOUSE_REDIS_URL=valkey.url,
+        TOLLHOUSE_LOG_FILE=str(given.folder / "observed.log"),
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+    )
+    return Tollhouse(
+        "Tollhouse on SQLite, all calls traced, with the log file", gateway, given.upstream_port, valkey, collector
+    )
 
 
 def start_on_postgres(given: Surroundings) -> Contestant:

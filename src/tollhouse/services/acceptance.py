@@ -4,13 +4,14 @@ import re
 
 from tollhouse.domain.errors import UpstreamError, UpstreamInvalid, UpstreamRejected
 from tollhouse.domain.ports import Exchange
-from tollhouse.domain.routes import Target
+from tollhouse.domain.routes import Host, Target
 from tollhouse.wire import json_text
 from tollhouse.wire.host_error import read_host_error
 from tollhouse.wire.host_limits import wished_pause
 
 LONGEST_ERROR = 64 * 1024
 """Bytes of an upstream's error that are read."""
+MASK = b"***"
 _JSON = re.compile(r"application/(?:[a-z0-9.-]+\+)?json\b", re.IGNORECASE)
 
 
@@ -23,12 +24,12 @@ def expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]
         raise UpstreamRejected(
             f"The provider {target.host.name} answered with status {exchange.status}.",
             status=exchange.status,
-            body=_read_error(exchange),
+            body=_read_error(exchange, target.host),
             content_type=content_type,
             retry_after=wished_pause(exchange.headers),
         )
     if not content_type.lower().startswith(expected):
-        if _JSON.match(content_type) and (told := _read_failure(exchange)) is not None:
+        if _JSON.match(content_type) and (told := _read_failure(exchange, target.host)) is not None:
             body, status = told
             raise UpstreamRejected(
                 f"The provider {target.host.name} sent an error under a status of success.",
@@ -43,20 +44,26 @@ def expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]
     return content_type
 
 
-def _read_failure(exchange: Exchange) -> tuple[bytes, int] | None:
+def _read_failure(exchange: Exchange, host: Host) -> tuple[bytes, int] | None:
     """The error that a document is which nobody asked for, and the status that belongs to it; None where it is none."""
-    body = _read_error(exchange)
+    body = _read_error(exchange, host)
     document = json_text.read_leniently(body)
     if not isinstance(document, dict) or not document.get("error"):
         return None
     return body, read_host_error(document).status
 
 
-def _read_error(exchange: Exchange) -> bytes:
+def _read_error(exchange: Exchange, host: Host) -> bytes:
+    """Without the credential that it came for, which some hosts quote: callers get to read it, and so do logs."""
     body = b""
     try:
         while len(body) <= LONGEST_ERROR and (chunk := exchange.read()):
             body += chunk
     except UpstreamError:
         return b""
-    return body if len(body) <= LONGEST_ERROR else b""
+    if len(body) > LONGEST_ERROR:
+        return b""
+    for secret in {host.credential, *(key.credential for key in host.keys)}:
+        if secret:
+            body = body.replace(secret.encode(), MASK)
+    return body
