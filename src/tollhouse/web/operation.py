@@ -279,7 +279,7 @@ def _document(
     told |= set() if public else {401, 403}
     meanings = _MEANINGS
     if repeatable:
-        told |= set(idempotency.MEANINGS)
+        told |= {400, *idempotency.MEANINGS}
         meanings = {**_MEANINGS, **idempotency.MEANINGS}
     for one in sorted(told):
         headers = {"retry-after": "seconds to wait"} if one in (429, 503) else {}

@@ -22,6 +22,8 @@ def test_every_operation_has_an_id_a_summary_its_errors_and_an_example(gateway: 
         assert "503" in operation["responses"]
         in_query = [one for one in operation.get("parameters", ()) if one["in"] == "query"]
         assert ("414" in operation["responses"]) == bool(in_query), "a query may make an address too long"
+        takes_a_key = any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ()))
+        assert not takes_a_key or "400" in operation["responses"], "a key may be none"
         assert operation["security"] == [] or {"401", "403"} <= set(operation["responses"])
         for status, response in operation["responses"].items():
             assert status in ("204", "302") or "example" in definitions[response["schema"]["$ref"].rpartition("/")[2]]
