@@ -34,6 +34,7 @@ from tollhouse.store.records import (
     ScheduleRecord,
     SignInAttemptRecord,
     UserRecord,
+    WebhookRecord,
 )
 
 AT_ONCE = 1000
@@ -57,6 +58,7 @@ class PersonalData:
     batches: Rows
     schedules: Rows
     responses: Rows
+    webhooks: Rows
     end_users: list[str]
     usage: dict[str, Any]
     audit_entries: Rows
@@ -123,6 +125,10 @@ class PersonalDataOf:
                 responses=_rows(
                     session, ResponseRecord, ResponseRecord.key_id.in_(accounts),
                     "id", "team_id", "conversation_id", "status", "created_at",
+                ),
+                webhooks=_rows(
+                    session, WebhookRecord, WebhookRecord.user_id == id,
+                    "id", "team_id", "name", "created_at",
                 ),
                 end_users=_end_users(session, accounts),
                 usage=sums.shown(),

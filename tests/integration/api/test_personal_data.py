@@ -61,6 +61,12 @@ def test_the_export_has_all_that_is_known_and_no_secret(api: Management, ada: st
     client = api.gateway.app.test_client()
     file = client.post("/v1/files", data=form, headers={"authorization": f"Bearer {key.key}"}).json
     api.gateway.rows()
+    news = {"name": "news", "kind": "prompt", "work": {"model": "echo", "input": "x"}, "cron": "0 6 * * *"}
+    schedule = api.post("/schedules", {**news, "key_id": key.id}, api.token(ada)).json["id"]
+    hook = {"name": "hers", "url": "https://hooks.example.com/x", "event_types": ["*"], "team_id": "team_default"}
+    api.services.teams.set_member("team_default", ada, Role.ADMIN)
+    webhook = api.post("/webhooks", hook, api.token(ada)).json["id"]
+    api.services.teams.set_member("team_default", ada, Role.MEMBER)
     answer = api.get(f"/users/{ada}/export", api.owner())
     assert answer.status_code == 200
     data = answer.json
@@ -71,6 +77,9 @@ def test_the_export_has_all_that_is_known_and_no_secret(api: Management, ada: st
     assert data["sessions"]
     assert {one["kind"] for one in data["invitations"]} >= {"invitation"}
     assert [(one["id"], one["filename"]) for one in data["files"]] == [(file["id"], "about ada.txt")]
+    assert [one["id"] for one in data["webhooks"]] == [webhook]
+    api.services.webhooks.remove(webhook)
+    assert [one["id"] for one in data["schedules"]] == [schedule]
     assert data["end_users"] == ["ada's editor"]
     assert data["usage"]["requests"] == 1
     assert {"auth.sign_in", "users.create", "users.link", "users.export"} <= {
