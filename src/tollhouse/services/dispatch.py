@@ -224,7 +224,7 @@ class Dispatch:
         try:
             crash_points.reach("sent")
             if key is not None:
-                means.keys.heard(target, key, exchange.headers)
+                means.keys.heard(target, key, exchange.status, exchange.headers)
             framing = format.framing(said.facts)
             content_type = expect_success(exchange, target, framing.content_types)
             meter = format.meter(said.facts, admitted.input_bound)

@@ -25,6 +25,7 @@ FORESEEN_SECONDS = 60.0
 """A limit of which nothing is left turns a key down for no longer than this, whatever its reset says: most hosts tell
 when all of it is there again, which is later than when some is."""
 SHORTEST = 0.5
+TOO_MANY = 429
 _SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 _ALL_MODELS = ""
 
@@ -66,11 +67,12 @@ class KeyRests:
         now = self._clock()
         return any(not self._is_turned_down(key, target, now) for key in target.host.keys)
 
-    def heard(self, target: Target, key: HostKey, headers: Mapping[str, str]) -> None:
-        """An answer's headers, whatever its status."""
+    def heard(self, target: Target, key: HostKey, status: int, headers: Mapping[str, str]) -> None:
+        """An answer began so."""
         seconds = used_up_for(headers)
         if seconds:
-            self._rest(target, key, min(seconds, FORESEEN_SECONDS), "limit", sure=False)
+            told = status == TOO_MANY  # then `failed` does
+            self._rest(target, key, min(seconds, FORESEEN_SECONDS), "limit", sure=False, told=told)
 
     def worked(self, target: Target, key: HostKey) -> None:
         """It was taken. What was at a limit stays so until it ends: this call may have gone out before that."""
@@ -91,9 +93,9 @@ class KeyRests:
         elif status == 403:
             # It may well be good for other models.
             self._rest(target, key, REFUSED_SECONDS, "refused", sure=True)
-        elif status == 402 or (status == 429 and _is_spent(error)):
+        elif status == 402 or (status == TOO_MANY and _is_spent(error)):
             self._rest(target, key, SPENT_SECONDS, "spent", sure=True, model=_ALL_MODELS)
-        elif status == 429:
+        elif status == TOO_MANY:
             seconds = error.retry_after
             if seconds is None:
                 foreseen = self._rests.get((key.id, target.upstream_model))
@@ -146,7 +148,15 @@ class KeyRests:
                 rest.until = now + REFUSED_SECONDS
 
     def _rest(
-        self, target: Target, key: HostKey, seconds: float, reason: Reason, *, sure: bool, model: str | None = None
+        self,
+        target: Target,
+        key: HostKey,
+        seconds: float,
+        reason: Reason,
+        *,
+        sure: bool,
+        model: str | None = None,
+        told: bool = False,
     ) -> None:
         where = (key.id, target.upstream_model if model is None else model)
         now = self._clock()
@@ -157,7 +167,7 @@ class KeyRests:
             if known is not None and known.sure and not sure and now < known.until:
                 return
             self._rests[where] = Rest(until, reason, sure)
-        if not news:
+        if told or not news:
             return
         metrics.CREDENTIAL_RESTS.labels(target.host.name, reason).inc()
         logs.event(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tollhouse import logs
 from tollhouse.domain.errors import KeysResting, UpstreamRejected
 from tollhouse.domain.routes import Host, HostKey, Target
 from tollhouse.services.key_rests import REFUSED_SECONDS, SPENT_SECONDS, UNTOLD_SECONDS, KeyRests
@@ -57,7 +58,7 @@ def test_a_key_that_is_told_that_it_is_too_fast_rests_until_its_host_says_for_th
 
 
 def test_without_a_word_it_rests_for_what_its_limits_say_and_else_for_a_moment(rests: Rests) -> None:
-    rests.heard(target(), A, EMPTY)
+    rests.heard(target(), A, 429, EMPTY)
     rests.failed(target(), A, rejected(429))
     rests.failed(target(), B, rejected(429))
     rests.now = UNTOLD_SECONDS
@@ -67,7 +68,7 @@ def test_without_a_word_it_rests_for_what_its_limits_say_and_else_for_a_moment(r
 
 
 def test_a_key_of_which_nothing_is_left_is_asked_last_before_anybody_refuses_it(rests: Rests) -> None:
-    rests.heard(target(), A, EMPTY)
+    rests.heard(target(), A, 200, EMPTY)
     assert rests.names(10) == {"b": 5, "c": 5}
     for key in (B, C):
         rests.failed(target(), key, rejected(429, retry_after=30))
@@ -124,3 +125,14 @@ def test_when_all_rest_the_call_is_told_when_the_first_comes_back(rests: Rests) 
     assert (raised.value.status, raised.value.billable) == (429, False)
     rests.now = 12.0
     assert rests.names(3) == {"b": 3}
+
+
+def test_a_rest_is_told_and_counted_once(rests: Rests, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    monkeypatch.setattr(logs, "event", lambda name, **fields: told.append(fields["seconds"]))
+    for _ in range(3):
+        rests.heard(target(), A, 429, EMPTY)
+        rests.failed(target(), A, rejected(429, retry_after=20))
+    rests.heard(target(), B, 200, EMPTY)
+    rests.heard(target(), B, 200, EMPTY)
+    assert told == [20.0, 8.0]
