@@ -79,7 +79,7 @@ class Hook:
         status, made = site.ask("POST", "/api/webhooks", body)
         assert status == 201, made
         self._site, self._receiver = site, receiver
-        self._path = f"/api/webhooks/{made['id']}"
+        self.path = f"/api/webhooks/{made['id']}"
         self.secret: str = made["signing_secret"]
 
     def heard(self, id: str) -> Any:
@@ -91,15 +91,17 @@ class Hook:
         wait_until(lambda: any(map(about, self._receiver.got)), PATIENCE, f"nothing came about {id}")
         return next(one for one in self._receiver.got if about(one)).unwrapped(self.secret)
 
-    def deliveries(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._site.ask("GET", f"{self._path}/deliveries")[1]["data"]
+    def deliveries(self, state: str | None = None) -> list[dict[str, Any]]:
+        """The latest, or those of this state."""
+        asked = f"?state={state}" if state else ""
+        found: list[dict[str, Any]] = self._site.ask("GET", f"{self.path}/deliveries{asked}")[1]["data"]
         return found
 
     def are_delivered(self) -> bool:
         return {one["state"] for one in self.deliveries()} == {"delivered"}
 
     def remove(self) -> None:
-        assert self._site.ask("DELETE", self._path)[0] == 204
+        assert self._site.ask("DELETE", self.path)[0] == 204
 
 
 def submit(openai: OpenAI, *models: str, text: bytes | None = None) -> str:
