@@ -12,7 +12,7 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-IDS = ("traceId", "spanId", "parentSpanId")
+IDS = {"traceId", "spanId", "parentSpanId"}
 
 
 def read_export(body: bytes) -> ExportTraceServiceRequest:
@@ -21,7 +21,7 @@ def read_export(body: bytes) -> ExportTraceServiceRequest:
     for resource in document["resourceSpans"]:
         for scope in resource["scopeSpans"]:
             for span in scope["spans"]:
-                for name in IDS:
+                for name in IDS & span.keys():
                     # OTLP writes ids in hexadecimal, where protobuf's own JSON has base64.
                     span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
     return ParseDict(document, ExportTraceServiceRequest())

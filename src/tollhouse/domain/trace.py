@@ -11,7 +11,7 @@ Kind = Literal["internal", "server", "client", "consumer"]
 
 
 class Span:
-    """A piece of time with a name. Times are in nanoseconds since 1970; `error` is a code, None where it went well."""
+    """The call, or an attempt. Times are in nanoseconds since 1970; `error` is a code, None where all is well."""
 
     __slots__ = ("attributes", "began", "ended", "error", "id", "kind", "name", "parent")
 
@@ -29,9 +29,11 @@ class Span:
 class Trace:
     """One call's part of a trace that its caller may have begun. Stages follow one another; an attempt goes on beside
     them. Nothing is added once it has ended.
+
+    A stage is no more than a tuple: a call has ten spans, and they are made while it waits.
     """
 
-    __slots__ = ("_attempt", "_done", "_stage", "id", "root", "spans", "state")
+    __slots__ = ("_attempt", "_done", "_stage", "_stage_began", "attempts", "id", "root", "stages", "state")
 
     def __init__(
         self,
@@ -47,25 +49,29 @@ class Trace:
         self.id = id or f"{random.getrandbits(128) or 1:032x}"
         self.state = state
         self.root = Span(name, kind, parent)
-        self.spans = [self.root]
+        self.stages: list[tuple[str, int, int]] = []
+        """Name, when it began, when it ended."""
+        self.attempts: list[Span] = []
         self._done: Callable[[Trace], None] | None = done
-        self._stage: Span | None = None
+        self._stage: str | None = None
+        self._stage_began = 0
         self._attempt: Span | None = None
 
     def stage(self, name: str) -> None:
         """The next stage begins; the one before has ended."""
         if self._done is not None:
-            self._end_stage()
-            self._stage = Span(name, "internal", self.root.id)
-            self.spans.append(self._stage)
+            now = time.time_ns()
+            if self._stage is not None:
+                self.stages.append((self._stage, self._stage_began, now))
+            self._stage, self._stage_began = name, now
 
     def attempt(self, name: str, attributes: Attributes) -> None:
         """A provider is called: the stage before has ended."""
         if self._done is not None:
-            self._end_stage()
             self.end_attempt("abandoned")
             self._attempt = Span(name, "client", self.root.id, attributes)
-            self.spans.append(self._attempt)
+            self._end_stage(self._attempt.began)
+            self.attempts.append(self._attempt)
 
     def end_attempt(self, error: str | None = None, attributes: Attributes | None = None) -> None:
         """What became of the attempt that is under way, if one is."""
@@ -81,9 +87,9 @@ class Trace:
         done, self._done = self._done, None
         if done is None:
             return
-        self._end_stage()
         self.end_attempt(error)
         self.root.ended = time.time_ns()
+        self._end_stage(self.root.ended)
         self.root.error = error
         self.root.attributes |= attributes
         done(self)
@@ -93,7 +99,11 @@ class Trace:
         """W3C's `traceparent` for whoever is called now."""
         return f"00-{self.id}-{(self._attempt or self.root).id}-01"
 
-    def _end_stage(self) -> None:
-        span, self._stage = self._stage, None
-        if span is not None:
-            span.ended = time.time_ns()
+    def __len__(self) -> int:
+        """Of its spans."""
+        return 1 + len(self.stages) + len(self.attempts)
+
+    def _end_stage(self, now: int) -> None:
+        if self._stage is not None:
+            self.stages.append((self._stage, self._stage_began, now))
+            self._stage = None

@@ -4,6 +4,7 @@ Nothing of it is a caller's words: a model is named as the catalogue names it.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from tollhouse import traces
@@ -11,6 +12,15 @@ from tollhouse.domain.ledger import Entry
 from tollhouse.domain.operations import operation_of
 from tollhouse.domain.routes import Target
 from tollhouse.domain.trace import Attributes, Trace
+
+
+@lru_cache(1024)
+def _server_of(base_url: str) -> Attributes:
+    where = urlsplit(base_url)
+    if not where.hostname:
+        return {}
+    port = where.port or (443 if where.scheme == "https" else 80)
+    return {"server.address": where.hostname, "server.port": port}
 
 
 def begin_attempt(
@@ -24,10 +34,7 @@ def begin_attempt(
         "gen_ai.request.model": target.upstream_model,
         "tollhouse.attempt": number,
     }
-    where = urlsplit(host.base_url)
-    if where.hostname:
-        attributes["server.address"] = where.hostname
-        attributes["server.port"] = where.port or (443 if where.scheme == "https" else 80)
+    attributes |= _server_of(host.base_url)
     trace.attempt(f"{operation} {target.upstream_model}", attributes)
     if not traces.goes_to(host.name):
         return headers

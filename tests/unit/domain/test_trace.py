@@ -13,14 +13,14 @@ def test_stages_follow_one_another_and_attempts_go_on_beside_them() -> None:
     trace.attempt("chat m", {"n": 1})
     trace.stage("relay")
     trace.end(None, {"status": 200})
-    assert [span.name for span in trace.spans] == ["call", "route", "admit", "chat m", "relay"]
-    root, route, admit, attempt, relay = trace.spans
-    assert {span.parent for span in trace.spans[1:]} == {root.id}
-    assert root.parent == "b" * 16
-    assert root.began <= route.began <= route.ended <= admit.began <= admit.ended <= attempt.began
-    assert attempt.began <= relay.began <= relay.ended <= root.ended
-    assert attempt.ended >= relay.ended
+    assert [name for name, _, _ in trace.stages] == ["route", "admit", "relay"]
+    (attempt,) = trace.attempts
+    assert (trace.root.parent, attempt.parent) == ("b" * 16, trace.root.id)
+    (_, began, until), (_, after, sent), (_, relayed, over) = trace.stages
+    assert trace.root.began <= began <= until == after <= sent == attempt.began <= relayed <= over == trace.root.ended
+    assert attempt.began <= attempt.ended <= trace.root.ended
     assert done == [trace]
+    assert len(trace) == 5
 
 
 def test_nothing_is_added_once_it_has_ended_and_it_ends_once() -> None:
@@ -29,7 +29,7 @@ def test_nothing_is_added_once_it_has_ended_and_it_ends_once() -> None:
     trace.stage("late")
     trace.attempt("late", {})
     trace.end(None, {"status": 200})
-    assert len(trace.spans) == 1
+    assert len(trace) == 1
     assert trace.root.error == "forbidden"
     assert trace.root.attributes == {"status": 403}
     assert len(done) == 1
@@ -42,12 +42,12 @@ def test_an_attempt_that_failed_says_so_and_the_next_is_a_span_of_its_own() -> N
     trace.attempt("chat b", {})
     trace.end_attempt(None, {"used": 3})
     trace.end(None, {})
-    assert [(span.name, span.error) for span in trace.spans[1:]] == [("chat a", "upstream_gone"), ("chat b", None)]
-    assert trace.spans[2].attributes == {"used": 3}
+    assert [(span.name, span.error) for span in trace.attempts] == [("chat a", "upstream_gone"), ("chat b", None)]
+    assert trace.attempts[1].attributes == {"used": 3}
 
 
 def test_who_is_called_is_told_the_attempt_as_its_parent() -> None:
     trace, _ = ended()
     assert trace.parent == f"00-{'a' * 32}-{trace.root.id}-01"
     trace.attempt("chat a", {})
-    assert trace.parent == f"00-{'a' * 32}-{trace.spans[1].id}-01"
+    assert trace.parent == f"00-{'a' * 32}-{trace.attempts[0].id}-01"
