@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from functools import cached_property
 
+from tollhouse.domain.ports import Vault
 from tollhouse.outside import outside_the_loop
 from tollhouse.services.forgetting import Forgetting
+from tollhouse.services.payloads import Payloads
 from tollhouse.services.personal_data import PersonalDataOf
 from tollhouse.services.replay import Replay
 from tollhouse.services.requests import RequestLog
@@ -12,6 +14,7 @@ from tollhouse.services.roll_up import RollUp
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
+from tollhouse.store.sealed_boxes import SealedBoxes
 from tollhouse.store.searches import Searches
 
 SEARCHES_AT_ONCE = 2
@@ -28,6 +31,10 @@ class Reports(ABC):
     @abstractmethod
     def database(self) -> Database: ...
 
+    @property
+    @abstractmethod
+    def _vault(self) -> Vault: ...
+
     @cached_property
     def searches(self) -> Searches:
         seconds = self.settings.search_seconds if self.process == "web" else None
@@ -39,7 +46,15 @@ class Reports(ABC):
 
     @cached_property
     def requests(self) -> RequestLog:
-        return RequestLog(self.searches)
+        return RequestLog(self.searches, self.payloads)
+
+    @cached_property
+    def boxes(self) -> SealedBoxes:
+        return SealedBoxes(self._vault)
+
+    @cached_property
+    def payloads(self) -> Payloads:
+        return Payloads(self.database, self.boxes, failed_days=self.settings.failed_request_days)
 
     @cached_property
     def personal_data(self) -> PersonalDataOf:

@@ -35,6 +35,10 @@ class Right(StrEnum):
     """Budgets, limits, usage."""
     CHANGE_MONEY = "money.change"
     VIEW_REQUESTS = "requests.view"
+    VIEW_PAYLOADS = "payloads.view"
+    """What was asked and answered in the calls of a team that keeps it."""
+    CHANGE_PAYLOADS = "payloads.change"
+    """Whether a team keeps that, and for how long."""
     VIEW_CHANGES = "audit.view"
 
     @property
@@ -65,6 +69,8 @@ RIGHTS: dict[Right, frozenset[Role]] = {
     Right.VIEW_MONEY: _ALL,
     Right.CHANGE_MONEY: _RULE,
     Right.VIEW_REQUESTS: _LOOK,
+    Right.VIEW_PAYLOADS: _RULE,
+    Right.CHANGE_PAYLOADS: _RULE,
     Right.VIEW_CHANGES: _RULE,
 }
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tollhouse.services.files import Files
     from tollhouse.services.forgetting import Forgetting
     from tollhouse.services.idempotency import Idempotency
+    from tollhouse.services.payloads import Payloads
     from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.stored_responses import StoredResponses
@@ -34,6 +35,9 @@ class Services(Protocol):
 
     @property
     def idempotency(self) -> "Idempotency": ...
+
+    @property
+    def payloads(self) -> "Payloads": ...
 
     @property
     def probes(self) -> "Probes": ...

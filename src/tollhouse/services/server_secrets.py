@@ -19,7 +19,13 @@ from tollhouse.services.audit import note
 from tollhouse.services.key_mint import KeyMint, KeySeed
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
-from tollhouse.store.records import IdempotencyRecord, ProviderKeyRecord, ProviderRecord, ServerSecretRecord
+from tollhouse.store.records import (
+    IdempotencyRecord,
+    PayloadRecord,
+    ProviderKeyRecord,
+    ProviderRecord,
+    ServerSecretRecord,
+)
 from tollhouse.store.secret_key import fingerprint_of, note_secret
 from tollhouse.store.secret_ring import SecretRing
 from tollhouse.store.vault import FernetVault
@@ -35,6 +41,7 @@ _SEALED: Sequence[tuple[InstrumentedAttribute[str], InstrumentedAttribute[Any]]]
     (ProviderKeyRecord.id, ProviderKeyRecord.credential),
     (ServerSecretRecord.fingerprint, ServerSecretRecord.key_seed),
     (IdempotencyRecord.attempt, IdempotencyRecord.answer),
+    (PayloadRecord.request_id, PayloadRecord.data_key),
 )
 """Every column that the vault has sealed, with its table's key: what is not here is lost when a secret is forgotten."""
 

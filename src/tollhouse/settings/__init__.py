@@ -15,6 +15,7 @@ from tollhouse.settings.calls import CallSettings
 from tollhouse.settings.files import FileSettings
 from tollhouse.settings.oidc import OidcSettings
 from tollhouse.settings.people import PeopleSettings
+from tollhouse.settings.reports import ReportSettings
 from tollhouse.settings.server import ServerSettings
 from tollhouse.settings.telemetry import TelemetrySettings
 from tollhouse.settings.work import WorkSettings
@@ -24,7 +25,14 @@ SECRET_MARK = "********"
 
 @dataclass(frozen=True)
 class Settings(
-    TelemetrySettings, OidcSettings, PeopleSettings, FileSettings, WorkSettings, CallSettings, ServerSettings
+    TelemetrySettings,
+    ReportSettings,
+    OidcSettings,
+    PeopleSettings,
+    FileSettings,
+    WorkSettings,
+    CallSettings,
+    ServerSettings,
 ):
     """The settings of one process, read once at its start. They are shown from the last part to the first."""
 

@@ -10,7 +10,19 @@ from pathlib import Path
 import pytest
 
 COMMANDS = ["apply", "audit", "batch", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models"]
-COMMANDS += ["providers", "scheduler", "secrets", "settings", "teams", "up", "usage", "users", "web", "worker"]
+COMMANDS += [
+    "providers",
+    "requests",
+    "scheduler",
+    "secrets",
+    "settings",
+    "teams",
+    "up",
+    "usage",
+    "users",
+    "web",
+    "worker",
+]
 
 
 def run(home: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:

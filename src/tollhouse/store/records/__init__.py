@@ -11,6 +11,7 @@ from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
 from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
 from tollhouse.store.records.deployment import DeploymentRecord
+from tollhouse.store.records.failed_request import FailedRequestRecord
 from tollhouse.store.records.file import FileRecord
 from tollhouse.store.records.forgetting import ForgettingRecord
 from tollhouse.store.records.hold import HoldRecord
@@ -22,6 +23,7 @@ from tollhouse.store.records.limit import LimitRecord
 from tollhouse.store.records.link import LinkRecord
 from tollhouse.store.records.membership import MembershipRecord
 from tollhouse.store.records.model import ModelRecord
+from tollhouse.store.records.payload import PayloadRecord
 from tollhouse.store.records.price_terms import PriceTermsRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
@@ -53,6 +55,7 @@ __all__ = [
     "DailyEndUserUsageRecord",
     "DailyUsageRecord",
     "DeploymentRecord",
+    "FailedRequestRecord",
     "FileRecord",
     "ForgettingRecord",
     "HoldRecord",
@@ -64,6 +67,7 @@ __all__ = [
     "LinkRecord",
     "MembershipRecord",
     "ModelRecord",
+    "PayloadRecord",
     "PriceTermsRecord",
     "ProcessInstanceRecord",
     "ProviderKeyRecord",
