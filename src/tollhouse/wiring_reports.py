@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from functools import cached_property
+from pathlib import Path
 
 from tollhouse.domain.ports import Vault
 from tollhouse.outside import outside_the_loop
@@ -13,10 +14,14 @@ from tollhouse.services.requests import RequestLog
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings
+from tollhouse.store.archive import Archive
+from tollhouse.store.archiving import Archiving
 from tollhouse.store.database import Database
 from tollhouse.store.sealed_boxes import SealedBoxes
 from tollhouse.store.searches import Searches
 
+ARCHIVE = "archive"
+"""Folder of the home."""
 SEARCHES_AT_ONCE = 2
 """Threads that search the ledger: what they read competes with the calls for this machine."""
 
@@ -42,7 +47,15 @@ class Reports(ABC):
 
     @cached_property
     def usage(self) -> UsageReport:
-        return UsageReport(self.searches)
+        return UsageReport(self.searches, self.archive)
+
+    @cached_property
+    def archive(self) -> Archive:
+        return Archive(archive_folder(self.settings))
+
+    @cached_property
+    def archiving(self) -> Archiving:
+        return Archiving(self.database, archive_folder(self.settings))
 
     @cached_property
     def requests(self) -> RequestLog:
@@ -66,8 +79,13 @@ class Reports(ABC):
 
     @cached_property
     def replay(self) -> Replay:
-        return Replay(self.database)
+        return Replay(self.database, self.archive)
 
     @cached_property
     def roll_up(self) -> RollUp:
         return RollUp(self.database)
+
+
+def archive_folder(settings: Settings) -> Path:
+    """Where rows of the ledger are kept that are too old for it."""
+    return Path(settings.archive_folder) if settings.archive_folder else settings.home / ARCHIVE

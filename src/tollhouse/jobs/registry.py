@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.stored_responses import StoredResponses
+    from tollhouse.settings import Settings
+    from tollhouse.store.archiving import Archiving
 
 
 class Services(Protocol):
@@ -35,6 +37,12 @@ class Services(Protocol):
 
     @property
     def idempotency(self) -> "Idempotency": ...
+
+    @property
+    def settings(self) -> "Settings": ...
+
+    @property
+    def archiving(self) -> "Archiving": ...
 
     @property
     def payloads(self) -> "Payloads": ...

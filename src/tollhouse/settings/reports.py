@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tollhouse.settings.kinds import seconds, setting, whole
+from tollhouse.settings.kinds import days_from, seconds, setting, whole
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,24 @@ class ReportSettings:
     expire_payloads_seconds: float = setting(
         "TOLLHOUSE_EXPIRE_PAYLOADS_SECONDS",
         "How often it is deleted what is kept of calls and whose time is over.",
+        3600.0,
+        seconds(0.2, 86400),
+    )
+    archive_days: int = setting(
+        "TOLLHOUSE_ARCHIVE_DAYS",
+        "Days after which rows of the ledger are moved to Parquet files, which reports go on reading; at least 40, for "
+        "budgets of a month read the ledger itself; 0 for never.",
+        0,
+        days_from(40),
+    )
+    archive_folder: str = setting(
+        "TOLLHOUSE_ARCHIVE_FOLDER",
+        "The folder of these, which all machines must share; empty: `archive` in the home.",
+        "",
+    )
+    archive_ledger_seconds: float = setting(
+        "TOLLHOUSE_ARCHIVE_LEDGER_SECONDS",
+        "How often it is looked what is to be archived.",
         3600.0,
         seconds(0.2, 86400),
     )

@@ -36,6 +36,7 @@ def test_usage_has_the_fields_that_the_command_has(api: Management, calls: list[
         "unpriced_requests",
         "cached_requests",
         "saved_usd",
+        "failed_requests",
     }
     assert (rows["priced"]["requests"], rows["echo"]["requests"]) == (2, 1)
     assert float(rows["priced"]["cost_usd"]) > 0
@@ -92,7 +93,7 @@ def test_what_is_wrong_with_a_question_about_usage_is_named(api: Management, que
 
 def test_all_that_usage_can_be_added_up_by_is_told(api: Management) -> None:
     detail = api.get("/usage?by=colour", api.owner()).json["detail"]
-    assert detail == "by: it must be one of key, user, team, model, provider, tag, day, end_user."
+    assert detail == "by: it must be one of key, user, team, model, provider, tag, day, hour, month, end_user."
 
 
 @pytest.mark.parametrize(

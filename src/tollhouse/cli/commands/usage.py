@@ -14,9 +14,9 @@ from tollhouse.cli.parameters import MOMENT
 from tollhouse.domain.periods import zone
 
 if TYPE_CHECKING:
-    from tollhouse.services.usage import UsageSums
+    from tollhouse.services.usage_sums import UsageSums
 
-GROUPS = ("key", "user", "team", "model", "provider", "tag", "day", "end_user")
+GROUPS = ("key", "user", "team", "model", "provider", "tag", "day", "hour", "month", "end_user")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -113,6 +113,6 @@ def _as_text(name: str) -> str:
 
 
 def _nothing() -> "UsageSums":
-    from tollhouse.services.usage import UsageSums
+    from tollhouse.services.usage_sums import UsageSums
 
     return UsageSums()

@@ -1,6 +1,7 @@
 """Rows, one noun a file. Importing this package declares every table in `Base.metadata`."""
 
 from tollhouse.store.records.api_key import ApiKeyRecord
+from tollhouse.store.records.archived_day import ArchivedDayRecord
 from tollhouse.store.records.audit_entry import AuditEntryRecord
 from tollhouse.store.records.background import BackgroundRecord, ResponseEventsRecord
 from tollhouse.store.records.base import Base
@@ -9,7 +10,12 @@ from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
 from tollhouse.store.records.budget_alert import BudgetAlertDeliveryRecord, BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
-from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
+from tollhouse.store.records.daily_usage import (
+    DailyEndUserUsageRecord,
+    DailyUsageRecord,
+    HourlyUsageRecord,
+    RolledDayRecord,
+)
 from tollhouse.store.records.deployment import DeploymentRecord
 from tollhouse.store.records.failed_request import FailedRequestRecord
 from tollhouse.store.records.file import FileRecord
@@ -39,6 +45,7 @@ from tollhouse.store.records.user import UserRecord
 
 __all__ = [
     "ApiKeyRecord",
+    "ArchivedDayRecord",
     "AuditEntryRecord",
     "BackgroundRecord",
     "Base",
@@ -59,6 +66,7 @@ __all__ = [
     "FileRecord",
     "ForgettingRecord",
     "HoldRecord",
+    "HourlyUsageRecord",
     "IdempotencyRecord",
     "IdentityRecord",
     "LeaseRecord",
