@@ -1,16 +1,25 @@
 """The part of the wiring that is about what was used: reports, searches, a person's data."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from tollhouse.domain.ports import Vault
+from tollhouse import table_files
+from tollhouse.domain.ports import Mailer, Vault
+from tollhouse.domain.tables import Table, TableFormat
 from tollhouse.outside import outside_the_loop
+from tollhouse.providers.proxy import Proxy
+from tollhouse.providers.webhook import Webhook
 from tollhouse.services.forgetting import Forgetting
 from tollhouse.services.payloads import Payloads
 from tollhouse.services.personal_data import PersonalDataOf
 from tollhouse.services.replay import Replay
+from tollhouse.services.report_delivery import ReportDelivery
+from tollhouse.services.reports import Reports as ReportTables
 from tollhouse.services.requests import RequestLog
+from tollhouse.services.response_times import ResponseTimes
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings
@@ -38,6 +47,10 @@ class Reports(ABC):
 
     @property
     @abstractmethod
+    def _mailer(self) -> Mailer: ...
+
+    @property
+    @abstractmethod
     def _vault(self) -> Vault: ...
 
     @cached_property
@@ -48,6 +61,27 @@ class Reports(ABC):
     @cached_property
     def usage(self) -> UsageReport:
         return UsageReport(self.searches, self.archive)
+
+    @cached_property
+    def reports(self) -> ReportTables:
+        return ReportTables(self.database, self.usage, ResponseTimes(self.searches, self.archive))
+
+    @cached_property
+    def report_delivery(self) -> ReportDelivery:
+        return ReportDelivery(self.database, self.reports, self.write_table, self._mailer, self._post_report)
+
+    def write_table(self, table: Table, format: TableFormat) -> bytes:
+        """A file of it, made where that takes no memory of this process for good."""
+        return table_files.write_apart(table, format)
+
+    def _post_report(self, url: str, document: Mapping[str, Any]) -> None:
+        # Not kept: what is connected belongs to the thread that it was made in.
+        private = self.settings.report_private == "on"
+        webhook = Webhook(url, allow_private=private, proxy=Proxy.of(self.settings), ca_bundle=self.settings.ca_bundle)
+        try:
+            webhook.post(document)
+        finally:
+            webhook.close()
 
     @cached_property
     def archive(self) -> Archive:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tollhouse.settings.kinds import days_from, seconds, setting, whole
+from tollhouse.settings.kinds import days_from, one_of, seconds, setting, whole
 
 
 @dataclass(frozen=True)
@@ -50,4 +50,10 @@ class ReportSettings:
         "How often it is looked what is to be archived.",
         3600.0,
         seconds(0.2, 86400),
+    )
+    report_private: str = setting(
+        "TOLLHOUSE_REPORT_PRIVATE",
+        "Whether reports may be posted to an address inside this network.",
+        "off",
+        one_of("on", "off"),
     )

@@ -12,6 +12,7 @@ import pytest
 COMMANDS = ["apply", "audit", "batch", "budgets", "chat", "db", "diff", "doctor", "export", "keys", "limits", "models"]
 COMMANDS += [
     "providers",
+    "report",
     "requests",
     "scheduler",
     "secrets",
