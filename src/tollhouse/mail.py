@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from tollhouse import logs
 from tollhouse.domain.errors import InvalidSetting
+from tollhouse.domain.ports import Attachment
 from tollhouse.settings import Settings
 
 SECONDS = 20
@@ -22,7 +23,7 @@ class LogMailer:
     def send(self, to: str, subject: str, text: str) -> None:
         logs.event("mail_not_sent", level=logs.WARNING, to=to, subject=subject, text=text, why="no TOLLHOUSE_SMTP_URL")
 
-    def deliver(self, to: Sequence[str], subject: str, text: str) -> None:
+    def deliver(self, to: Sequence[str], subject: str, text: str, files: Sequence[Attachment] = ()) -> None:
         for one in to:
             self.send(one, subject, text)
 
@@ -66,11 +67,14 @@ class SmtpMailer:
         for thread in list(self._under_way):
             thread.join(SECONDS)
 
-    def deliver(self, to: Sequence[str], subject: str, text: str) -> None:
+    def deliver(self, to: Sequence[str], subject: str, text: str, files: Sequence[Attachment] = ()) -> None:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self._sender, ", ".join(to), subject
         message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=self._sender.rpartition("@")[2])
         message.set_content(text)
+        for file in files:
+            kind, _, detail = file.media_type.partition("/")
+            message.add_attachment(file.content, maintype=kind, subtype=detail, filename=file.name)
         with self._room, self._connection() as connection:
             if not self._tls and connection.has_extn("starttls"):
                 connection.starttls(context=ssl.create_default_context())

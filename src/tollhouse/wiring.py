@@ -27,11 +27,13 @@ from tollhouse.services.idempotency import Idempotency
 from tollhouse.services.inference import Inference
 from tollhouse.services.limiting import Limiting
 from tollhouse.services.outbox import Outbox
+from tollhouse.services.payload_log import PayloadLog
 from tollhouse.services.probes import Probes
 from tollhouse.services.provider_events import ProviderEvents
 from tollhouse.services.recovery import Recovery
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.repeats import Repeats
+from tollhouse.services.request_notes import RequestNotes
 from tollhouse.services.responses import Responses
 from tollhouse.services.server_secrets import ServerSecrets
 from tollhouse.services.stored_responses import StoredResponses
@@ -198,6 +200,13 @@ class Services(People, SetUp, Planned, Alerts, Reports, Hooks):
                 breakers.tell(news)
                 news.start()
             cache = self._reply_cache()
+            notes = RequestNotes(
+                self.database,
+                self.boxes,
+                most_bytes=self.settings.payload_queue_bytes,
+                tells_failures=self.settings.failed_request_days > 0,
+                outside=self.outside,
+            )
             inference = Inference(
                 catalogue,
                 limiting,
@@ -213,6 +222,7 @@ class Services(People, SetUp, Planned, Alerts, Reports, Hooks):
                 capacity=Capacity(self.settings.open_calls if self.process == "web" else 0),
                 remainders=Remainders(beside=beside_the_loop()) if self._reads_on else NO_REMAINDERS,
                 caching=Caching(cache, beside=beside_the_loop(), outside=self.outside) if cache else None,
+                payloads=PayloadLog(notes, self.settings.payload_bytes),
                 outside=self.outside,
             )
             responses = Responses(
@@ -233,7 +243,7 @@ class Services(People, SetUp, Planned, Alerts, Reports, Hooks):
                 wake=lambda: self.queue.enqueue("respond_in_background"),
             )
             self._serving = Serving(
-                inference, responses, background, catalogue, ledger, instance, limiter, fleet, news, cache
+                inference, responses, background, catalogue, ledger, instance, limiter, fleet, news, cache, notes
             )
         return self._serving
 

@@ -1,19 +1,38 @@
 """The part of the wiring that is about what was used: reports, searches, a person's data."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import closing
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+from tollhouse import table_files
+from tollhouse.domain.ports import Mailer, Vault
+from tollhouse.domain.tables import Table, TableFormat
 from tollhouse.outside import outside_the_loop
+from tollhouse.providers.proxy import Proxy
+from tollhouse.providers.webhook import Webhook
 from tollhouse.services.forgetting import Forgetting
+from tollhouse.services.payloads import Payloads
 from tollhouse.services.personal_data import PersonalDataOf
 from tollhouse.services.replay import Replay
+from tollhouse.services.report_delivery import ReportDelivery
+from tollhouse.services.reports import Reports as ReportTables
 from tollhouse.services.requests import RequestLog
+from tollhouse.services.response_times import ResponseTimes
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.usage import UsageReport
 from tollhouse.settings import Settings
+from tollhouse.store.archive import Archive
+from tollhouse.store.archiving import Archiving
 from tollhouse.store.database import Database
+from tollhouse.store.sealed_boxes import SealedBoxes
 from tollhouse.store.searches import Searches
+from tollhouse.wire import json_text
 
+ARCHIVE = "archive"
+"""Folder of the home."""
 SEARCHES_AT_ONCE = 2
 """Threads that search the ledger: what they read competes with the calls for this machine."""
 
@@ -28,6 +47,14 @@ class Reports(ABC):
     @abstractmethod
     def database(self) -> Database: ...
 
+    @property
+    @abstractmethod
+    def _mailer(self) -> Mailer: ...
+
+    @property
+    @abstractmethod
+    def _vault(self) -> Vault: ...
+
     @cached_property
     def searches(self) -> Searches:
         seconds = self.settings.search_seconds if self.process == "web" else None
@@ -35,11 +62,46 @@ class Reports(ABC):
 
     @cached_property
     def usage(self) -> UsageReport:
-        return UsageReport(self.searches)
+        return UsageReport(self.searches, self.archive)
+
+    @cached_property
+    def reports(self) -> ReportTables:
+        return ReportTables(self.database, self.usage, ResponseTimes(self.searches, self.archive))
+
+    @cached_property
+    def report_delivery(self) -> ReportDelivery:
+        return ReportDelivery(self.database, self.reports, self.write_table, self._mailer, self._post_report)
+
+    def write_table(self, table: Table, format: TableFormat) -> bytes:
+        """A file of it, made where that takes no memory of this process for good."""
+        return table_files.write_apart(table, format)
+
+    def _post_report(self, url: str, document: Mapping[str, Any]) -> None:
+        # Not kept: what is connected belongs to the thread that it was made in.
+        private = self.settings.report_private == "on"
+        webhook = Webhook(url, allow_private=private, proxy=Proxy.of(self.settings), ca_bundle=self.settings.ca_bundle)
+        with closing(webhook):
+            webhook.post(json_text.write(document), {})
+
+    @cached_property
+    def archive(self) -> Archive:
+        return Archive(archive_folder(self.settings))
+
+    @cached_property
+    def archiving(self) -> Archiving:
+        return Archiving(self.database, archive_folder(self.settings))
 
     @cached_property
     def requests(self) -> RequestLog:
-        return RequestLog(self.searches)
+        return RequestLog(self.searches, self.payloads)
+
+    @cached_property
+    def boxes(self) -> SealedBoxes:
+        return SealedBoxes(self._vault)
+
+    @cached_property
+    def payloads(self) -> Payloads:
+        return Payloads(self.database, self.boxes, failed_days=self.settings.failed_request_days)
 
     @cached_property
     def personal_data(self) -> PersonalDataOf:
@@ -51,8 +113,13 @@ class Reports(ABC):
 
     @cached_property
     def replay(self) -> Replay:
-        return Replay(self.database)
+        return Replay(self.database, self.archive)
 
     @cached_property
     def roll_up(self) -> RollUp:
         return RollUp(self.database)
+
+
+def archive_folder(settings: Settings) -> Path:
+    """Where rows of the ledger are kept that are too old for it."""
+    return Path(settings.archive_folder) if settings.archive_folder else settings.home / ARCHIVE

@@ -10,6 +10,7 @@ from tollhouse.services.background_responses import BackgroundResponses
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.fleet import Fleet
 from tollhouse.services.inference import Inference
+from tollhouse.services.request_notes import RequestNotes
 from tollhouse.services.responses import Responses
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.writer import LedgerWriter
@@ -34,6 +35,7 @@ class Serving:
     fleet: Fleet
     breaker_news: "RedisBreakerNews"
     cache: "RedisCache | None"
+    notes: RequestNotes
 
     @property
     def available(self) -> bool:
@@ -48,6 +50,7 @@ class Serving:
         self.breaker_news.stop()
         if self.cache is not None:
             self.cache.close()
+        self.notes.stop()
         if self.ledger.stop():
             with suppress(SQLAlchemyError):  # then its lease runs out
                 self.instance.end()

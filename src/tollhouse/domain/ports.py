@@ -10,11 +10,28 @@ from tollhouse.domain.limits import LimitOrder, Taken, Verdict
 from tollhouse.domain.money import Tariff
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.routes import Host, HostKey, Manners, Target
+from tollhouse.domain.tables import Table, TableFormat
 from tollhouse.domain.values import value
 from tollhouse.domain.vouched import Vouched
 from tollhouse.domain.webhooks import Receipt
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a mail."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+class WriteTable(Protocol):
+    """Makes a file of a table."""
+
+    def __call__(self, table: Table, format: TableFormat) -> bytes:
+        """Raises InvalidSetting where what writes it is not installed."""
 
 
 class Mailer(Protocol):
@@ -23,7 +40,7 @@ class Mailer(Protocol):
     def send(self, to: str, subject: str, text: str) -> None:
         """Return at once: what becomes of the mail is in the log, and takes nobody's time."""
 
-    def deliver(self, to: Sequence[str], subject: str, text: str) -> None:
+    def deliver(self, to: Sequence[str], subject: str, text: str, files: Sequence["Attachment"] = ()) -> None:
         """One mail to all of them; return once the server has it. Raises whatever kept it from that."""
 
     def close(self) -> None:

@@ -38,6 +38,10 @@ class Right(StrEnum):
     VIEW_WEBHOOKS = "webhooks.view"
     """What their addresses have in them may be a secret."""
     CHANGE_WEBHOOKS = "webhooks.change"
+    VIEW_PAYLOADS = "payloads.view"
+    """What was asked and answered in the calls of a team that keeps it."""
+    CHANGE_PAYLOADS = "payloads.change"
+    """Whether a team keeps that, and for how long."""
     VIEW_CHANGES = "audit.view"
     VIEW_JOBS = "jobs.view"
     """Batches, responses in the background, schedules."""
@@ -73,6 +77,8 @@ RIGHTS: dict[Right, frozenset[Role]] = {
     Right.VIEW_REQUESTS: _LOOK,
     Right.VIEW_WEBHOOKS: _RULE,
     Right.CHANGE_WEBHOOKS: _RULE,
+    Right.VIEW_PAYLOADS: _RULE,
+    Right.CHANGE_PAYLOADS: _RULE,
     Right.VIEW_CHANGES: _RULE,
     Right.VIEW_JOBS: _LOOK,
     Right.CHANGE_JOBS: _WORK,

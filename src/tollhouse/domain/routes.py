@@ -193,6 +193,8 @@ class Catalogue:
     limits: Mapping[Scope, Limit] = field(default_factory=dict)
     wildcards: tuple[Wildcard, ...] = ()
     """The longest first."""
+    keeping: frozenset[str] = frozenset()
+    """The teams that keep what is asked and answered."""
 
     def route(self, name: str) -> Route | None:
         if (route := self.routes.get(name)) is not None:

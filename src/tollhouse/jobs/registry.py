@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from tollhouse.services.forgetting import Forgetting
     from tollhouse.services.idempotency import Idempotency
     from tollhouse.services.key_events import ExpiringKeys
+    from tollhouse.services.payloads import Payloads
     from tollhouse.services.probes import Probes
     from tollhouse.services.roll_up import RollUp
     from tollhouse.services.schedule_runs import ScheduleRuns
     from tollhouse.services.stored_responses import StoredResponses
     from tollhouse.services.webhook_claims import WebhookClaims
     from tollhouse.services.webhook_deliveries import WebhookDeliveries
+    from tollhouse.settings import Settings
+    from tollhouse.store.archiving import Archiving
 
 
 class Services(Protocol):
@@ -39,6 +42,15 @@ class Services(Protocol):
 
     @property
     def idempotency(self) -> "Idempotency": ...
+
+    @property
+    def settings(self) -> "Settings": ...
+
+    @property
+    def archiving(self) -> "Archiving": ...
+
+    @property
+    def payloads(self) -> "Payloads": ...
 
     @property
     def probes(self) -> "Probes": ...

@@ -22,6 +22,13 @@ REDIS_UP = Gauge(
     multiprocess_mode="livemin",
     registry=REGISTRY,
 )
+REQUEST_NOTES = Counter(
+    "tollhouse_request_notes",
+    "Payloads that a team keeps, and what callers of failed calls were told: kept, or dropped for want of room or of a "
+    "database. The ledger is not among them.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
 CATALOGUE_VERSION = Gauge(
     "tollhouse_catalogue_version",
     "Version of the catalogue in use; the oldest of all processes of the kind.",

@@ -25,6 +25,7 @@ from tollhouse.store.records import (
     ProviderKeyRecord,
     ProviderRecord,
     RouteRecord,
+    TeamRecord,
 )
 
 POLL_SECONDS = 0.5
@@ -79,6 +80,7 @@ class CatalogueReader:
             rows = list(session.scalars(select(RouteRecord)))
             deployments = list(session.scalars(select(DeploymentRecord).order_by(DeploymentRecord.id)))
             terms = {row.model_id: terms_of(row) for row in session.scalars(select(PriceTermsRecord))}
+            keeping = frozenset(session.scalars(select(TeamRecord.id).where(TeamRecord.payload_days.is_not(None))))
             limits = [limit_of(row) for row in session.scalars(select(LimitRecord))]
         # At once: a key that was revoked must end whatever becomes of the rest.
         self._tell()
@@ -88,7 +90,8 @@ class CatalogueReader:
         named, wildcards, created = routes.named(), routes.wildcards(), routes.created()
         # And once more: whoever sees the new version must not act on what was cached under the old.
         self._tell()
-        self.current = Catalogue(version, named, created, {limit.scope: limit for limit in limits}, wildcards)
+        limits_by_scope = {limit.scope: limit for limit in limits}
+        self.current = Catalogue(version, named, created, limits_by_scope, wildcards, keeping)
         metrics.CATALOGUE_VERSION.labels(self._process).set(version)
 
     def _tell(self) -> None:

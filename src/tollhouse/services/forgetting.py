@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from tollhouse.services.files import BATCH_OUTPUT
-from tollhouse.services.usage import sums_of_ledger
+from tollhouse.services.usage_sums import sums_of_ledger
 from tollhouse.store.database import Database
 from tollhouse.store.records import (
     ApiKeyRecord,

@@ -26,6 +26,7 @@ from tollhouse.services.credentials import Credentials
 from tollhouse.services.dispatch import Dispatch, Means, TurnTo, usage_of_failure
 from tollhouse.services.left_calls import see_through
 from tollhouse.services.limiting import Allowance, Limiting
+from tollhouse.services.payload_log import PayloadLog
 from tollhouse.services.remainders import NO_REMAINDERS, Remainders
 from tollhouse.services.reply import CLIENT_GONE, Reply
 from tollhouse.services.routing import candidates, in_order, route_of
@@ -54,6 +55,7 @@ class Inference:
         remainders: Remainders = NO_REMAINDERS,
         capacity: Capacity | None = None,
         caching: Caching | None = None,
+        payloads: PayloadLog | None = None,
         outside: Outside = at_once,
     ) -> None:
         """`outside` translates large bodies. Without `caching` no reply is given again."""
@@ -73,6 +75,7 @@ class Inference:
         )
         self._capacity = capacity or Capacity()
         self._caching = caching
+        self._payloads = payloads
         self._outside = outside
 
     @property
@@ -91,6 +94,11 @@ class Inference:
 
     def open(self, principal: Principal, call: Call) -> Reply:
         """A reply that has begun; whoever gets it closes it. Raises TollhouseError, and then all is settled."""
+        if self._payloads is not None and principal.team_id in self._catalogue.current.keeping:
+            return self._payloads.watched(principal, call, self._open)
+        return self._open(principal, call)
+
+    def _open(self, principal: Principal, call: Call) -> Reply:
         place = self._capacity.enter(principal.priority)
         call.course.stage("route")
         try:

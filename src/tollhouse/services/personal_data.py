@@ -16,7 +16,8 @@ from tollhouse.services.ended_scopes import end_scopes
 from tollhouse.services.forgetting import remember_to_forget
 from tollhouse.services.memberships import lock_roles, require_another_owner, roles_of
 from tollhouse.services.sign_in import account_of
-from tollhouse.services.usage import UsageReport, UsageSums
+from tollhouse.services.usage import UsageReport
+from tollhouse.services.usage_sums import UsageSums
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import (

@@ -1,14 +1,16 @@
-"""The ledger's bill, made again from its own rows: each has the counts and the unit prices that it was made of."""
+"""The ledger's bill, made again from its rows, archived or not: each has the counts and unit prices it was made of."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from tollhouse.domain.ledger import PROCESS_DIED
 from tollhouse.domain.money import Prices
 from tollhouse.domain.usage import Usage
+from tollhouse.store.archive import NO_ARCHIVE, Archive
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.rows import ADJUSTMENT, CALL
 from tollhouse.store.records import LedgerRecord
@@ -42,14 +44,17 @@ class Replayed:
 class Replay:
     """Reads and changes nothing."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, archive: Archive = NO_ARCHIVE) -> None:
         self._database = database
+        self._archive = archive
 
     def run(self) -> Replayed:
         """Compute what every attempt cost, its corrections with it, and compare that with what was booked."""
-        corrections = self._corrections()
+        with self._database.read() as session:
+            archived_until = self._archive.until(session)
+        corrections = self._corrections(archived_until)
         told = Replayed()
-        for row in self._calls():
+        for row in self._calls(archived_until):
             rows = [row, *corrections.get((row.request_id, row.attempt), ())]
             prices = _prices(row)
             if prices is None:
@@ -68,23 +73,41 @@ class Replay:
             told.computed += computed
         return told
 
-    def _corrections(self) -> dict[tuple[str, int], list[LedgerRecord]]:
+    def _corrections(self, archived_until: datetime | None) -> dict[tuple[str, int], list[LedgerRecord]]:
         found = defaultdict(list)
+        for row in self._archived():
+            if row.kind == ADJUSTMENT:
+                found[row.request_id, row.attempt].append(row)
         with self._database.read() as session:
-            for row in session.scalars(select(LedgerRecord).where(LedgerRecord.kind == ADJUSTMENT)):
+            for row in session.scalars(
+                select(LedgerRecord).where(LedgerRecord.kind == ADJUSTMENT, *_since(archived_until))
+            ):
                 found[row.request_id, row.attempt].append(row)
         return found
 
-    def _calls(self) -> Iterator[LedgerRecord]:
+    def _archived(self) -> Iterator[LedgerRecord]:
+        with self._database.read() as session:
+            for row in self._archive.rows(session):
+                yield LedgerRecord(**row)
+
+    def _calls(self, archived_until: datetime | None) -> Iterator[LedgerRecord]:
+        yield from (row for row in self._archived() if row.kind == CALL)
         last = ""
         while True:
             with self._database.read() as session:
-                of_calls = select(LedgerRecord).where(LedgerRecord.kind == CALL, LedgerRecord.id > last)
+                of_calls = select(LedgerRecord).where(
+                    LedgerRecord.kind == CALL, LedgerRecord.id > last, *_since(archived_until)
+                )
                 rows = list(session.scalars(of_calls.order_by(LedgerRecord.id).limit(CHUNK)))
             yield from rows
             if len(rows) < CHUNK:
                 return
             last = rows[-1].id
+
+
+def _since(archived_until: datetime | None) -> list[ColumnElement[bool]]:
+    """What the archive does not have."""
+    return [] if archived_until is None else [LedgerRecord.booked_at >= archived_until]
 
 
 def _prices(row: LedgerRecord) -> Prices | None:

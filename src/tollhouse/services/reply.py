@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from typing import Literal
+from typing import Literal, Protocol
 
 from tollhouse import crash_points
 from tollhouse.domain.course import Course
@@ -28,6 +28,16 @@ CLIENT_GONE = "client_gone"
 TURN_BYTES = 65_536
 """What a reply passes on at most before others have their turn: an upstream that never pauses, and a client that
 always has room, would never let go of the loop."""
+
+
+class Witness(Protocol):
+    """Sees what the caller gets, changes nothing of it, and raises nothing."""
+
+    def feed(self, out: bytes) -> None:
+        """This is about to go to the caller."""
+
+    def end(self, outcome: str) -> None:
+        """Nothing more comes; called once."""
 
 
 class Reply:
@@ -77,6 +87,7 @@ class Reply:
         self._course = course
         self._gave_at = 0.0
         self._tap: Tap | None = None
+        self._witness: Witness | None = None
         self._ready: deque[bytes] = deque()
         self._this_turn = 0
         self._ended = self._closed = False
@@ -141,6 +152,10 @@ class Reply:
             ready.append(tap.finish())
         self._ready = deque([out for out in ready if out])
 
+    def seen_by(self, witness: Witness) -> None:
+        """Show all that the caller gets to `witness`, behind whoever watches it. Once, before it is iterated."""
+        self._witness = witness
+
     def start(self, longest: int) -> None:
         """Read up to the point of no return: until here the call may still be tried elsewhere.
 
@@ -199,6 +214,8 @@ class Reply:
         chunk = self._ready.popleft() if len(self._ready) == 1 else b"".join(self._ready)
         self._ready.clear()
         self._this_turn += len(chunk)
+        if self._witness is not None:
+            self._witness.feed(chunk)
         if self._this_turn >= TURN_BYTES:
             self._this_turn = 0
             time.sleep(0)
@@ -264,6 +281,8 @@ class Reply:
             self._booking.settle(self._meter.usage(), self.status, outcome)
             if self._tap and outcome != "ok":
                 self._tap.abort()
+            if self._witness is not None:
+                self._witness.end(outcome)
 
     @property
     def outcome(self) -> str:

@@ -1,7 +1,7 @@
 """Calls as they were booked: the ledger as a log that can be searched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
@@ -12,74 +12,38 @@ from tollhouse.domain.errors import InvalidField, NotFound
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.rights import Right
-from tollhouse.domain.tags import split
+from tollhouse.services.booked_attempts import BookedAttempt, booked_attempt
+from tollhouse.services.payloads import KeptPayload, Payloads
 from tollhouse.services.teams import no_team
 from tollhouse.store.columns import Instant
 from tollhouse.store.ledger.rows import CALL
-from tollhouse.store.records import LedgerRecord
+from tollhouse.store.records import FailedRequestRecord, LedgerRecord, PayloadRecord
 from tollhouse.store.searches import Searches
 
-
-@dataclass(frozen=True, slots=True)
-class UnitPrices:
-    """US dollars per million tokens, as they were when the attempt was made, and per thousand units of another kind:
-    images, seconds, characters, searches; None where that is not what was priced.
-    """
-
-    input: str | None
-    cache_read: str | None
-    cache_write: str | None
-    output: str | None
-    per_thousand_units: str | None
+SCANNED = 500
+"""Rows of which one page opens what was kept, to look for a text in it: sealed, it has no index."""
 
 
 @dataclass(frozen=True, slots=True)
-class BookedAttempt:
-    """A row of the ledger: one attempt at a provider, or a correction of one. `cost_usd` is None without a price;
-    `saved_usd`, what the attempt would have cost, where none was made because a reply was given again.
-    """
+class ToldError:
+    """What the caller was told, as far as the gateway had the words."""
 
-    id: str
-    kind: str
-    request_id: str
-    attempt: int
-    booked_at: datetime
-    started_at: datetime
-    team_id: str
-    key_id: str
-    user_id: str | None
-    end_user: str | None
-    tags: tuple[str, ...]
-    model: str
-    provider: str
-    upstream_model: str
-    format: str
-    streamed: bool
     status: int
-    outcome: str
-    attempts: int
-    input_tokens: int
-    cached_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
-    units: float
-    estimated: bool
-    cost_usd: str | None
-    saved_usd: str | None
-    latency_ms: float
-    first_token_ms: float | None
-    prices: UnitPrices | None
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One call: what it used and cost in all of its attempts, and how it ended in the last."""
+    """One call: what it used and cost in all of its attempts, and how it ended in the last. A call that was refused
+    has no attempts, and no model that it was made to.
+    """
 
     id: str
     team_id: str
     started_at: datetime
-    model: str
+    key_id: str
+    model: str | None
     status: int
     outcome: str
     input_tokens: int
@@ -87,13 +51,17 @@ class LoggedRequest:
     output_tokens: int
     cost_usd: str | None
     attempts: tuple[BookedAttempt, ...]
+    error: ToldError | None = None
+    payload: KeptPayload | None = None
+    """What was asked and answered, where the team keeps it and whoever asks may see it."""
 
 
 class RequestLog:
     """Shows what is of the teams whose requests somebody may see."""
 
-    def __init__(self, searches: Searches) -> None:
+    def __init__(self, searches: Searches, payloads: Payloads) -> None:
         self._searches = searches
+        self._payloads = payloads
 
     def page(
         self,
@@ -114,13 +82,17 @@ class RequestLog:
         until: datetime | None = None,
         min_cost: int | None = None,
         max_cost: int | None = None,
+        text: str | None = None,
         by: Actor,
     ) -> Page[BookedAttempt]:
-        """Rows, newest first. `since` counts, `until` does not; both costs do, in nano-dollars.
+        """Rows, newest first. `since` counts, `until` does not; both costs do, in nano-dollars. With `text`, only
+        of calls in which that was asked or answered, of teams that keep it: a page looks into so many calls, and so may
+        have few rows, or none, and go on.
 
         Raises InvalidField, Forbidden, NotFound, SearchTooLong.
         """
-        teams = _teams(by, team_id)
+        teams = _teams(by, team_id, Right.VIEW_REQUESTS)
+        readable = None if text is None else _teams(by, team_id, Right.VIEW_PAYLOADS)
         row = LedgerRecord
         equal = (
             (row.key_id, key_id),
@@ -143,25 +115,44 @@ class RequestLog:
             conditions.append(row.cost >= min_cost)
         if max_cost is not None:
             conditions.append(row.cost <= max_cost)
-        asked = select(row).where(*conditions).order_by(row.booked_at.desc(), row.id.desc()).limit(limit + 1)
+        if text is not None:
+            conditions.append(row.request_id.in_(select(PayloadRecord.request_id)))
+        most = limit + 1 if text is None else SCANNED + 1
+        asked = select(row).where(*conditions).order_by(row.booked_at.desc(), row.id.desc()).limit(most)
         by_other_index = key_id is not None or request_id is not None
 
-        def find(session: Session) -> list[BookedAttempt]:
+        def find(session: Session) -> Page[BookedAttempt]:
             narrowed = asked if after is None else asked.where(*_older_than(session, after, teams))
             queries = _by_team(narrowed, teams, at_once=by_other_index)
             rows = [row for query in queries for row in session.scalars(query)]
             rows.sort(key=lambda row: (row.booked_at, row.id), reverse=True)
-            return [_shown(row) for row in rows[: limit + 1]]
+            if text is None:
+                return page_of([booked_attempt(row) for row in rows[:most]], limit, lambda one: one.id)
+            scanned = rows[:SCANNED]
+            held = self._payloads.holding(session, {row.request_id for row in scanned}, readable, text)
+            found = [booked_attempt(row) for row in scanned if row.request_id in held]
+            if len(found) > limit:
+                return page_of(found, limit, lambda one: one.id)
+            return Page(found, scanned[-1].id if len(rows) > SCANNED else None)
 
-        return page_of(self._searches.ask(find), limit, lambda one: one.id)
+        return self._searches.ask(find)
 
     def get(self, id: str, *, by: Actor) -> LoggedRequest:
-        """One call. Raises NotFound, also for one of a team that they do not see; Forbidden."""
+        """One call, also one that was refused.
+
+        Raises NotFound, also for one of a team that they do not see; Forbidden.
+        """
         of_it = select(LedgerRecord).where(LedgerRecord.request_id == id)
 
         def find(session: Session) -> LoggedRequest | None:
             rows = session.scalars(of_it.order_by(LedgerRecord.attempt, LedgerRecord.id)).all()
-            return _whole(rows) if rows else None
+            told = session.get(FailedRequestRecord, id)
+            whole = _whole(rows) if rows else _refused(told) if told else None
+            if whole is None:
+                return None
+            error = ToldError(told.status, told.code, told.message) if told and told.team_id == whole.team_id else None
+            may_read = by.may(Right.VIEW_PAYLOADS, whole.team_id)
+            return replace(whole, error=error, payload=self._payloads.find(session, id) if may_read else None)
 
         missing = NotFound(f"There is no request {id[:60]!r}; it may not be booked yet.", param="id")
         found = self._searches.ask(find)
@@ -171,14 +162,14 @@ class RequestLog:
         return found
 
 
-def _teams(by: Actor, team_id: str | None) -> frozenset[str] | None:
-    """The teams whose requests they may see, or the one that is asked about; None for all."""
+def _teams(by: Actor, team_id: str | None, right: Right) -> frozenset[str] | None:
+    """The teams in which they have the right, or the one that is asked about; None for all."""
     if team_id is not None:
-        by.require_in(team_id, Right.VIEW_REQUESTS, no_team(team_id))
+        by.require_in(team_id, right, no_team(team_id))
         return frozenset({team_id})
-    seen = by.teams_with(Right.VIEW_REQUESTS)
+    seen = by.teams_with(right)
     if seen is not None and not seen:
-        by.require(Right.VIEW_REQUESTS)
+        by.require(right)
     return seen
 
 
@@ -209,11 +200,12 @@ def _older_than(session: Session, id: str, teams: frozenset[str] | None) -> list
 def _whole(rows: Sequence[LedgerRecord]) -> LoggedRequest:
     last = max((row for row in rows if row.kind == CALL), key=lambda row: row.attempt, default=rows[-1])
     costs = [row.cost for row in rows if row.cost is not None]
-    attempts = tuple(_shown(row) for row in rows)
+    attempts = tuple(booked_attempt(row) for row in rows)
     return LoggedRequest(
         id=last.request_id,
         team_id=last.team_id,
         started_at=min(row.started_at for row in rows),
+        key_id=last.key_id,
         model=last.model,
         status=last.status,
         outcome=last.outcome,
@@ -225,53 +217,18 @@ def _whole(rows: Sequence[LedgerRecord]) -> LoggedRequest:
     )
 
 
-def _shown(row: LedgerRecord) -> BookedAttempt:
-    return BookedAttempt(
-        id=row.id,
-        kind=row.kind,
-        request_id=row.request_id,
-        attempt=row.attempt,
-        booked_at=row.booked_at,
-        started_at=row.started_at,
-        team_id=row.team_id,
-        key_id=row.key_id,
-        user_id=row.user_id,
-        end_user=row.end_user,
-        tags=split(row.tags),
-        model=row.model,
-        provider=row.provider,
-        upstream_model=row.upstream_model,
-        format=row.format,
-        streamed=row.streamed,
-        status=row.status,
-        outcome=row.outcome,
-        attempts=row.attempts,
-        input_tokens=row.input_tokens + row.cache_read_tokens + row.cache_write_tokens,
-        cached_tokens=row.cache_read_tokens,
-        cache_write_tokens=row.cache_write_tokens,
-        output_tokens=row.output_tokens,
-        reasoning_tokens=row.reasoning_tokens,
-        units=row.units / 1000,
-        estimated=row.estimated,
-        cost_usd=_usd(row.cost),
-        saved_usd=_usd(row.saved),
-        latency_ms=row.latency_us / 1000,
-        first_token_ms=None if row.first_token_us is None else row.first_token_us / 1000,
-        prices=_prices(row),
+def _refused(told: FailedRequestRecord) -> LoggedRequest:
+    return LoggedRequest(
+        id=told.request_id,
+        team_id=told.team_id,
+        started_at=told.failed_at,
+        key_id=told.key_id,
+        model=None,
+        status=told.status,
+        outcome=told.code,
+        input_tokens=0,
+        cached_tokens=0,
+        output_tokens=0,
+        cost_usd=None,
+        attempts=(),
     )
-
-
-def _prices(row: LedgerRecord) -> UnitPrices | None:
-    if row.input_price is None and row.unit_price is None:
-        return None
-    return UnitPrices(
-        _usd(row.input_price),
-        _usd(row.cache_read_price),
-        _usd(row.cache_write_price),
-        _usd(row.output_price),
-        _usd(row.unit_price),
-    )
-
-
-def _usd(nanos: int | None) -> str | None:
-    return None if nanos is None else usd_from_nanos(nanos)

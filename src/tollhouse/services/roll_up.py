@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Label, func, insert, literal_column, select
+from sqlalchemy import ColumnElement, Label, func, insert, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tollhouse.services.usage import sums_of_ledger
+from tollhouse.services.usage_question import moment_of_piece, time_piece
+from tollhouse.services.usage_sums import NAMES, sums_of_ledger
 from tollhouse.store.database import Database
-from tollhouse.store.records import DailyEndUserUsageRecord, DailyUsageRecord, LedgerRecord, RolledDayRecord
+from tollhouse.store.records import (
+    DailyEndUserUsageRecord,
+    DailyUsageRecord,
+    HourlyUsageRecord,
+    LedgerRecord,
+    RolledDayRecord,
+)
 
 SETTLE_MARGIN = timedelta(minutes=10)
 """How long after midnight a day is taken to be over: longer than any transaction that began before it."""
@@ -45,7 +52,7 @@ class RollUp:
 
     def _roll(self, day: date) -> None:
         # Read before the write lock is taken: the day is over, so nothing can change in between.
-        usage, of_end_users = self._sums(day, _GROUP), self._sums(day, _END_USERS)
+        usage, of_end_users, hours = self._sums(day, _GROUP), self._sums(day, _END_USERS), self._hours(day)
         with self._database.write() as session:
             # Whoever is first adds the day up; the other waits here for its commit, and then adds nothing.
             mine = session.scalar(
@@ -54,19 +61,21 @@ class RollUp:
             if mine and usage:
                 session.execute(insert(DailyUsageRecord), usage)
                 session.execute(insert(DailyEndUserUsageRecord), of_end_users)
+                session.execute(insert(HourlyUsageRecord), hours)
 
     def _sums(self, day: date, group: Sequence[Any]) -> list[dict[str, Any]]:
-        names = ["day", *(column.name for column in group), *_SUMS]
+        names = ["day", *(column.name for column in group), *NAMES]
         with self._database.read() as session:
-            rows = session.execute(
-                select(*group, *sums_of_ledger())
-                .where(
-                    LedgerRecord.booked_at >= _start(day),
-                    LedgerRecord.booked_at < _start(day + timedelta(days=1)),
-                )
-                .group_by(*group)
-            ).all()
+            rows = session.execute(select(*group, *sums_of_ledger()).where(*_of(day)).group_by(*group)).all()
         return [dict(zip(names, (day, *row), strict=True)) for row in rows]
+
+    def _hours(self, day: date) -> list[dict[str, Any]]:
+        with self._database.read() as session:
+            group = (time_piece(session, 60), *_HOURLY)
+            asked = select(*group, *sums_of_ledger()).where(*_of(day)).group_by(*group)
+            rows = session.execute(asked).all()
+        names = ["hour", *(column.name for column in _HOURLY), *NAMES]
+        return [dict(zip(names, (moment_of_piece(row[0], 60), *row[1:]), strict=True)) for row in rows]
 
 
 def _or_nothing(column: Any, name: str) -> Label[str]:
@@ -82,17 +91,11 @@ _GROUP = (
     LedgerRecord.tags,
 )
 _END_USERS = (LedgerRecord.team_id, _or_nothing(LedgerRecord.end_user, "end_user"))
-_SUMS = (
-    "requests",
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "cost",
-    "unpriced",
-    "cached",
-    "saved",
-)
+_HOURLY = (LedgerRecord.team_id, LedgerRecord.model, LedgerRecord.provider)
+
+
+def _of(day: date) -> list[ColumnElement[bool]]:
+    return [LedgerRecord.booked_at >= _start(day), LedgerRecord.booked_at < _start(day + timedelta(days=1))]
 
 
 def _start(day: date) -> datetime:

@@ -21,6 +21,7 @@ from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import (
     IdempotencyRecord,
+    PayloadRecord,
     ProviderKeyRecord,
     ProviderRecord,
     ServerSecretRecord,
@@ -42,6 +43,7 @@ _SEALED: Sequence[tuple[InstrumentedAttribute[str], InstrumentedAttribute[Any]]]
     (ServerSecretRecord.fingerprint, ServerSecretRecord.key_seed),
     (IdempotencyRecord.attempt, IdempotencyRecord.answer),
     (WebhookSecretRecord.id, WebhookSecretRecord.sealed),
+    (PayloadRecord.request_id, PayloadRecord.data_key),
 )
 """Every column that the vault has sealed, with its table's key: what is not here is lost when a secret is forgotten."""
 

@@ -16,6 +16,7 @@ from tollhouse.domain.rights import Right, Role
 from tollhouse.services.audit import note
 from tollhouse.services.memberships import lock_roles, set_role
 from tollhouse.services.naming import check_name
+from tollhouse.services.payloads import MOST_DAYS
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
 from tollhouse.store.records import MembershipRecord, TeamRecord, UserRecord
@@ -31,6 +32,8 @@ class Team:
     name: str
     created_at: datetime
     archived_at: datetime | None
+    payload_days: int | None
+    """How long what is asked and answered is kept; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Teams:
             announce(session)  # first of all, for that row lets in one change at a time
             _check_free(session, name, None)
             now = self._database.now(session)
-            row = TeamRecord(id=new_id("team"), name=name, created_at=now, archived_at=None)
+            row = TeamRecord(id=new_id("team"), name=name, created_at=now, archived_at=None, payload_days=None)
             session.add(row)
             note(session, by, "teams.create", row.id, at=now, team_id=row.id, after=_state(row))
         return _shown(row)
@@ -92,11 +95,18 @@ class Teams:
         *,
         name: str | None = None,
         archived: bool | None = None,
+        payload_days: int | None = None,
         by: Actor = SYSTEM,
         unless_changed: Callable[[Team], None] | None = None,
     ) -> Team:
-        """Give it another name, archive it, or take that back. None leaves what is."""
-        by.require_in(id, Right.CHANGE_TEAMS, no_team(id))
+        """Give it another name, archive it, or take that back. `payload_days` is how long what is asked and
+        answered is kept, 0 for not at all, which also deletes what was. None leaves what is.
+        """
+        # Whoever may change all teams may change this, too; whoever rules one may change nothing else of it.
+        of_payloads_alone = payload_days is not None and name is None and archived is None
+        by.require_in(id, Right.CHANGE_PAYLOADS if of_payloads_alone else Right.CHANGE_TEAMS, no_team(id))
+        if payload_days is not None and not 0 <= payload_days <= MOST_DAYS:
+            raise InvalidField(f"payload_days: it must be from 0 to {MOST_DAYS}.", param="payload_days")
         if name is not None:
             name = check_name(name, "name", LONGEST_NAME)
         if archived and id == DEFAULT_TEAM:
@@ -112,6 +122,8 @@ class Teams:
                 row.name = name
             if archived is not None:
                 row.archived_at = (row.archived_at or now) if archived else None
+            if payload_days is not None:
+                row.payload_days = payload_days or None
             note(session, by, "teams.change", id, at=now, team_id=id, before=before, after=_state(row))
         return _shown(row)
 
@@ -195,8 +207,8 @@ def _check_free(session: Session, name: str, id: str | None) -> None:
 
 
 def _state(row: TeamRecord) -> dict[str, object]:
-    return {"name": row.name, "archived": row.archived_at is not None}
+    return {"name": row.name, "archived": row.archived_at is not None, "payload_days": row.payload_days}
 
 
 def _shown(row: TeamRecord) -> Team:
-    return Team(row.id, row.name, row.created_at, row.archived_at)
+    return Team(row.id, row.name, row.created_at, row.archived_at, row.payload_days)

@@ -16,6 +16,7 @@ from tollhouse.settings.calls import CallSettings
 from tollhouse.settings.files import FileSettings
 from tollhouse.settings.oidc import OidcSettings
 from tollhouse.settings.people import PeopleSettings
+from tollhouse.settings.reports import ReportSettings
 from tollhouse.settings.server import ServerSettings
 from tollhouse.settings.telemetry import TelemetrySettings
 from tollhouse.settings.work import WorkSettings
@@ -27,6 +28,7 @@ SECRET_MARK = "********"
 class Settings(
     AlertSettings,
     TelemetrySettings,
+    ReportSettings,
     OidcSettings,
     PeopleSettings,
     FileSettings,

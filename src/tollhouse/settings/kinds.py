@@ -37,6 +37,17 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def days_from(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text)
+        if number and not least <= number <= 36500:
+            raise ValueError
+        return number
+
+    read.__doc__ = f"0, or a whole number of days from {least} to 36500"
+    return read
+
+
 def seconds(least: float, most: float) -> Callable[[str], float]:
     def read(text: str) -> float:
         number = float(text)

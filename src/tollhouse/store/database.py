@@ -193,8 +193,11 @@ class Database:
         return engine.execution_options(begin="IMMEDIATE", lock_wait_seconds=0.25)
 
     def searching_engine(self) -> Engine:
-        """An engine whose connections are made for one question each, in whatever thread asks it."""
-        return self._engine(pool=NullPool)
+        """An engine whose connections are made for one question each, in whatever thread asks it. All that a question
+        reads is of one moment: a row that is moved meanwhile is seen once.
+        """
+        engine = self._engine(pool=NullPool)
+        return engine.execution_options(isolation_level="REPEATABLE READ") if self.dialect == "postgresql" else engine
 
     def now(self, session: Session | Connection) -> datetime:
         """The database's time: on PostgreSQL that of the transaction's start."""

@@ -31,10 +31,10 @@ class Schema:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def upgrade(self) -> None:
-        """Bring the database to this version; nothing to do when it is there."""
+    def upgrade(self, revision: str = "head") -> None:
+        """Bring the database to this version, or to a revision; nothing to do when it is there."""
         with self._alembic() as config:
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
 
     def downgrade(self, revision: str = "-1") -> None:
         """Take migrations back: one, or down to a revision, or to "base"."""

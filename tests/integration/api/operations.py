@@ -160,6 +160,7 @@ OPERATIONS: dict[str, Maker] = {
     "DELETE /api/keys/<id>": lambda api, team: Request(f"/keys/{_key(api, team)}", of_team=True),
     "POST /api/keys/<id>/rotate": lambda api, team: Request(f"/keys/{_key(api, team)}/rotate", {}, of_team=True),
     "GET /api/usage": lambda api, team: Request(f"/usage?team_id={team}", of_team=True),
+    "GET /api/reports/<report>": lambda api, team: Request(f"/reports/usage?team_id={team}", of_team=True),
     "GET /api/requests": lambda api, team: Request(f"/requests?team_id={team}", of_team=True),
     "GET /api/requests/<id>": lambda api, team: Request(f"/requests/{_call(api, team)}", of_team=True),
     "GET /api/providers": lambda api, team: Request("/providers"),

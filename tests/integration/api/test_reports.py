@@ -4,6 +4,7 @@ import pytest
 
 from tests.gateway import CHAT, MESSAGES
 from tests.integration.api.management import Management, is_problem
+from tollhouse.domain.tables import FORMATS
 
 HELLO = [{"role": "user", "content": "hello big world"}]
 
@@ -36,6 +37,7 @@ def test_usage_has_the_fields_that_the_command_has(api: Management, calls: list[
         "unpriced_requests",
         "cached_requests",
         "saved_usd",
+        "failed_requests",
     }
     assert (rows["priced"]["requests"], rows["echo"]["requests"]) == (2, 1)
     assert float(rows["priced"]["cost_usd"]) > 0
@@ -92,7 +94,7 @@ def test_what_is_wrong_with_a_question_about_usage_is_named(api: Management, que
 
 def test_all_that_usage_can_be_added_up_by_is_told(api: Management) -> None:
     detail = api.get("/usage?by=colour", api.owner()).json["detail"]
-    assert detail == "by: it must be one of key, user, team, model, provider, tag, day, end_user."
+    assert detail == "by: it must be one of key, user, team, model, provider, tag, day, hour, month, end_user."
 
 
 @pytest.mark.parametrize(
@@ -129,3 +131,38 @@ def test_a_call_is_found_and_shown_by_the_id_of_its_response(api: Management, ca
     dearer = api.get("/requests?min_cost_usd=0.000000001&end_user=customer-17", owner).json["data"]
     assert [row["request_id"] for row in dearer] == [calls[1], calls[0]]
     assert is_problem(api.get("/requests/req_nowhere", owner), 404, "not_found")
+
+
+def test_a_report_is_read_and_downloaded(api: Management, calls: list[str]) -> None:
+    owner = api.owner()
+    told = api.get("/reports/usage?by=model,day&timezone=Europe/Berlin", owner).json
+    assert told["report"] == "usage"
+    assert {row["model"] for row in told["rows"]} == {"echo", "priced"}
+    assert sum(row["requests"] for row in told["rows"]) == 3
+    for format, begins in (("csv", b"model,day,requests"), ("xlsx", b"PK"), ("parquet", b"PAR1")):
+        answer = api.get(f"/reports/usage?by=model,day&format={format}", owner)
+        assert (answer.status_code, answer.data[: len(begins)]) == (200, begins)
+        assert answer.content_type.startswith(FORMATS[format])
+        assert answer.headers["content-disposition"] == f'attachment; filename="tollhouse-usage.{format}"'
+
+
+@pytest.mark.parametrize("report", ["usage", "latency", "forecast", "anomalies", "chargeback"])
+def test_each_report_answers(api: Management, calls: list[str], report: str) -> None:
+    assert api.get(f"/reports/{report}?factor=7.5", api.owner()).json["report"] == report
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("usage?by=colour", "by"),
+        ("usage?format=pdf", "format"),
+        ("usage?timezone=Mars/Base", "timezone"),
+        ("chargeback?month=2026-13", "month"),
+        ("anomalies?factor=1", "factor"),
+        ("gossip", "report"),
+    ],
+)
+def test_what_is_wrong_with_an_order_of_a_report_is_named(api: Management, query: str, param: str) -> None:
+    answer = api.get(f"/reports/{query}", api.owner())
+    assert is_problem(answer, 400, "invalid_value")
+    assert answer.json["param"] == param

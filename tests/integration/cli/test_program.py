@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 COMMANDS = ["apply", "audit", "batch", "budgets", "chat", "db", "diff", "doctor", "export", "jobs", "keys", "limits"]
-COMMANDS += ["models", "providers", "scheduler", "schedules", "secrets", "settings", "teams", "up", "usage", "users"]
-COMMANDS += ["web", "webhooks", "worker"]
+COMMANDS += ["models", "providers", "report", "requests", "scheduler", "schedules", "secrets", "settings", "teams"]
+COMMANDS += ["up", "usage", "users", "web", "webhooks", "worker"]
 
 
 def run(home: Path, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:

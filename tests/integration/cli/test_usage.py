@@ -59,6 +59,7 @@ def test_rows_add_up_what_was_used(tollhouse, key: str) -> None:
         "unpriced_requests": 0,
         "cached_requests": 0,
         "saved_usd": "0",
+        "failed_requests": 0,
     }
     assert (unpriced["model"], unpriced["cost_usd"], unpriced["unpriced_requests"]) == ("=cmd", "0", 1)
 

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from tests.integration.services.conftest import utc
+from tests.integration.services.conftest import VAULT, utc
 from tollhouse.domain.actor import SHELL, Actor
 from tollhouse.domain.errors import Forbidden, InvalidField, NotFound, SearchTooLong
 from tollhouse.domain.rights import Role
+from tollhouse.services.payloads import Payloads
 from tollhouse.services.requests import RequestLog
 from tollhouse.services.usage import UsageReport
 from tollhouse.store.database import Database
+from tollhouse.store.sealed_boxes import SealedBoxes
 from tollhouse.store.searches import Searches
 
 NOON = utc(2026, 3, 1, 12)
@@ -22,7 +24,7 @@ MEMBER = Actor("person", "usr_1", teams={"team_a": Role.MEMBER, "team_b": Role.V
 
 @pytest.fixture
 def log(database: Database) -> RequestLog:
-    return RequestLog(Searches(database))
+    return RequestLog(Searches(database), Payloads(database, SealedBoxes(VAULT)))
 
 
 def ids(page: Any) -> list[str]:
@@ -152,7 +154,7 @@ def test_the_first_and_the_second_page_are_read_by_an_index(
     statements: list[tuple[str, Any]] = []
     event.listen(searches._engine, "before_cursor_execute", lambda *given: statements.append((given[2], given[3])))
     for after in (None, last):
-        RequestLog(searches).page(50, after, by=by, **filters)
+        RequestLog(searches, Payloads(database, SealedBoxes(VAULT))).page(50, after, by=by, **filters)
     asked = [(said, given) for said, given in statements if "ORDER BY" in said]
     assert len(asked) in (2, 4)
     with database.engine.connect() as connection:

@@ -6,18 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from threading import Barrier
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select
 
 from tests.integration.services.conftest import utc
+from tests.usage_rows import by_hand, random_row
 from tollhouse.domain.errors import InvalidField
-from tollhouse.domain.identifiers import new_id
-from tollhouse.domain.tags import joined
 from tollhouse.services.roll_up import SETTLE_MARGIN, RollUp
-from tollhouse.services.usage import GROUPS, UsageReport, UsageSums
+from tollhouse.services.usage import GROUPS, UsageReport
+from tollhouse.services.usage_sums import UsageSums
+from tollhouse.services.usage_times import TIMES, grain
 from tollhouse.store.database import Database
-from tollhouse.store.records import DailyUsageRecord, LedgerRecord, RolledDayRecord
+from tollhouse.store.records import DailyUsageRecord, RolledDayRecord
 from tollhouse.store.searches import Searches
 
 
@@ -132,22 +134,36 @@ def test_rolled_days_and_the_ledger_add_up_to_what_the_ledger_alone_does(
     now = datetime.now(UTC)
     moments = [now - timedelta(seconds=chance.uniform(0, 6 * 86400)) for _ in range(150)]
     midnights = [utc(moment.year, moment.month, moment.day) for moment in moments[:10]]
-    rows = [_random_row(chance, moment) for moment in (*moments, *midnights)]
+    rows = [random_row(chance, moment) for moment in (*moments, *midnights)]
     with database.write() as session:
         session.add_all(rows)
-    bounds = [None, *chance.sample(moments, 2), *chance.sample(midnights, 2)]
+    bounds = [(None, None), (moments[0], None), (None, moments[1]), (midnights[0], None), (None, midnights[1])]
+    bounds += [sorted(moments[2:4]), sorted([midnights[2], moments[5]])]
+    together = [("model", "day"), ("team", "model", "hour"), ("key", "tag"), ("tag", "month"), ("team", "end_user")]
     reports = [
-        {"group": group, "since": since, "until": until, "timezone": zone}
-        for group in GROUPS
-        for since in bounds
-        for until in bounds
-        for zone in (("UTC", "America/New_York") if group == "day" else ("UTC",))
+        {"groups": groups, "since": since, "until": until, "timezone": zone}
+        for groups in (*((group,) for group in GROUPS), *together)
+        for since, until in bounds
+        for zone in (("UTC", "America/New_York", "Asia/Kathmandu") if {*TIMES} & {*groups} else ("UTC",))
     ]
     for report in reports:
-        assert usage.by(**report) == _by_hand(rows, **report), report
+        assert usage.by_all(**report) == by_hand(rows, **report), report
     assert len(roll_up.run()) >= 5
     for report in reports:
-        assert usage.by(**report) == _by_hand(rows, **report), report
+        assert usage.by_all(**report) == by_hand(rows, **report), report
+
+
+def test_each_hour_has_a_name_of_its_own_when_the_clocks_are_put_back(
+    usage: UsageReport, book: Callable[..., str]
+) -> None:
+    for hour in (0, 1):
+        book(utc(2026, 10, 25, hour, 30))
+    assert [*usage.by("hour", timezone="Europe/Berlin")] == ["2026-10-25T02:00+01:00", "2026-10-25T02:00+02:00"]
+
+
+@pytest.mark.parametrize(("zone", "minutes"), [("Europe/Berlin", 60), ("Asia/Kolkata", 30), ("Asia/Kathmandu", 15)])
+def test_no_hour_of_a_zone_is_cut_in_two(zone: str, minutes: int) -> None:
+    assert grain(ZoneInfo(zone)) == minutes
 
 
 def test_days_are_rolled_in_order_once_and_with_the_empty_ones_between(
@@ -211,73 +227,3 @@ def test_two_roll_ups_at_once_add_each_day_once(
 
 def _noon(day: date) -> datetime:
     return utc(day.year, day.month, day.day, 12)
-
-
-def _random_row(chance: random.Random, moment: datetime) -> LedgerRecord:
-    return LedgerRecord(
-        id=new_id("led"),
-        kind=chance.choice(["call", "call", "call", "adjustment"]),
-        request_id=new_id("req"),
-        attempt=1,
-        booked_at=moment,
-        started_at=moment,
-        key_id=chance.choice("ab"),
-        team_id=chance.choice("tu"),
-        user_id=chance.choice([None, "v", "w"]),
-        tags=joined(chance.choice([(), ("x",), ("x", "y")])),
-        end_user=chance.choice([None, "e", "f"]),
-        model=chance.choice("mno"),
-        provider=chance.choice("pq"),
-        upstream_model="m",
-        format="chat",
-        streamed=False,
-        status=200,
-        outcome="ok",
-        attempts=1,
-        input_tokens=chance.randrange(1000),
-        cache_read_tokens=chance.randrange(1000),
-        cache_write_tokens=chance.randrange(1000),
-        output_tokens=chance.randrange(1000),
-        reasoning_tokens=0,
-        estimated=False,
-        cost=chance.choice([None, chance.randrange(-5, 10**12)]),
-        saved=chance.choice([None, None, chance.randrange(10**12)]),
-        latency_us=1,
-    )
-
-
-def _by_hand(
-    rows: list[LedgerRecord], group: str, since: datetime | None, until: datetime | None, timezone: str
-) -> dict[str, UsageSums]:
-    from zoneinfo import ZoneInfo
-
-    sums: dict[str, UsageSums] = {}
-    for row in rows:
-        if (since and row.booked_at < since) or (until and row.booked_at >= until):
-            continue
-        day = row.booked_at.astimezone(ZoneInfo(timezone)).date().isoformat()
-        names = {
-            "key": [row.key_id],
-            "user": [row.user_id or ""],
-            "team": [row.team_id],
-            "model": [row.model],
-            "provider": [row.provider],
-            "tag": row.tags.strip(",").split(","),
-            "day": [day],
-            "end_user": [row.end_user or ""],
-        }
-        for name in names[group]:
-            sums.setdefault(name, UsageSums()).add(
-                [
-                    int(row.kind == "call"),
-                    row.input_tokens,
-                    row.cache_read_tokens,
-                    row.cache_write_tokens,
-                    row.output_tokens,
-                    row.cost or 0,
-                    int(row.cost is None),
-                    int(row.saved is not None),
-                    row.saved or 0,
-                ]
-            )
-    return dict(sorted(sums.items()))

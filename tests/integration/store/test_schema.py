@@ -189,7 +189,7 @@ def test_days_that_were_rolled_up_before_end_users_were_known_are_of_nobody_name
     with database.write() as session:
         for key, team in (("key_1", "team_a"), ("key_2", "team_a"), ("key_3", "team_b")):
             session.execute(text(row), {"key": key, "team": team})
-    schema.upgrade()
+    schema.upgrade("0024")  # the next rolls all up anew
     with database.read() as session:
         found = session.execute(
             text("SELECT team_id, end_user, requests, output_tokens, cost FROM daily_end_user_usage ORDER BY team_id")

@@ -72,6 +72,28 @@ def archive(team: str, undo: bool, as_json: bool) -> None:
 
 @command.command()
 @click.argument("team")
+@click.option("--days", type=click.IntRange(1, 3650), help="Keep it for so many days.")
+@click.option("--off", is_flag=True, help="Keep nothing any more, and delete what was kept.")
+@json_option
+def payloads(team: str, days: int | None, off: bool, as_json: bool) -> None:
+    """Say whether what a team asks and is answered is kept, sealed, beside its requests.
+
+    `tollhouse requests show` shows it. It is deleted within an hour after its days are over.
+    """
+    if off == (days is not None):
+        raise click.UsageError("Give one of --days and --off.")
+    with administration() as services:
+        changed = services.teams.change(services.teams.named(team).id, payload_days=days or 0, by=SHELL)
+    if as_json:
+        print_json(_shown(changed))
+    elif changed.payload_days:
+        click.echo(f"What the team {changed.name} asks and is answered is kept for {changed.payload_days} days.")
+    else:
+        click.echo(f"What the team {changed.name} asks and is answered is not kept, and what was is deleted.")
+
+
+@command.command()
+@click.argument("team")
 @json_option
 def members(team: str, as_json: bool) -> None:
     """List who has a role in a team."""
@@ -122,6 +144,7 @@ def _shown(team: "Team") -> dict[str, Any]:
         "name": team.name,
         "created_at": moment(team.created_at),
         "archived_at": moment(team.archived_at),
+        "payload_days": team.payload_days,
     }
 
 

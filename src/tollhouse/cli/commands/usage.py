@@ -1,6 +1,6 @@
 """`tollhouse usage`."""
 
-import csv
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,20 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, print_json, print_table, usd
 from tollhouse.cli.parameters import MOMENT
+from tollhouse.cli.table_file import file_options, save
 from tollhouse.domain.periods import zone
 
 if TYPE_CHECKING:
-    from tollhouse.services.usage import UsageSums
+    from tollhouse.domain.tables import Table
+    from tollhouse.services.usage_sums import UsageSums
 
-GROUPS = ("key", "user", "team", "model", "provider", "tag", "day", "end_user")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+GROUPS = ("key", "user", "team", "model", "provider", "tag", "day", "hour", "month", "end_user")
+
+
+def _into_files(function: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(file_options):
+        function = option(function)
+    return function
 
 
 @click.command("usage")
@@ -28,7 +34,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 @click.option(
     "--timezone", default="UTC", show_default=True, metavar="TZ", help="Of the days, and of moments without an offset."
 )
-@click.option("--csv", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the rows into this file.")
+@_into_files
 @click.option(
     "--replay", is_flag=True, help="Compute the whole ledger anew from its rows, and compare; fails if not equal."
 )
@@ -38,7 +44,9 @@ def command(
     since: datetime | None,
     until: datetime | None,
     timezone: str,
-    file: Path | None,
+    csv: Path | None,
+    xlsx: Path | None,
+    parquet: Path | None,
     replay: bool,
     as_json: bool,
 ) -> None:
@@ -53,12 +61,11 @@ def command(
     with administration() as services:
         sums = services.usage.by(group, since=_placed(since, place), until=_placed(until, place), timezone=timezone)
     rows = [_row(group, name, one) for name, one in sums.items()]
-    if file is not None:
-        _write_csv(file, group, rows)
+    files = save(_table(group, sums), csv, xlsx, parquet)
     if as_json:
         print_json(rows)
-    elif file is not None:
-        click.echo(f"{len(rows)} rows are in {file}.")
+    elif files:
+        click.echo(f"{len(rows)} rows are in {' and '.join(map(str, files))}.")
     else:
         print_table(rows, flexible=(group,), empty="No calls in this time.")
 
@@ -97,22 +104,9 @@ def _placed(moment: datetime | None, place: ZoneInfo) -> datetime | None:
     return moment.replace(tzinfo=place) if moment is not None and moment.tzinfo is None else moment
 
 
-def _write_csv(file: Path, group: str, rows: list[dict[str, Any]]) -> None:
-    names = list(rows[0]) if rows else list(_row(group, "", _nothing()))
-    try:
-        with file.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.DictWriter(out, names)
-            writer.writeheader()
-            writer.writerows({**row, group: _as_text(row[group])} for row in rows)
-    except OSError as error:
-        raise click.FileError(str(file), error.strerror) from None
+def _table(group: str, sums: "Mapping[str, UsageSums]") -> "Table":
+    from tollhouse.domain.tables import Column, Table
+    from tollhouse.services.reports import SUMS, numbers_of
 
-
-def _as_text(name: str) -> str:
-    return f"'{name}" if name.startswith(FORMULA) else name
-
-
-def _nothing() -> "UsageSums":
-    from tollhouse.services.usage import UsageSums
-
-    return UsageSums()
+    rows = [(name, *numbers_of(one)) for name, one in sums.items()]
+    return Table("usage", (Column(group, "text"), *SUMS), rows)

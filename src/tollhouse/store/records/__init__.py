@@ -1,6 +1,7 @@
 """Rows, one noun a file. Importing this package declares every table in `Base.metadata`."""
 
 from tollhouse.store.records.api_key import ApiKeyRecord
+from tollhouse.store.records.archived_day import ArchivedDayRecord
 from tollhouse.store.records.audit_entry import AuditEntryRecord
 from tollhouse.store.records.background import BackgroundRecord, ResponseEventsRecord
 from tollhouse.store.records.base import Base
@@ -9,8 +10,14 @@ from tollhouse.store.records.budget import BudgetRecord, BudgetWindowRecord
 from tollhouse.store.records.budget_alert import BudgetAlertDeliveryRecord, BudgetAlertRecord
 from tollhouse.store.records.change_counter import ChangeCounterRecord
 from tollhouse.store.records.conversation import ConversationItemRecord, ConversationRecord
-from tollhouse.store.records.daily_usage import DailyEndUserUsageRecord, DailyUsageRecord, RolledDayRecord
+from tollhouse.store.records.daily_usage import (
+    DailyEndUserUsageRecord,
+    DailyUsageRecord,
+    HourlyUsageRecord,
+    RolledDayRecord,
+)
 from tollhouse.store.records.deployment import DeploymentRecord
+from tollhouse.store.records.failed_request import FailedRequestRecord
 from tollhouse.store.records.file import FileRecord
 from tollhouse.store.records.forgetting import ForgettingRecord
 from tollhouse.store.records.hold import HoldRecord
@@ -22,6 +29,7 @@ from tollhouse.store.records.limit import LimitRecord
 from tollhouse.store.records.link import LinkRecord
 from tollhouse.store.records.membership import MembershipRecord
 from tollhouse.store.records.model import ModelRecord
+from tollhouse.store.records.payload import PayloadRecord
 from tollhouse.store.records.price_terms import PriceTermsRecord
 from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
@@ -40,6 +48,7 @@ from tollhouse.store.records.webhook import WebhookDeliveryRecord, WebhookRecord
 
 __all__ = [
     "ApiKeyRecord",
+    "ArchivedDayRecord",
     "AuditEntryRecord",
     "BackgroundRecord",
     "Base",
@@ -56,9 +65,11 @@ __all__ = [
     "DailyEndUserUsageRecord",
     "DailyUsageRecord",
     "DeploymentRecord",
+    "FailedRequestRecord",
     "FileRecord",
     "ForgettingRecord",
     "HoldRecord",
+    "HourlyUsageRecord",
     "IdempotencyRecord",
     "IdentityRecord",
     "LeaseRecord",
@@ -67,6 +78,7 @@ __all__ = [
     "LinkRecord",
     "MembershipRecord",
     "ModelRecord",
+    "PayloadRecord",
     "PriceTermsRecord",
     "ProbeRecord",
     "ProcessInstanceRecord",

@@ -1,8 +1,9 @@
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tollhouse.store.columns import Instant
 from tollhouse.store.records.base import Base
 
 
@@ -18,6 +19,7 @@ class Sums:
     unpriced: Mapped[int] = mapped_column(BigInteger)
     cached: Mapped[int] = mapped_column(BigInteger)
     saved: Mapped[int] = mapped_column(BigInteger)
+    failed: Mapped[int] = mapped_column(BigInteger)
 
 
 class DailyUsageRecord(Sums, Base):
@@ -47,8 +49,19 @@ class DailyEndUserUsageRecord(Sums, Base):
     end_user: Mapped[str] = mapped_column(String(256), primary_key=True)
 
 
+class HourlyUsageRecord(Sums, Base):
+    """The same by hour of UTC, and by what there are few of: so that days of other zones are added up quickly."""
+
+    __tablename__ = "hourly_usage"
+
+    hour: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    team_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(100), primary_key=True)
+
+
 class RolledDayRecord(Base):
-    """A UTC day that is added up for good: what is read from `daily_usage`, not from the ledger."""
+    """A UTC day that is added up for good: what is read from the tables above, not from the ledger."""
 
     __tablename__ = "rolled_days"
 

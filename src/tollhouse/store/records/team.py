@@ -16,3 +16,5 @@ class TeamRecord(Base):
     name: Mapped[str] = mapped_column(String(100), unique=True)
     created_at: Mapped[datetime] = mapped_column(Instant)
     archived_at: Mapped[datetime | None] = mapped_column(Instant)
+    payload_days: Mapped[int | None]
+    """How long what is asked and answered is kept; NULL where it is not."""

@@ -33,13 +33,18 @@ class Team(Resource):
 
     @operation(namespace, "change_team", "team", body="team_change", tagged=True, errors=(404, 409, 412))
     def patch(self, asked: Asked, id: str) -> dict[str, Any]:
-        """Give a team another name, or archive it, which ends its keys within a second"""
+        """Give a team another name, archive it, or say whether what is asked and answered is kept
+
+        To archive it ends its keys within a second. Whoever rules the team itself may set `payload_days`; null or 0
+        deletes what was kept, within the hour.
+        """
         body = asked.body
         return shown(
             services().teams.change(
                 id,
                 name=body.get("name"),
                 archived=body.get("archived"),
+                payload_days=(body["payload_days"] or 0) if "payload_days" in body else None,
                 by=asked.by,
                 unless_changed=unless_changed(),
             )

@@ -138,10 +138,20 @@ class Calls:
         return CutOff(reply)
 
     def _open(self, view: InferenceView, request_id: str, environ: "WSGIEnvironment", course: Course) -> Said:
-        """Authenticate, read, open."""
+        """Authenticate, read, open. What is refused behind the first is noted under the request's id."""
         begin_in_turn(environ)
         course.stage("authenticate")
         principal = gate.authenticate(self._services.authentication, environ)
+        try:
+            return self._open_for(principal, view, request_id, environ, course)
+        except TollhouseError as error:
+            self._services.serve().notes.failed(request_id, principal.team_id, principal.key_id, error)
+            raise
+
+    def _open_for(
+        self, principal: Principal, view: InferenceView, request_id: str, environ: "WSGIEnvironment", course: Course
+    ) -> Said:
+        """Read, open."""
         # Before its body is read: what has no place is not worth the reading.
         self._services.serve().inference.check_room(principal.priority)
         headers = {name: value for name, key in FORWARDED if (value := environ.get(key))}
