@@ -90,6 +90,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "hold": (KEYWORD, "the hold's id"),
     "holds": (LONG, "how many were settled for dead processes"),
     "files": (LONG, "how many"),
+    "deliveries": (LONG, "how many"),
     "responses": (LONG, "how many"),
     "records": (LONG, "how many"),
     "claims": (LONG, "how many"),
