@@ -127,7 +127,7 @@ class Gateway:
             self.await_ready()
         return self.processes[-1]
 
-    def await_ready(self, seconds: float = 20) -> float:
+    def await_ready(self, seconds: float = 60) -> float:
         """Seconds until it is."""
         began = time.monotonic()
         wait_until(lambda: self.client.get("/readyz").status == 200, seconds, "the gateway does not get ready")

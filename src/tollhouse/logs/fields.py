@@ -18,7 +18,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "model": (KEYWORD, "as the catalogue names it"),
     "upstream_model": (KEYWORD, "as the provider names it"),
     "provider": (KEYWORD, "as the catalogue names it"),
-    "provider_key": (KEYWORD, "which of a provider's several keys, by its id"),
+    "provider_key": (KEYWORD, "which of a provider's several keys, by its name"),
     "deployment": (KEYWORD, "the deployment's id"),
     "format": (KEYWORD, "the format that the caller speaks"),
     "streamed": (BOOLEAN, "whether the caller asked for a stream"),

@@ -62,9 +62,13 @@ class Credentials:
             return
         name = key.name if key else ""
         with self._lock:
-            if refused.pop(name, None) is None:
-                return
+            known = {one.name for one in host.keys} or {""}
+            gone = [one for one in refused if one == name or one not in known]
+            for one in gone:
+                del refused[one]  # taken, or taken away
             well = not refused
+        if not gone:
+            return
         if well:
             metrics.CREDENTIALS_BAD.labels(host.name).set(0)
         named: dict[str, Any] = {"provider_key": name} if key else {}

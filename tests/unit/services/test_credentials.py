@@ -1,12 +1,13 @@
 """Credentials that providers refuse, and probes: what is told of them."""
 
+from dataclasses import replace
 from unittest.mock import MagicMock
 
 import pytest
 
 from tollhouse import logs, metrics
 from tollhouse.domain.errors import UpstreamGone, UpstreamRejected
-from tollhouse.domain.routes import Host
+from tollhouse.domain.routes import Host, HostKey
 from tollhouse.services.credentials import Credentials
 from tollhouse.services.probes import Probes
 from tollhouse.services.providers import ProviderCheck
@@ -46,6 +47,21 @@ def test_a_credential_that_works_again_is_well(told: list[str]) -> None:
     credentials.worked(HOST)
     credentials.worked(HOST)
     assert told == ["credential_refused", "credential_taken"]
+    assert value("tollhouse_credentials_bad", "locked") == 0
+
+
+def test_of_several_keys_each_is_told_of_and_all_is_well_when_none_is_refused(told: list[str]) -> None:
+    credentials, (one, two) = Credentials(), (HostKey("a", "one", "sk-1"), HostKey("b", "two", "sk-2"))
+    several = replace(HOST, keys=(one, two))
+    for key in (one, two, one):
+        credentials.failed(several, UpstreamRejected("x", status=401), key)
+    credentials.worked(several, one)
+    assert told == ["credential_refused"] * 2 + ["credential_taken"]
+    assert value("tollhouse_credentials_bad", "locked") == 1
+    credentials.worked(several, one)
+    assert value("tollhouse_credentials_bad", "locked") == 1
+    # What nobody calls with any more is not refused any more.
+    credentials.worked(HOST)
     assert value("tollhouse_credentials_bad", "locked") == 0
 
 

@@ -31,7 +31,7 @@ def run_gunicorn(home: Path, *arguments: str, **settings: str) -> subprocess.Com
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=90,
         check=False,
     )
 
