@@ -93,7 +93,7 @@ def test_the_scheduler_wakes_the_worker_through_the_loss_of_redis_and_ends_at_on
 
     began = time.monotonic()
     assert scheduler.end() == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert worker.end() == 0
     assert scheduler.messages == [
         "scheduler_started",
