@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from tests.batches import NoQueue, jsonl, keep, line
 from tests.gateway import CHAT
 from tests.integration.api.management import Management, is_problem
+from tests.running import wait_until
 from tollhouse.jobs import start_scheduled
 from tollhouse.store.records import FileRecord, ScheduleRecord
 
@@ -84,9 +85,13 @@ def test_a_batch_submits_its_file_each_time_and_the_file_stays(api: Management, 
         make_due(api, made["id"])
         api.services.schedule_runs.fire()
         start_scheduled.run(api.services)
-    api.services.run_batches(5)
+
+    def statuses() -> list[str]:
+        api.services.run_batches(1)
+        return [one["status"] for one in runs(api, owner, made["id"])]
+
+    wait_until(lambda: statuses() == ["completed", "completed"], 60)
     done = runs(api, owner, made["id"])
-    assert [one["status"] for one in done] == ["completed", "completed"]
     assert len({one["work_id"] for one in done}) == 2
     shown = api.gateway.get(f"/v1/batches/{done[0]['work_id']}", authorization=f"Bearer {key.key}").json
     assert (shown["metadata"], shown["request_counts"]["completed"]) == ({"a": "b"}, 2)
