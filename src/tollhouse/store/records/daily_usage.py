@@ -53,6 +53,8 @@ class HourlyUsageRecord(Sums, Base):
     """The same by hour of UTC, and by what there are few of: so that days of other zones are added up quickly."""
 
     __tablename__ = "hourly_usage"
+    # In the order of its key, so that SQLite reads a part of it from one end to the other.
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy reads it once
 
     hour: Mapped[datetime] = mapped_column(Instant, primary_key=True)
     team_id: Mapped[str] = mapped_column(String(40), primary_key=True)

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("provider", sa.String(length=100), nullable=False),
         *(sa.Column(name, sa.BigInteger(), nullable=False) for name in _SUMS),
         sa.PrimaryKeyConstraint("hour", "team_id", "model", "provider", name=op.f("pk_hourly_usage")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "archived_days",
