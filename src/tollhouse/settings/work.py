@@ -54,7 +54,7 @@ class WorkSettings:
     hand_over_seconds: float = setting(
         "TOLLHOUSE_HAND_OVER_SECONDS",
         "How often a worker is woken for batches that go to a provider's own batch interface, or are there.",
-        5.0,
+        10.0,
         seconds(0.2, 86400),
     )
     provider_batch_poll_seconds: float = setting(

@@ -1,6 +1,7 @@
 """What a provider's batch answered is booked, and becomes the results of its lines: each once, however often read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.errors import TollhouseError, UpstreamError, UpstreamInvalid, UpstreamRejected
@@ -58,14 +59,17 @@ class Bookings:
         """Of the lines that are left nobody will ever say what they used: they are booked at their bounds."""
         left = 0
         for chunk in _chunks(self._lines.of(self._part)):
-            held = self._holds(chunk)
-            settlements = [
-                self._settled(line, hold, Usage(input=hold.input_bound, estimated=True), 0, UNREACHABLE)
-                for line in chunk
-                if (hold := held.get(line.number)) is not None
-            ]
+            held, settlements, results = self._holds(chunk), [], []
+            for line in chunk:
+                ended = _unmade(line, UNREACHABLE, message)
+                if (hold := held.get(line.number)) is not None:
+                    usage = Usage(input=hold.input_bound, estimated=True)
+                    settlement = self._settled(line, hold, usage, 0, UNREACHABLE)
+                    settlements.append(settlement)
+                    ended = replace(ended, usage=usage, cost=settlement.entry.cost if settlement.entry else None)
+                results.append(ended)
             self._ledger.settle(settlements)
-            self._lines.finish(self._part, [_unmade(line, UNREACHABLE, message) for line in chunk])
+            self._lines.finish(self._part, results)
             left += len(chunk)
         return left
 

@@ -82,10 +82,11 @@ class Course:
         self._longest_poll = longest_poll
         self._alive = alive
         self._known = known
+        self._stop = False
 
     def step(self, now: datetime, *, stop: bool) -> None:
         """Do what is due. `stop`: nothing more of it is wanted."""
-        part = self._part
+        part, self._stop = self._part, stop
         if part.state == READY and stop:
             self._undo()
             return
@@ -110,7 +111,10 @@ class Course:
 
     def _send(self) -> None:
         part = self._part
-        if not self._parts.change(part.id, only=READY, state=SENDING, sending_at=True, sends=part.sends + 1):
+        begun = self._parts.change(
+            part.id, only=READY, state=SENDING, sending_at=True, sends=part.sends + 1, file_id=None
+        )
+        if not begun:
             return
         with closing(Spooled(self._calls.interface)) as spooled:
             for line in self._lines.of(part):
@@ -145,7 +149,7 @@ class Course:
         file_id = self._desk.file_id(document)
         crash_points.reach("handover_uploaded")
         # Whoever was taken for dead meanwhile makes no batch of it.
-        if not self._alive() or not self._parts.change(part.id, only=SENDING, file_id=file_id):
+        if not self._alive() or not self._parts.change(part.id, only=SENDING, sent=part.sends + 1, file_id=file_id):
             raise UpstreamError("Another process has gone on with this handover.")
         return self._desk.create(file_id, self._calls.format, part.id)
 
@@ -160,6 +164,10 @@ class Course:
     def _find(self, now: datetime) -> None:
         """It was begun to send it, and nobody knows whether the provider has it."""
         part = self._part
+        if self._calls.interface.uploads and part.file_id is None:
+            # A batch is made of a file, whose id is written down before.
+            self._parts.change(part.id, only=SENDING, state=READY, wait=0.0)
+            return
         begun = part.sending_at.timestamp() if part.sending_at else 0.0
         for batch in self._desk.since(begun - CLOCKS):
             if batch.mark == part.id or (batch.mark is None and self._may_be(batch)):
@@ -258,7 +266,8 @@ class Course:
     def _ended(self, ending: Ending, batch: HostBatch | None, reason: str = "") -> None:
         """What it has not answered is made here, or has ended with that."""
         part = self._part
-        code = None if self._here or part.cancelled_at is not None else _CODES.get(ending, _CODES["lost"])
+        # Where nothing more is wanted of the batch, its end says what becomes of them.
+        code = None if self._here or self._stop else _CODES.get(ending, _CODES["lost"])
         why = f"The provider {part.provider} did not answer this line: its batch was {ending}. {reason}".strip()
         bookings = Bookings(part, self._calls, self._lines, self._ledger)
         left = bookings.unbook(code, why[:500])

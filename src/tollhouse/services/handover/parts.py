@@ -76,8 +76,10 @@ class Parts:
         with self._database.read() as session:
             return session.get_one(HandoverRecord, id)
 
-    def change(self, id: str, *, only: str | None = None, wait: float | None = None, **values: Any) -> bool:
-        """Whether it was in the state `only`, and so was changed. It is due after so many seconds."""
+    def change(
+        self, id: str, *, only: str | None = None, sent: int | None = None, wait: float | None = None, **values: Any
+    ) -> bool:
+        """Whether it was in the state `only`, `sent` so often, and so was changed. It is due after so many seconds."""
         row = HandoverRecord
         with self._database.write() as session:
             now = self._database.now(session)
@@ -86,7 +88,7 @@ class Parts:
             for moment in ("sending_at", "sent_at", "cancelled_at", "ended_at"):
                 if values.get(moment) is True:
                     values[moment] = now
-            which = [row.id == id, *([row.state == only] if only else [])]
+            which = [row.id == id, *([row.state == only] if only else []), *([row.sends == sent] if sent else [])]
             changed = session.scalar(update(row).where(*which).values(**values).returning(row.id))
             self._show(session, id)
             return changed is not None
