@@ -35,7 +35,7 @@ def test_it_is_held_sent_booked_and_cancelled(gateway: Gateway, host: BatchHost)
     gateway.services.serve().catalogue.refresh()
     lines = [chat(f"c{number}", f"word {number}") for number in range(300)]
     id = submit(gateway, jsonl([*lines, chat("bad", "bad")]), provider_batch="auto")["id"]
-    work(gateway, id, steps=1)
+    work(gateway, id, steps=2)
     held = open_holds(gateway.services.database)
     assert len(held) == 301
     assert gateway.services.recovery.sweep() == 0
@@ -47,7 +47,7 @@ def test_it_is_held_sent_booked_and_cancelled(gateway: Gateway, host: BatchHost)
     assert sums(gateway.services.database)[1] == 0
 
     id = submit(gateway, jsonl(lines[:3]), provider_batch="auto")["id"]
-    work(gateway, id, steps=1)
+    work(gateway, id, steps=2)
     gateway.post(f"/v1/batches/{id}/cancel", b"")
     assert work(gateway, id)["status"] == "cancelled"
     assert not gateway.services.batches.any_elsewhere()

@@ -91,7 +91,7 @@ class HandoverRun:
 
     def _alone(self, batch_id: str, until: float) -> bool:
         """While no other process does."""
-        lease = f"handover:{batch_id}"
+        lease = f"hand:{batch_id}"  # a name has 40 characters
         if not self._leases.take(lease, self._means.owner, LEASE_SECONDS):
             return False
         self._lost.clear()
