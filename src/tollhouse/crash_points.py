@@ -18,6 +18,8 @@ POINTS = (
     "settle_committed",
 )
 """In the order in which a call passes them."""
+HANDOVER_POINTS = ("handover_held", "handover_uploaded", "handover_sent", "handover_settled")
+"""In the order in which lines pass them that are handed over to a provider's own batches."""
 
 EXIT_STATUS = 86
 

@@ -272,6 +272,7 @@ class Services(People, SetUp, Planned, Alerts, Reports, Hooks):
             lambda endpoint: ways.get(endpoint, serving.inference.open),
             serving.responses,
             serving.catalogue,
+            self._upstreams,
             serving.instance.id,
             end,
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlsplit
 
-from tollhouse.domain.ports import Blobs, JobQueue, Outside
+from tollhouse.domain.ports import BatchHosts, Blobs, JobQueue, Outside
 from tollhouse.outside import interruptible, outside_the_loop
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.background_call import BackgroundCall
@@ -21,6 +21,8 @@ from tollhouse.services.batch_validation import BatchValidation
 from tollhouse.services.batches import Batches
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.files import Files
+from tollhouse.services.handover.choice import HandoverChoice
+from tollhouse.services.handover.run import HandoverMeans, HandoverRun
 from tollhouse.services.message_batches import MessageBatches
 from tollhouse.services.outbox import Outbox
 from tollhouse.services.responses import Responses
@@ -43,6 +45,7 @@ class Calling:
     open: Callable[[str], Open]
     responses: Responses
     catalogue: CatalogueReader
+    hosts: BatchHosts
     owner: str
     end_thread: Callable[[], None]
 
@@ -109,7 +112,14 @@ class Work(ABC):
     @cached_property
     def message_batches(self) -> MessageBatches:
         catalogue = self._calling.catalogue
-        return MessageBatches(self.database, self.batches, self.files, lambda: catalogue.current, self.outside)
+        return MessageBatches(
+            self.database, self.batches, self.files, lambda: catalogue.current, self.handover_choice, self.outside
+        )
+
+    @cached_property
+    def handover_choice(self) -> HandoverChoice:
+        refuses = self.settings.unknown_price == "refuse"
+        return HandoverChoice(self._calling.hosts, self.settings.provider_batch, refuse_unpriced=refuses)
 
     def run_batches(self, seconds: float) -> bool:
         """Work on batches for about so long; whether there is more. Begins to make calls in this process."""
@@ -121,6 +131,7 @@ class Work(ABC):
             calling.catalogue,
             longest_line=self.settings.max_body_bytes,
             outbox=self.outbox,
+            choice=self.handover_choice,
         )
         tasks = BatchTasks(
             self.database,
@@ -140,6 +151,25 @@ class Work(ABC):
             asked_to_stop=self.asked_to_stop,
         )
         return run.work(seconds)
+
+    def run_handovers(self, seconds: float) -> bool:
+        """Work on what goes to providers' own batches for about so long; whether there is more to do at once."""
+        calling = self._calling
+        means = HandoverMeans(
+            self.database,
+            self.blobs,
+            self.authentication,
+            calling.catalogue,
+            calling.hosts,
+            self.handover_choice,
+            BatchOutput(self.database, self.files),
+            wake=lambda: self.queue.enqueue("run_batch"),
+            owner=calling.owner,
+            longest_line=self.settings.max_reply_bytes,
+            longest_poll=self.settings.provider_batch_poll_seconds,
+            asked_to_stop=self.asked_to_stop,
+        )
+        return HandoverRun(means).work(seconds)
 
     def background_open(self) -> bool:
         """Whether a response in the background has not ended."""

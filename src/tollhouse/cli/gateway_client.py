@@ -86,7 +86,9 @@ class GatewayClient:
         if finished is None:
             raise Unavailable("The answer was cut off before its end: try again.")
 
-    def submit_batch(self, file: "Path", endpoint: str, window: str) -> dict[str, Any]:
+    def submit_batch(
+        self, file: "Path", endpoint: str, window: str, provider_batch: str | None = None
+    ) -> dict[str, Any]:
         """Upload the file, piece by piece, and begin a batch of it: as the gateway shows it. Raises Conflict where
         somebody writes to it meanwhile: then nothing is begun.
         """
@@ -104,6 +106,8 @@ class GatewayClient:
                     self._client.files.delete(kept.id)
                     raise _written_to()
                 asked: Any = {"endpoint": endpoint, "completion_window": window}
+                if provider_batch is not None:
+                    asked["extra_body"] = {"provider_batch": provider_batch}
                 return self._client.batches.create(input_file_id=kept.id, **asked).model_dump()
 
     def batch(self, id: str) -> dict[str, Any]:

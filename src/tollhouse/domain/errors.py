@@ -3,7 +3,7 @@
 
     TollhouseError
     ├── BadRequest 400 ─ InvalidJSON, InvalidField, TooLarge 413, UnsupportedEncoding 415, Unsupported
-    │       (Unsupported ─ ThreadsUnsupported)
+    │       (Unsupported ─ ThreadsUnsupported, NoProviderBatch)
     ├── Unauthenticated 401 ─ MissingKey, InvalidKey, RevokedKey, ExpiredKey, MissingToken, InvalidToken,
     │                       ExpiredToken, WrongLogin, SpentToken, SignInRefused
     ├── Forbidden 403
@@ -65,6 +65,12 @@ class ThreadsUnsupported(Unsupported):
     """The host keeps no conversations. By this code, which is Anthropic's, its SDK knows to send the whole of it."""
 
     code = "thread_unsupported_request"
+
+
+class NoProviderBatch(Unsupported):
+    """A batch cannot be handed over to its provider's own batch interface."""
+
+    code = "no_provider_batch"
 
 
 class TooLarge(BadRequest):

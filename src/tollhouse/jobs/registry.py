@@ -91,6 +91,9 @@ class Services(Protocol):
     def run_batches(self, seconds: float) -> bool:
         """Work on batches for about so long; whether there is more."""
 
+    def run_handovers(self, seconds: float) -> bool:
+        """Work on what goes to providers' own batches for about so long; whether there is more to do at once."""
+
     @property
     def expiring_keys(self) -> "ExpiringKeys": ...
 

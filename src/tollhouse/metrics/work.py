@@ -16,6 +16,13 @@ BATCH_LINES = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+PROVIDER_BATCHES = Counter(
+    "tollhouse_provider_batches",
+    "Batches at providers' own batch interfaces: sent; found again after a crash; cancelled; then completed, expired, "
+    "refused or lost.",
+    ["provider", "outcome"],
+    registry=REGISTRY,
+)
 BACKGROUND_RESPONSES = Counter(
     "tollhouse_background_responses",
     "Attempts at responses in the background; the outcome is completed, incomplete, failed, later: it waits to be "

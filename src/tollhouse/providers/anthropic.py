@@ -12,5 +12,6 @@ PRESET = Preset(
     headers={"anthropic-version": "2023-06-01"},
     redundant_suffixes=("/v1",),
     yields=True,
+    batches="anthropic",
     quirks={"api.anthropic.com": Quirks(vendor="anthropic")},
 )

@@ -35,7 +35,8 @@ class Preset:
     unasked. `encrypts_thoughts` says that a host of Responses knows `reasoning.encrypted_content`.
     unasked. `refuses` are fields that translations put into a chat body, and these hosts refuse: top-level
     ones, and `cache_control`, the mark, anywhere; where they have `breakpoints`, newer models get those for
-    marks. A caller's own chat body is not touched. `vendor` is the price list's name of whoever bills.
+    marks. A caller's own chat body is not touched. `vendor` is the price list's name of whoever bills. `batches` names
+    the interface that these hosts may have for batches of their own.
 
     `domains` are the vendor's own: a provider there is of this preset, though it was added as one that
     `yields`, as the general presets do. `quirks` are by domain. A domain includes its subdomains, and a
@@ -58,6 +59,7 @@ class Preset:
     vendor: str | None = None
     domains: tuple[str, ...] = ()
     yields: bool = False
+    batches: str | None = None
     quirks: Mapping[str, Quirks] = field(default_factory=dict)
 
     def is_home_of(self, hostname: str) -> bool:

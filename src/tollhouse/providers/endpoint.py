@@ -7,7 +7,7 @@ from urllib.parse import quote
 from tollhouse import __version__
 from tollhouse.domain.call import HOP_HEADER
 from tollhouse.domain.errors import InvalidField, UpstreamRefused
-from tollhouse.domain.ports import Outgoing
+from tollhouse.domain.ports import Errand, Outgoing
 from tollhouse.domain.routes import Host, HostKey
 from tollhouse.providers.addresses import BaseURL, split_base_url
 from tollhouse.providers.base import CredentialHeader, Preset
@@ -36,6 +36,7 @@ class Endpoint:
         same |= {"user-agent": f"tollhouse/{__version__}", HOP_HEADER: "1"}
         lines = _lines(same)
         self._same = lines
+        self._prefix = prefix
         self._paths = {spoken: prefix + path for spoken, path in preset.paths_at(url.host).items()}
         self._heads = {spoken: self._head(path) for spoken, path in self._paths.items() if _MODEL not in path}
         self._own = {
@@ -69,6 +70,15 @@ class Endpoint:
         lines = _lines({**self._own[spoken], **chosen}) if chosen else self._own_lines[spoken]
         kind, length = outgoing.content_type.encode(), len(outgoing.body)
         return b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (head, lines, kind, length)
+
+    def errand_head(self, errand: Errand) -> bytes:
+        """The request line and headers of what is no call to a model."""
+        own = {"accept": errand.accept, **self._credential(self.preset.credential_header), **self.preset.headers}
+        asked = f"{errand.method} {self._prefix}{errand.path} HTTP/1.1\r\n".encode() + self._same + _lines(own)
+        if errand.method == "GET":
+            return asked + b"\r\n"
+        kind, length = errand.content_type.encode(), len(errand.body)
+        return b"%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (asked, kind, length)
 
     def _head(self, path: str) -> bytes:
         return f"POST {path} HTTP/1.1\r\n".encode() + self._same

@@ -32,8 +32,9 @@ class Line:
     takes_any_body: bool = False
 
 
-def send(line: Line, head: bytes, body: Body) -> "HttpExchange":
-    """Send, and return once status and headers are there. Whoever calls closes the exchange.
+def send(line: Line, head: bytes, body: Body, *, fresh: bool = False) -> "HttpExchange":
+    """Send, and return once status and headers are there. Whoever calls closes the exchange. With `fresh` it goes by a
+    new connection: nothing can make it go twice.
 
     Raises UpstreamRefused, UpstreamTimeout, UpstreamGone, UpstreamInvalid.
 
@@ -45,7 +46,7 @@ def send(line: Line, head: bytes, body: Body) -> "HttpExchange":
     """
     total_by = monotonic() + line.deadlines.total
     connect = min(line.deadlines.connect, line.deadlines.total)
-    connection, was_used = line.pool.take(connect)
+    connection, was_used = line.pool.take(connect, fresh=fresh)
     try:
         return _attempt(HttpExchange(line, connection, total_by), head, body, may_be_stale=was_used)
     except _Stale:

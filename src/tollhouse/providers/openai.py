@@ -23,6 +23,7 @@ PRESET = Preset(
     models_path="/models",
     default_base_url="https://api.openai.com/v1",
     yields=True,
+    batches="openai",
     # OpenAI's own reasoning models refuse `max_tokens`; many compatible hosts know nothing else.
     # https://platform.openai.com/docs/api-reference/chat/create
     quirks={

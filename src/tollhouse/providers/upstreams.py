@@ -15,7 +15,7 @@ from tollhouse.domain.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-from tollhouse.domain.ports import Exchange, Outgoing
+from tollhouse.domain.ports import Errand, Exchange, Outgoing
 from tollhouse.domain.routes import Host, HostKey, Manners, Target
 from tollhouse.providers.addresses import split_base_url
 from tollhouse.providers.base import Preset
@@ -96,6 +96,21 @@ class HttpUpstreams:
         """The price list's name of whoever bills for this host, as far as its preset tells."""
         preset = preset_at(host.preset, host.base_url)
         return preset.vendor_at(_hostname(host)) if preset else None
+
+    def batch_interface(self, host: Host) -> str | None:
+        """The name of the interface of batches that this host may have; None where none is known of it."""
+        preset = None if _is_echo(host) else preset_at(host.preset, host.base_url)
+        return preset.batches if preset else None
+
+    def run_errand(self, host: Host, errand: Errand, key: HostKey | None = None) -> Exchange:
+        """Send, with this of its several keys, and return once the status is known, whatever it is. The exchange is the
+        caller's to close.
+
+        Raises UpstreamRefused, UpstreamTimeout, UpstreamGone, UpstreamInvalid.
+        """
+        endpoint = self._endpoint(host, key)
+        line, fresh = self._line(endpoint, self._deadlines), errand.method != "GET"
+        return send(line, endpoint.errand_head(errand), errand.body, fresh=fresh)
 
     def list_models(self, host: Host, key: HostKey | None = None) -> Sequence[str]:
         """The models that the host itself names: the cheapest authenticated call it has, with this of its several keys.

@@ -24,7 +24,7 @@ def expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]
         raise UpstreamRejected(
             f"The provider {target.host.name} answered with status {exchange.status}.",
             status=exchange.status,
-            body=_read_error(exchange, target.host),
+            body=read_error(exchange, target.host),
             content_type=content_type,
             retry_after=wished_pause(exchange.headers),
         )
@@ -46,15 +46,17 @@ def expect_success(exchange: Exchange, target: Target, expected: tuple[str, ...]
 
 def _read_failure(exchange: Exchange, host: Host) -> tuple[bytes, int] | None:
     """The error that a document is which nobody asked for, and the status that belongs to it; None where it is none."""
-    body = _read_error(exchange, host)
+    body = read_error(exchange, host)
     document = json_text.read_leniently(body)
     if not isinstance(document, dict) or not document.get("error"):
         return None
     return body, read_host_error(document).status
 
 
-def _read_error(exchange: Exchange, host: Host) -> bytes:
-    """Without the credential that it came for, which some hosts quote: callers get to read it, and so do logs."""
+def read_error(exchange: Exchange, host: Host) -> bytes:
+    """What it says, without the credential that it came for, which some hosts quote: callers get to read it, and so do
+    logs. b"" where it is too long, or broke off.
+    """
     body = b""
     try:
         while len(body) <= LONGEST_ERROR and (chunk := exchange.read()):

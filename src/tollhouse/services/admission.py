@@ -79,41 +79,58 @@ class Admission:
     def _hold(
         self, principal: Principal, tags: Tags, call: Call, choices: Sequence[Choice], number: int, *, capped: bool
     ) -> Admitted:
-        facts = call.facts
-        cap = _cap(facts, [target for target, _ in choices]) if capped and facts.generates else None
-        bounds = [bound_of(wording.call.facts, target, cap or facts.output_cap) for target, wording in choices]
-        target, input_bound = choices[0][0], max(bound.input for bound in bounds)
-        attempt = Attempt(
-            request_id=call.request_id,
-            number=number,
-            key_id=principal.key_id,
-            model=facts.model,
-            provider=target.host.name,
-            upstream_model=target.upstream_model,
-            format=call.format,
-            streamed=facts.stream,
-            started_at=datetime.now(UTC),
-            team_id=principal.team_id,
-            user_id=principal.user_id,
-            tags=tags,
-            end_user=end_user_of(call.body),
-        )
-        order = HoldOrder(
-            id=new_id("hold"),
-            attempt=attempt,
-            scopes=principal.scopes(facts.model, tags),
-            amount=max(bound.nanos for bound in bounds),
-            input_bound=input_bound,
-            # A caller's own cap may be one that the host does not know: only what is written is a bound.
-            bounded=all(bound.known for bound in bounds) and (capped or not facts.generates),
-            prices=target.rates(facts).prices_for(Usage(input=input_bound, units=facts.units)),
-            units=facts.units,
-        )
-        return Admitted(self._ledger.hold(order), cap, input_bound, facts)
+        order, cap = order_of(principal, tags, call, choices, number, capped=capped)
+        return Admitted(self._ledger.hold(order), cap, order.input_bound, call.facts)
 
 
-def _cap(facts: Facts, targets: Sequence[Target]) -> int:
-    """The caller's output cap, else the default; no more than every target can say anyway."""
+def order_of(
+    principal: Principal,
+    tags: Tags,
+    call: Call,
+    choices: Sequence[Choice],
+    number: int,
+    *,
+    capped: bool,
+    id: str | None = None,
+) -> tuple[HoldOrder, int | None]:
+    """What is to be held for the call, and the output cap to write into its body; `capped` where a hard budget is on
+    one of its scopes.
+    """
+    facts = call.facts
+    cap = cap_of(facts, [target for target, _ in choices]) if capped and facts.generates else None
+    bounds = [bound_of(wording.call.facts, target, cap or facts.output_cap) for target, wording in choices]
+    target, input_bound = choices[0][0], max(bound.input for bound in bounds)
+    attempt = Attempt(
+        request_id=call.request_id,
+        number=number,
+        key_id=principal.key_id,
+        model=facts.model,
+        provider=target.host.name,
+        upstream_model=target.upstream_model,
+        format=call.format,
+        streamed=facts.stream,
+        started_at=datetime.now(UTC),
+        team_id=principal.team_id,
+        user_id=principal.user_id,
+        tags=tags,
+        end_user=end_user_of(call.body),
+    )
+    order = HoldOrder(
+        id=id or new_id("hold"),
+        attempt=attempt,
+        scopes=principal.scopes(facts.model, tags),
+        amount=max(bound.nanos for bound in bounds),
+        input_bound=input_bound,
+        # A caller's own cap may be one that the host does not know: only what is written is a bound.
+        bounded=all(bound.known for bound in bounds) and (capped or not facts.generates),
+        prices=target.rates(facts).prices_for(Usage(input=input_bound, units=facts.units)),
+        units=facts.units,
+    )
+    return order, cap
+
+
+def cap_of(facts: Facts, targets: Sequence[Target]) -> int:
+    """What is written under a hard budget: the caller's own, else the default; no more than every target can say."""
     return min(
         min(facts.output_cap or target.default_output_cap, target.max_output or MOST_TOKENS) for target in targets
     )

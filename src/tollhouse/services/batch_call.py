@@ -115,19 +115,24 @@ class BatchCall:
 
     def told(self, error: TollhouseError, request_id: str) -> Answer:
         """The error as the vendor's SDK would have seen it."""
-        if isinstance(error, UpstreamRejected) and error.upstream_status not in RELAYED:
-            # The provider's words may quote its credential.
-            error = UpstreamError(error.message)
-        elif isinstance(error, UpstreamRejected):
-            said = json_text.read_leniently(error.body)
-            if is_error_body(said, self._dialect):
-                return Answer(error.status, request_id, json_text.write(said))
-            told = read_host_error(said, error.upstream_status)
-            if words := told.anthropic_message if self._dialect == "anthropic" else told.message:
-                error.message = f"{error.message.rstrip('.')}: {words}"
-            error.param, error.code = told.param or None, told.openai_code or error.code
-        body = error_body(error, self._dialect, request_id)
-        return Answer(status_of(error, self._dialect), request_id, json_text.write(body))
+        return told_as(error, request_id, self._dialect)
+
+
+def told_as(error: TollhouseError, request_id: str, dialect: str) -> Answer:
+    """The error as the SDK of that vendor would have seen it."""
+    if isinstance(error, UpstreamRejected) and error.upstream_status not in RELAYED:
+        # The provider's words may quote its credential.
+        error = UpstreamError(error.message)
+    elif isinstance(error, UpstreamRejected):
+        said = json_text.read_leniently(error.body)
+        if is_error_body(said, dialect):
+            return Answer(error.status, request_id, json_text.write(said))
+        told = read_host_error(said, error.upstream_status)
+        if words := told.anthropic_message if dialect == "anthropic" else told.message:
+            error.message = f"{error.message.rstrip('.')}: {words}"
+        error.param, error.code = told.param or None, told.openai_code or error.code
+    body = error_body(error, dialect, request_id)
+    return Answer(status_of(error, dialect), request_id, json_text.write(body))
 
 
 def _wait(error: TollhouseError) -> Later | None:

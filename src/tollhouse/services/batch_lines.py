@@ -14,7 +14,8 @@ from tollhouse.services.batches import IN_PROGRESS
 from tollhouse.store.database import Database
 from tollhouse.store.records import BatchLineRecord, BatchRecord, BatchResultRecord
 
-WAITING, RUNNING, DONE = 0, 1, 2
+WAITING, RUNNING, DONE, HANDED = 0, 1, 2, 3
+"""HANDED is at a provider, as a part of a handover."""
 LEASE = timedelta(seconds=12)
 """How long a line waits for a process that died, at most; the living say four times as often that they live."""
 MOST_TOGETHER = 128
@@ -168,7 +169,7 @@ class BatchLines:
             if rows:
                 session.execute(insert(_results), rows)
             for batch_id in sorted(moved):
-                _count(session, batch_id, moved[batch_id])
+                count(session, batch_id, moved[batch_id])
 
 
 def _finished(session: Session, batch_id: str, ended: Sequence[Result]) -> list[Result]:
@@ -194,7 +195,8 @@ def _by(results: Sequence[Result], key: Callable[[Result], _K]) -> dict[_K, list
     return found
 
 
-def _count(session: Session, batch_id: str, ended: Sequence[Result]) -> None:
+def count(session: Session, batch_id: str, ended: Sequence[Result]) -> None:
+    """These results are written in this transaction."""
     row = BatchRecord
     completed = sum(one.succeeded for one in ended)
     session.execute(

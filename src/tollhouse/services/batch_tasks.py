@@ -20,7 +20,7 @@ from tollhouse.services.batch_call import Answer, BatchCall, Later, Open
 from tollhouse.services.batch_lines import Line
 from tollhouse.services.batch_output import BatchOutput
 from tollhouse.services.batch_validation import BatchValidation
-from tollhouse.services.batches import CANCELLED, CANCELLING, COMPLETED, EXPIRED, FAILED, IN_PROGRESS, VALIDATING
+from tollhouse.services.batches import CANCELLED, CANCELLING, COMPLETED, EXPIRED, FAILED, IN_PROGRESS, VALIDATING, here
 from tollhouse.store.database import Database
 from tollhouse.store.leases import Leases
 from tollhouse.store.records import BatchRecord
@@ -112,7 +112,7 @@ class BatchTasks:
         row = BatchRecord
         with self._database.read() as session:
             now = self._database.now(session)
-            rows = session.scalars(select(row).where(row.is_open).order_by(row.id)).all()
+            rows = session.scalars(select(row).where(row.is_open, here()).order_by(row.id)).all()
         due = []
         for one in rows:
             pause = one.paused_until - now if one.paused_until else timedelta(0)

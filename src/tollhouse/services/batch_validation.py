@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from tollhouse import logs
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import ContentMissing, TollhouseError, Unauthenticated
 from tollhouse.domain.ports import Blobs, OpenBlob
@@ -17,9 +18,10 @@ from tollhouse.domain.routes import Catalogue, Route
 from tollhouse.domain.webhooks import Event
 from tollhouse.services.authentication import Authentication
 from tollhouse.services.batch_lines import WAITING
-from tollhouse.services.batches import FAILED, IN_PROGRESS, VALIDATING
+from tollhouse.services.batches import FAILED, IN_PROGRESS, VALIDATING, WANTED
 from tollhouse.services.catalogue import CatalogueReader
 from tollhouse.services.outbox import NOBODY, Tells
+from tollhouse.services.handover.choice import HandoverChoice
 from tollhouse.services.routing import candidates, route_of
 from tollhouse.services.vitals import Watch
 from tollhouse.store.database import Database
@@ -51,6 +53,7 @@ class BatchValidation:
         *,
         longest_line: int,
         outbox: Tells = NOBODY,
+        choice: HandoverChoice,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -58,6 +61,7 @@ class BatchValidation:
         self._catalogue = catalogue
         self._longest_line = longest_line
         self._outbox = outbox
+        self._choice = choice
         self._insert = sqlite.insert if database.dialect == "sqlite" else postgresql.insert
 
     def run(self, batch_id: str, until: float) -> bool:
@@ -98,7 +102,7 @@ class BatchValidation:
         if chunk.problems:
             self._fail(batch.id, chunk.problems)
         else:
-            self._start(batch.id)
+            self._start(batch.id, principal)
         return True
 
     def _lines(self, blob: OpenBlob, start: int) -> Iterator[tuple[int, bytes]]:
@@ -164,7 +168,7 @@ class BatchValidation:
             for row in twice[:MOST_ERRORS]
         ]
 
-    def _start(self, batch_id: str) -> None:
+    def _start(self, batch_id: str, principal: Principal) -> None:
         with self._database.write() as session:
             batch = session.get(BatchRecord, batch_id)
             if batch is None or batch.status != VALIDATING:
@@ -174,8 +178,34 @@ class BatchValidation:
                 batch.errors = [_told("empty_file", "The file has no lines.", None, None)]
                 batch.status, batch.is_open, batch.ended_at = FAILED, False, now
                 self._outbox.add(session, Event("batch.failed", batch.team_id, {"id": batch_id}))
-            else:
+                return
+            refusal = self._refusal(batch, principal)
+            if refusal is None:
                 batch.status, batch.in_progress_at = IN_PROGRESS, now
+        if refusal is not None:
+            self._fail(batch_id, [refusal])
+
+    def _refusal(self, batch: BatchRecord, principal: Principal) -> Problem | None:
+        """Decide where its lines go, to its provider's own batches or nowhere from here; why it has to fail."""
+        mode = batch.provider_batch = self._choice.mode(batch.provider_batch)
+        if mode == "never":
+            return None
+        try:
+            self._choice.target(
+                self._catalogue.current,
+                principal,
+                batch.model,
+                endpoint=batch.endpoint,
+                window=batch.completion_window,
+                asked=mode,
+            )
+        except TollhouseError as error:
+            if mode == "always":
+                return _problem(error, None)
+            logs.event("not_handed_over", batch=batch.id, reason=error.message)
+        else:
+            batch.handover = WANTED
+        return None
 
     def _fail(self, batch_id: str, problems: list[Problem]) -> None:
         """Nothing of it was called, and nothing will be."""

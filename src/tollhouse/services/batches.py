@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.errors import Conflict, Forbidden, InvalidField, NotFound
@@ -20,6 +20,10 @@ from tollhouse.wire.schema import RequestSchema
 
 VALIDATING, IN_PROGRESS, FINALIZING, CANCELLING = "validating", "in_progress", "finalizing", "cancelling"
 COMPLETED, FAILED, EXPIRED, CANCELLED = "completed", "failed", "expired", "cancelled"
+WANTED, OUT, BACK = "wanted", "out", "back"
+"""Of a handover to the provider's own batches: to be begun, under way, over. While it is one of the first two, no line
+of the batch is called here."""
+ELSEWHERE = (WANTED, OUT)
 LONGEST_WINDOW = timedelta(days=7)
 PREFIX = "batch"
 
@@ -40,7 +44,7 @@ class Batches:
         _SCHEMA.check(body)
         if not principal.may_call(body["endpoint"]):
             raise Forbidden("This API key may not call the endpoint of this batch.", param="endpoint")
-        _window(body["completion_window"])
+        window_of(body["completion_window"])
         if body.get("output_expires_after"):
             read_kept_for(body["output_expires_after"])
 
@@ -74,7 +78,7 @@ class Batches:
         """The row of a batch whose body was checked, and a worker is woken for it; `asked` is how many lines it has,
         where that is known. `also` is done in the same transaction, given its id. Raises InvalidField, NotFound.
         """
-        window, file_id = _window(body["completion_window"]), body["input_file_id"]
+        window, file_id = window_of(body["completion_window"]), body["input_file_id"]
 
         def change(session: Session) -> BatchRecord:
             now = self._database.now(session)
@@ -98,6 +102,7 @@ class Batches:
                 output_kept_seconds=kept_seconds,
                 asked=asked,
                 trace=trace,
+                provider_batch=body.get("provider_batch"),
                 status=VALIDATING,
                 is_open=True,
                 created_at=now,
@@ -116,7 +121,12 @@ class Batches:
     def any_open(self) -> bool:
         """Whether there is anything to do."""
         with self._database.read() as session:
-            return session.scalar(select(BatchRecord.id).where(BatchRecord.is_open).limit(1)) is not None
+            return session.scalar(select(BatchRecord.id).where(BatchRecord.is_open, here()).limit(1)) is not None
+
+    def any_elsewhere(self) -> bool:
+        """Whether lines are to be handed over, or were."""
+        with self._database.read() as session:
+            return session.scalar(select(BatchRecord.id).where(BatchRecord.is_open, ~here()).limit(1)) is not None
 
     def retrieve(self, principal: Principal, id: str) -> dict[str, Any]:
         """Raises NotFound."""
@@ -167,13 +177,19 @@ class Batches:
         return shown_batch(row)
 
 
+def here() -> ColumnElement[bool]:
+    """Of batches whose lines are called here."""
+    return BatchRecord.handover.is_(None) | BatchRecord.handover.not_in(ELSEWHERE)
+
+
 def find_batch(session: Session, principal: Principal, id: str) -> BatchRecord | None:
     """The team's batch of this id."""
     wanted = select(BatchRecord).where(BatchRecord.id == id, BatchRecord.team_id == principal.team_id)
     return session.scalar(wanted.execution_options(populate_existing=True))
 
 
-def _window(said: str) -> timedelta:
+def window_of(said: str) -> timedelta:
+    """How long a batch may take. Raises InvalidField."""
     found = _WINDOW.fullmatch(said)
     window = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else LONGEST_WINDOW * 2
     if window > LONGEST_WINDOW:
@@ -205,7 +221,7 @@ _COUNTS = (
 
 
 def shown_batch(row: BatchRecord) -> dict[str, Any]:
-    """The batch as OpenAI writes it; `cost_usd` and `paused` are ours."""
+    """The batch as OpenAI writes it; `cost_usd` and what follows it are ours."""
     ended = {name: row.ended_at if row.status == name else None for name in (COMPLETED, FAILED, EXPIRED, CANCELLED)}
     errors = None if row.errors is None else {"object": "list", "data": row.errors}
     paused = None
@@ -242,6 +258,8 @@ def shown_batch(row: BatchRecord) -> dict[str, Any]:
         "metadata": row.labels,
         "cost_usd": usd_from_nanos(row.cost),
         "paused": paused,
+        "provider_batch": row.provider_batch,
+        "provider_batches": row.handed,
     }
 
 

@@ -17,6 +17,7 @@ from tollhouse.domain.routes import Catalogue
 from tollhouse.services.batch_validation import LineCheck
 from tollhouse.services.batches import CANCELLED, CANCELLING, EXPIRED, Batches, find_batch
 from tollhouse.services.files import BATCH, Content, Files, NewFile
+from tollhouse.services.handover.choice import HandoverChoice
 from tollhouse.services.pages import IdPage
 from tollhouse.store.database import Database
 from tollhouse.store.records import BatchRecord
@@ -26,6 +27,7 @@ from tollhouse.wire.schema import RequestSchema
 
 PREFIX = "msgbatch"
 ENDPOINT = "/v1/messages"
+WINDOW = "24h"
 KEPT_FOR = timedelta(days=29)
 """How long Anthropic keeps results."""
 
@@ -41,12 +43,14 @@ class MessageBatches:
         batches: Batches,
         files: Files,
         catalogue: Callable[[], Catalogue],
+        choice: HandoverChoice,
         outside: Outside,
     ) -> None:
         self._database = database
         self._batches = batches
         self._files = files
         self._catalogue = catalogue
+        self._choice = choice
         self._outside = outside
 
     def create(
@@ -55,13 +59,14 @@ class MessageBatches:
         """A batch whose requests are checked already. Raises BadRequest, NotFound, Forbidden, OutOfSpace."""
         if not principal.may_call(ENDPOINT):
             raise Forbidden(f"This API key may not call {ENDPOINT}, which the requests of this batch do.", param="path")
-        lines = self._outside(lambda: self._lines(principal, text))
+        lines, asked_for = self._outside(lambda: self._lines(principal, text))
         with closing(self._files.receive()) as incoming:
             for line in lines:
                 incoming.write(line + b"\n")
             file = self._files.add(principal, incoming, NewFile("message_batch.jsonl", BATCH, KEPT_FOR))
         seconds = int(KEPT_FOR.total_seconds())
-        asked = {"input_file_id": file["id"], "endpoint": ENDPOINT, "completion_window": "24h"}
+        asked = {"input_file_id": file["id"], "endpoint": ENDPOINT, "completion_window": WINDOW}
+        asked["provider_batch"] = asked_for
         return _shown(self._batches.add(principal, asked, tags, seconds, prefix=PREFIX, asked=len(lines), trace=trace))
 
     def retrieve(self, principal: Principal, id: str) -> dict[str, Any]:
@@ -126,7 +131,7 @@ class MessageBatches:
             raise NotFound(f"There is no message batch {id[:100]!r}.", param="message_batch_id")
         return row
 
-    def _lines(self, principal: Principal, text: bytes) -> list[bytes]:
+    def _lines(self, principal: Principal, text: bytes) -> tuple[list[bytes], str | None]:
         body = json_text.read_object(text)
         _SCHEMA.check(body)
         check = LineCheck(ENDPOINT, principal, self._catalogue())
@@ -144,7 +149,11 @@ class MessageBatches:
                 _rename(error, f"{where}.params")
                 raise
             lines.append(line)
-        return lines
+        asked = body.get("provider_batch")
+        if self._choice.mode(asked) == "always":
+            catalogue = self._catalogue()
+            self._choice.target(catalogue, principal, check.model, endpoint=ENDPOINT, window=WINDOW, asked="always")
+        return lines, asked
 
 
 def _rename(error: TollhouseError, where: str) -> None:

@@ -18,7 +18,7 @@ from tollhouse.store.instances import life_of
 from tollhouse.store.ledger.budget_book import BudgetBook
 from tollhouse.store.ledger.documents import read_entry
 from tollhouse.store.ledger.group import commit_group
-from tollhouse.store.records import HoldRecord
+from tollhouse.store.records import HANDOVER, HoldRecord
 
 CHUNK = 256
 """Holds of one transaction: keeps SQLite's write lock under 50 ms."""
@@ -51,7 +51,8 @@ class Recovery:
 
     def _sweep(self) -> int:
         with self._database.read() as session:
-            owners = set(session.scalars(select(HoldRecord.instance_id).distinct()))
+            of_processes = HoldRecord.instance_id.not_like(f"{HANDOVER}\\_%", escape="\\")
+            owners = set(session.scalars(select(HoldRecord.instance_id).where(of_processes).distinct()))
         # In this order: who had held by then was there by then, and shows that it lives as long as it does.
         dead = owners - self._life.living(owners)
         swept, refused = 0, set[str]()
@@ -107,10 +108,11 @@ class Recovery:
         used = Usage(input=hold.input_bound, estimated=True, units=(hold.checkpoint or {}).get("units", 0))
         usage = Usage(estimated=True) if self._unknown == "nothing" else used
         cost = hold.amount if self._unknown == "hold" else prices.cost(usage) if prices else None
-        return Entry(_attempt(hold), 0, PROCESS_DIED, 1, usage, prices, cost if prices else None, 0, None)
+        return Entry(attempt_of(hold), 0, PROCESS_DIED, 1, usage, prices, cost if prices else None, 0, None)
 
 
-def _attempt(hold: HoldRecord) -> Attempt:
+def attempt_of(hold: HoldRecord) -> Attempt:
+    """What the hold is for."""
     return Attempt(
         request_id=hold.request_id,
         number=hold.attempt,

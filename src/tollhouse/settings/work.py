@@ -44,6 +44,25 @@ class WorkSettings:
         60.0,
         seconds(0.2, 86400),
     )
+    provider_batch: str = setting(
+        "TOLLHOUSE_PROVIDER_BATCH",
+        "Whether a batch that does not say itself goes to its provider's own batch interface: `auto` where that is "
+        "cheaper and there is time for it, `always` or not at all, `never`.",
+        "never",
+        one_of("auto", "never", "always"),
+    )
+    hand_over_seconds: float = setting(
+        "TOLLHOUSE_HAND_OVER_SECONDS",
+        "How often a worker is woken for batches that go to a provider's own batch interface, or are there.",
+        10.0,
+        seconds(0.2, 86400),
+    )
+    provider_batch_poll_seconds: float = setting(
+        "TOLLHOUSE_PROVIDER_BATCH_POLL_SECONDS",
+        "How long it is at most until a provider is asked again how a batch gets on; at first it is a few seconds.",
+        120.0,
+        seconds(0.2, 3600),
+    )
     respond_seconds: float = setting(
         "TOLLHOUSE_RESPOND_SECONDS",
         "How often a worker is woken for responses in the background, whatever was lost; a new one wakes one at once.",

@@ -53,15 +53,28 @@ def command() -> None:
 @click.option(
     "--window", metavar="TIME", default="24h", show_default=True, help="30m, 6h, 7d: after it, no more calls."
 )
+@click.option(
+    "--provider-batch",
+    type=click.Choice(["auto", "always", "never"]),
+    help="Whether it goes to its provider's own batches: where that is cheaper, or in any case. By default as the "
+    "gateway is set.",
+)
 @click.option("--watch", is_flag=True, help="Wait for its end, and show how it gets on.")
 @_of_gateway
 def submit(
-    file: Path, endpoint: str | None, window: str, watch: bool, base_url: str | None, api_key_env: str, as_json: bool
+    file: Path,
+    endpoint: str | None,
+    window: str,
+    provider_batch: str | None,
+    watch: bool,
+    base_url: str | None,
+    api_key_env: str,
+    as_json: bool,
 ) -> None:
     """Upload FILE, JSON Lines in OpenAI's shape, and begin a batch of it."""
     endpoint = endpoint or _endpoint_of(file)
     with _client(base_url, api_key_env) as client:
-        batch = client.submit_batch(file, endpoint, window)
+        batch = client.submit_batch(file, endpoint, window, provider_batch)
         _tell(_watched(client, batch) if watch else batch, as_json=as_json, ends=watch)
 
 
@@ -128,6 +141,12 @@ def _tell(batch: Mapping[str, Any], *, as_json: bool, ends: bool) -> None:
         print_json(batch)
     else:
         click.echo(f"{batch['id']}  {printable(BatchProgress().line(batch, time.monotonic()))}")
+        for handed in batch.get("provider_batches") or ():
+            click.echo(
+                printable(
+                    f"at {handed['provider']}: {handed['lines']} lines, {handed['status']} ({handed['id'] or '-'})"
+                )
+            )
         for name in ("output", "error"):
             if batch.get(f"{name}_file_id"):
                 click.echo(f"{name}: {batch[f'{name}_file_id']}")

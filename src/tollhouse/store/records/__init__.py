@@ -20,6 +20,7 @@ from tollhouse.store.records.deployment import DeploymentRecord
 from tollhouse.store.records.failed_request import FailedRequestRecord
 from tollhouse.store.records.file import FileRecord
 from tollhouse.store.records.forgetting import ForgettingRecord
+from tollhouse.store.records.handover import HANDOVER, HandoverRecord
 from tollhouse.store.records.hold import HoldRecord
 from tollhouse.store.records.idempotency_record import IdempotencyRecord
 from tollhouse.store.records.identity import IdentityRecord
@@ -47,6 +48,7 @@ from tollhouse.store.records.user import UserRecord
 from tollhouse.store.records.webhook import WebhookDeliveryRecord, WebhookRecord, WebhookSecretRecord
 
 __all__ = [
+    "HANDOVER",
     "ApiKeyRecord",
     "ArchivedDayRecord",
     "AuditEntryRecord",
@@ -68,6 +70,7 @@ __all__ = [
     "FailedRequestRecord",
     "FileRecord",
     "ForgettingRecord",
+    "HandoverRecord",
     "HoldRecord",
     "HourlyUsageRecord",
     "IdempotencyRecord",

@@ -12,6 +12,10 @@ class BatchRecord(Base):
     """A batch. `ending` is how it will end, once nothing of it is called any more; counts and sums move in the
     transactions in which results are written. `read_bytes` and `read_lines` are what of its file was checked;
     `failed` has those of its lines that were `not_called`.
+
+    `provider_batch` is what was asked for. While `handover` is WANTED or OUT, its lines are not called here: up to the
+    number `handed_to` it was decided whether they go to the provider's own batches, of which `handed` shows how they
+    get on.
     """
 
     __tablename__ = "batches"
@@ -54,11 +58,16 @@ class BatchRecord(Base):
     reasoning_tokens: Mapped[int] = mapped_column(BigInteger)
     cost: Mapped[int] = mapped_column(BigInteger)
     trace: Mapped[str | None] = mapped_column(String(100))
+    provider_batch: Mapped[str | None] = mapped_column(String(10))
+    handover: Mapped[str | None] = mapped_column(String(10))
+    handed_to: Mapped[int] = mapped_column(default=0, server_default="0")
+    handed: Mapped[list[dict[str, Any]] | None] = mapped_column(Document)
 
 
 class BatchLineRecord(Base):
     """A line that is to be called: where it stands in the file, and who calls it until when. `attempt` counts how often
     it was taken, and fences what comes late; `failures` are attempts that failed, `deaths` those whose process died.
+    `handover_id` is the last that it was a part of.
     """
 
     __tablename__ = "batch_lines"
@@ -79,6 +88,7 @@ class BatchLineRecord(Base):
     due_at: Mapped[datetime | None] = mapped_column(Instant)
     lease_until: Mapped[datetime | None] = mapped_column(Instant)
     owner: Mapped[str | None] = mapped_column(String(40))
+    handover_id: Mapped[str | None] = mapped_column(String(40))
 
 
 class BatchResultRecord(Base):

@@ -28,6 +28,17 @@ _SHOWN = {
     "metadata": None,
     "cost_usd": "0.000420",
     "paused": None,
+    "provider_batch": "auto",
+    "provider_batches": [
+        {
+            "provider": "openai",
+            "id": "batch_abc",
+            "status": "in_progress",
+            "lines": 100,
+            "request_counts": {"total": 100, "completed": 42, "failed": 1},
+            "message": None,
+        }
+    ],
 }
 _LISTED = {"object": "list", "data": [_SHOWN], "first_id": "batch_1", "last_id": "batch_1", "has_more": False}
 
