@@ -94,7 +94,6 @@ FIELDS: dict[str, tuple[str, str]] = {
     "responses": (LONG, "how many"),
     "records": (LONG, "how many"),
     "claims": (LONG, "how many"),
-    "deliveries": (LONG, "how many"),
     "notes": (LONG, "how many"),
     "rows": (LONG, "how many"),
     "people": (LONG, "how many"),

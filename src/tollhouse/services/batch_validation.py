@@ -20,8 +20,8 @@ from tollhouse.services.authentication import Authentication
 from tollhouse.services.batch_lines import WAITING
 from tollhouse.services.batches import FAILED, IN_PROGRESS, VALIDATING, WANTED
 from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.outbox import NOBODY, Tells
 from tollhouse.services.handover.choice import HandoverChoice
+from tollhouse.services.outbox import NOBODY, Tells
 from tollhouse.services.routing import candidates, route_of
 from tollhouse.services.vitals import Watch
 from tollhouse.store.database import Database
