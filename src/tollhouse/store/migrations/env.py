@@ -19,7 +19,11 @@ def write_type(kind: str, column_type: Any, _context: object) -> str | Literal[F
 
 migrate = current_app.extensions["migrate"]
 
-with migrate.db.engine.connect().execution_options(begin="IMMEDIATE") as connection:
+# One transaction around all: Alembic by itself ends one after each migration on SQLite, and whoever waits for its write
+# lock would make the next one as well.
+with migrate.db.engine.connect().execution_options(begin="IMMEDIATE") as connection, connection.begin():
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
     context.configure(
         connection=connection,
         target_metadata=migrate.db.metadata,
@@ -27,7 +31,4 @@ with migrate.db.engine.connect().execution_options(begin="IMMEDIATE") as connect
         compare_type=True,
         render_item=write_type,
     )
-    with context.begin_transaction():
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-        context.run_migrations()
+    context.run_migrations()
