@@ -38,6 +38,7 @@ def quick_passwords(api: Management) -> None:
     api.services._passwords._hasher = PasswordHasher(1, 8, 1)
 
 
+@pytest.mark.timeout(600)
 def test_every_route_gives_every_role_what_the_table_says(api: Management) -> None:
     """Where they differ on purpose, put what this prints into rights.txt, and have it read by somebody else."""
     people = {
