@@ -59,14 +59,10 @@ class FileSink:
             lines = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
             try:
                 if lines:
-                    if file is None:
-                        file = _rotating(*self._given)
-                        if _ends_torn(self._given[0]):
-                            lines.insert(0, b"\n")
+                    file = file or _rotating(*self._given)
                     file.write(b"".join(lines))
             except Exception:  # noqa: BLE001 - a full disk, a folder that is gone: the next lines may be luckier
                 self._lost += len(lines)
-                file = None  # what it had not written it would write with the next lines
             self._busy = bool(self._waiting)
             if not lines:
                 sleep(PAUSE_SECONDS)
@@ -85,8 +81,16 @@ def _rotating(path: str, most_bytes: int, kept: int) -> Any:
         """Its emit takes a lock, opens and rotates for each record: here a record is many lines."""
 
         def write(self, lines: bytes) -> None:
-            text = lines.decode().removesuffix("\n")  # it ends a record by itself
-            self.emit(logging.LogRecord("tollhouse", logging.INFO, "", 0, text, None, None))
+            self._lines = lines
+            self.emit(logging.LogRecord("tollhouse", logging.INFO, "", 0, "", None, None))
+
+        def do_write(self, msg: str) -> None:
+            # Under the lock, and past the stream's buffer, which would keep what a full disk did not take.
+            if self.stream is None or self.stream.closed:
+                self.stream = self.do_open()
+            left = b"\n" + self._lines if _ends_torn(self.baseFilename) else self._lines
+            while left:
+                left = left[os.write(self.stream.fileno(), left) :]
 
         def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
             raise  # noqa: PLE0704 - it is called while the error is handled
@@ -95,7 +99,7 @@ def _rotating(path: str, most_bytes: int, kept: int) -> Any:
 
 
 def _ends_torn(path: str) -> bool:
-    """Whether the last line was taken in part, as by a disk that had just become full."""
+    """Whether the last line was taken in part: by a disk that became full, of a process that was killed."""
     try:
         with Path(path).open("rb") as file:
             file.seek(-1, os.SEEK_END)

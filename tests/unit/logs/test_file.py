@@ -213,3 +213,14 @@ os._exit(1)
     os.close(write_end)
     with os.fdopen(read, "rb") as pipe:
         assert json.loads(pipe.read())["message"] == "last words"
+
+
+def test_a_line_that_a_killed_process_left_half_written_spoils_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "gate.log"
+    path.write_bytes(b'{"message": "whole"}\n{"message": "ha')
+    sink = FileSink(str(path), 1_000_000, 1)
+    sink.put(b'{"message": "next"}\n')
+    sink.flush(30)
+    sink.put(b'{"message": "last"}\n')
+    sink.flush(30)
+    assert path.read_bytes().splitlines()[1:] == [b'{"message": "ha', b'{"message": "next"}', b'{"message": "last"}']
