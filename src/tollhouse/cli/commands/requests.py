@@ -12,6 +12,7 @@ from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, minute, print_json, print_table
 from tollhouse.cli.output import moment as iso
 from tollhouse.cli.parameters import MOMENT, USD
+from tollhouse.cli.text import printable
 from tollhouse.domain.actor import SHELL
 from tollhouse.domain.page import every
 
@@ -94,15 +95,16 @@ def show(id: str, as_json: bool) -> None:
         print_json(_request(found))
         return
     what = f"of {found.key_id} in {found.team_id}"
-    click.echo(f"{found.id}: {found.model or 'refused'}, {found.status} {found.outcome}, {what}, {_when(found)}")
+    model = printable(found.model or "refused")
+    click.echo(f"{found.id}: {model}, {found.status} {found.outcome}, {what}, {_when(found)}")
     click.echo(f"{found.input_tokens} tokens in, {found.output_tokens} out, {found.cost_usd or 'no known price'} USD")
     if found.error:
-        click.echo(f"Its caller was told: {found.error.message}")
+        click.echo(printable(f"Its caller was told: {found.error.message}"))
     for attempt in found.attempts:
         first = "" if attempt.first_token_ms is None else f", first token after {attempt.first_token_ms:.0f} ms"
         click.echo(
-            f"  {attempt.kind} {attempt.attempt} at {attempt.provider} ({attempt.upstream_model}): {attempt.status} "
-            f"{attempt.outcome}, {attempt.latency_ms:.0f} ms{first}, {attempt.cost_usd or '-'} USD"
+            f"  {attempt.kind} {attempt.attempt} at {printable(f'{attempt.provider} ({attempt.upstream_model})')}: "
+            f"{attempt.status} {attempt.outcome}, {attempt.latency_ms:.0f} ms{first}, {attempt.cost_usd or '-'} USD"
         )
         if attempt.prices:
             told = ", ".join(f"{name} {price}" for name, price in asdict(attempt.prices).items() if price is not None)
