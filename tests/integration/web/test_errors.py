@@ -146,11 +146,6 @@ def test_a_body_without_a_length_is_held_to_the_cap_and_not_cut_there(tmp_path: 
     gateway.close()
 
 
-def test_an_idempotency_key_is_refused_and_not_ignored(gateway: Gateway) -> None:
-    response = gateway.post(CHAT, {"model": "echo", "messages": USER}, headers={"Idempotency-Key": "a"})
-    assert (response.status_code, response.json["error"]["param"]) == (400, "Idempotency-Key")
-
-
 def test_a_gateway_that_is_pointed_at_itself_stops_at_the_first_hop(gateway: Gateway) -> None:
     response = gateway.post(CHAT, {"model": "echo", "messages": USER}, headers={"x-tollhouse-hop": "1"})
     assert response.status_code == 400
