@@ -8,5 +8,11 @@ EVERY = "expire_jobs_seconds"
 
 
 def run(services: Services) -> None:
-    if any((deleted := services.ended_work.expire()).values()):
-        logs.event("jobs_expired", **deleted)
+    deleted = services.ended_work.expire()
+    if any(deleted.values()):
+        logs.event(
+            "jobs_expired",
+            event_logs=deleted["event_logs"],
+            batches=deleted["batches"],
+            schedule_runs=deleted["schedule_runs"],
+        )
