@@ -84,7 +84,7 @@ def test_the_scheduler_wakes_the_worker_through_the_loss_of_redis_and_ends_at_on
     scheduler, worker = start("scheduler", server.url), start("worker", server.url)
     # What has a queue of its own waits for a worker of its own.
     here = {kind.name for kind in kinds().values() if kind.queue == QUEUE}
-    wait_until(lambda: {event["kind"] for event in worker.said("job_done")} == here, 30)
+    wait_until(lambda: {event["kind"] for event in worker.said("job_done")} == here, 90)
     server.stop()
     wait_until(lambda: scheduler.said("redis_away"))
     own_valkey()
