@@ -24,7 +24,7 @@ if patched:
     from gevent import monkey
     monkey.patch_all()
 path, process, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-given = {"TOLLHOUSE_LOG_FILE": path, "TOLLHOUSE_LOG_FILE_BYTES": "1000000", "TOLLHOUSE_LOG_FILES": "200",
+given = {"TOLLHOUSE_LOG_FILE": path, "TOLLHOUSE_LOG_FILE_BYTES": sys.argv[5], "TOLLHOUSE_LOG_FILES": "200",
          "TOLLHOUSE_LOG_FORMAT": "json"}
 logs.configure(settings.load(given), "web")
 for number in range(count):
@@ -37,11 +37,22 @@ print(metrics.LOG_LINES_DROPPED._value.get())
 """
 
 
-def write(path: Path, processes: int, count: int) -> None:
-    """Each process writes so many lines, half of them under gevent; none may say that it dropped one."""
+def write(path: Path, processes: int, count: int, size: int = 1_000_000) -> None:
+    """Each process writes so many lines, half of them under gevent; none may say that it dropped one. 200 files of
+    `size` bytes must be enough for all: what is older is deleted.
+    """
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), str(number), str(count), "gevent" if number % 2 else "threads"],
+            [
+                sys.executable,
+                "-c",
+                WRITER,
+                str(path),
+                str(number),
+                str(count),
+                ("threads", "gevent")[number % 2],
+                str(size),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -79,7 +90,7 @@ def test_eight_processes_write_one_file_and_no_line_is_torn_or_lost(tmp_path: Pa
 @pytest.mark.timeout(1800)
 def test_eight_processes_write_a_million_lines_and_none_is_torn_or_lost(tmp_path: Path) -> None:
     path = tmp_path / "gate.log"
-    write(path, 8, 125_000)
+    write(path, 8, 125_000, 5_000_000)
     check_all_there(path, 8, 125_000)
 
 
