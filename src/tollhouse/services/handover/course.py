@@ -68,7 +68,7 @@ class Course:
         alive: Callable[[], bool],
         known: Callable[[str], bool],
     ) -> None:
-        """`alive` says, now and then, whether it is still this process that is to do it; `known`, whether another
+        """`alive` says, now and then, whether it is still this process that is to go on; `known`, whether another
         handover is at the provider under that id.
         """
         self._part = part
@@ -274,7 +274,7 @@ class Course:
         self._gathering.let_go(part.id)
         self._parts.change(part.id, state=ENDED, ended_at=True, reason=reason[:500] or None)
         self._count(ending)
-        logs.event("handover_ended", handover=part.id, ending=ending, lines=part.lines, left=left)
+        logs.event("handover_ended", handover=part.id, outcome=ending, lines=part.lines, left=left)
         if batch is not None:
             try:
                 self._desk.clear(batch, part.file_id)

@@ -167,7 +167,7 @@ class HandoverRun:
                 desk,
                 here=here,
                 longest_poll=self._means.longest_poll,
-                alive=lambda: not self._lost.is_set(),
+                alive=lambda: not (self._lost.is_set() or self._means.asked_to_stop()),
                 known=self._is_known,
             ).step(now, stop=stop)
 
