@@ -55,7 +55,6 @@ FIELDS: dict[str, tuple[str, str]] = {
     "lines": (LONG, "how many of a batch's"),
     "left": (LONG, "how many of these are made here"),
     "handover": (KEYWORD, "the id of a batch that is with its provider"),
-    "ending": (KEYWORD, "how it ended there"),
     "blob": (KEYWORD, "the id of a file's content"),
     "response": (KEYWORD, "the stored response's id"),
     "schedule": (KEYWORD, "the schedule's id"),
