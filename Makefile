@@ -18,7 +18,7 @@ up: .venv/installed ## run the whole gateway on this machine
 	@exec $(BIN)/tollhouse up
 
 test: .venv/installed-dev ## run every test that needs no accelerator and no internet
-	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 # CLIENTS names some of the folders in tests/clients (make test-clients CLIENTS="llm instructor").
 test-clients: .venv/installed-dev ## other people's clients against a running gateway
