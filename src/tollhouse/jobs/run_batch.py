@@ -6,7 +6,8 @@ from tollhouse.jobs.registry import Services
 KIND = "run_batch"
 EVERY = "run_batch_seconds"
 QUEUE = BATCHES_QUEUE
-SECONDS = 12.0
+SECONDS = 60.0
+"""Between two runs a new work-horse needs a second or two, in which nothing is called."""
 
 
 def run(services: Services) -> None:
