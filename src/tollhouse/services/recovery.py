@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from tollhouse import logs, metrics
 from tollhouse.domain.ledger import PROCESS_DIED, Attempt, Entry, Settlement
@@ -50,9 +50,7 @@ class Recovery:
         return self._sweep() if now >= self._patient_until else 0
 
     def _sweep(self) -> int:
-        with self._database.read() as session:
-            of_processes = HoldRecord.instance_id.not_like(f"{HANDOVER}\\_%", escape="\\")
-            owners = set(session.scalars(select(HoldRecord.instance_id).where(of_processes).distinct()))
+        owners = self._owners()
         # In this order: who had held by then was there by then, and shows that it lives as long as it does.
         dead = owners - self._life.living(owners)
         swept, refused = 0, set[str]()
@@ -66,6 +64,18 @@ class Recovery:
                 # One is to blame. It stays for the next sweep, and holds up no other.
                 swept += sum(self._settle_alone(hold, refused) for hold in holds)
         return swept
+
+    def _owners(self) -> set[str]:
+        """The processes that hold anything. Each is looked up behind the one before: a handover may have a hundred
+        thousand holds, which are none of theirs.
+        """
+        owner, owners = HoldRecord.instance_id, set[str]()
+        last: str | None = ""
+        with self._database.read() as session:
+            while (last := session.scalar(select(func.min(owner)).where(owner > last))) is not None:
+                if not last.startswith(f"{HANDOVER}_"):
+                    owners.add(last)
+        return owners
 
     def _settle_alone(self, hold: HoldRecord, refused: set[str]) -> int:
         try:
