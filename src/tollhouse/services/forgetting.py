@@ -15,6 +15,7 @@ from tollhouse.services.usage_sums import sums_of_ledger
 from tollhouse.store.database import Database
 from tollhouse.store.records import (
     ApiKeyRecord,
+    ArchivedDayRecord,
     DailyEndUserUsageRecord,
     FileRecord,
     ForgettingRecord,
@@ -57,6 +58,7 @@ class Forgetting:
         accounts = self._accounts(one.user_id)
         is_over = self._no_more_calls(one, accounts)
         self._rename_files(accounts)
+        self._unname_archived(one.email)
         for rows in self._naming(accounts, one.email):
             self._unname_all(rows)
         if not is_over or any(self._found(rows, 1) for rows in self._naming(accounts, one.email)):
@@ -111,6 +113,21 @@ class Forgetting:
                 LedgerRecord.booked_at < start + timedelta(days=1),
             )
         yield (is_them,) if last is None else (is_them, LedgerRecord.booked_at >= _midnight(last) + timedelta(days=1))
+
+    def _unname_archived(self, email: str) -> None:
+        """Of days whose rows are in the archive, which names no end users: their sums, where these are told by address.
+        Which other names were theirs nobody knows any more.
+        """
+        table, last = DailyEndUserUsageRecord, select(func.max(ArchivedDayRecord.day)).scalar_subquery()
+        asked = select(table).where(func.lower(table.end_user) == email, table.day <= last).limit(CHUNK)
+        while True:
+            with self._database.write() as session:
+                rows = list(session.scalars(asked))
+                for row in rows:
+                    sums = [getattr(row, name) for name in _SUMS]
+                    _move(session, row.day, row.team_id, row.end_user, sums)
+            if len(rows) < CHUNK:
+                return
 
     def _found(self, rows: Conditions, most: int) -> list[tuple[str, date]]:
         """Their ids and days."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tollhouse.services.personal_data import PersonalDataOf
 from tollhouse.services.roll_up import RollUp
 from tollhouse.services.usage import UsageReport
 from tollhouse.services.users import Users
+from tollhouse.store.archiving import Archiving
 from tollhouse.store.database import Database
 from tollhouse.store.records import DailyEndUserUsageRecord, FileRecord, ForgettingRecord, HoldRecord, LedgerRecord
 from tollhouse.store.searches import Searches
@@ -100,6 +102,22 @@ def test_a_day_that_is_about_to_be_added_up_waits_until_it_was(
     assert Forgetting(database).run() == 1
     assert named(database) == {None: 1}
     assert [*usage.by("end_user")] == [""]
+
+
+def test_sums_of_days_that_are_archived_lose_an_address_too(
+    database: Database, book: Book, usage: UsageReport, delete: Callable[[], None], tmp_path: Path
+) -> None:
+    for ago in (9, 8, 7, 6, 0):
+        book(day(ago), key_id="key_of_a_team", end_user=EMAIL.title())
+        book(day(ago), key_id="key_of_a_team", end_user="somebody else")
+    RollUp(database).run()
+    assert Archiving(database, tmp_path / "archive").run(days=2)
+    total = usage.by("day")
+    delete()
+    assert Forgetting(database).run() == 1
+    assert {name: sums.requests for name, sums in usage.by("end_user").items()} == {"": 5, "somebody else": 5}
+    assert usage.by("day") == total
+    assert not [file for file in (tmp_path / "archive").iterdir() if b"ada@" in file.read_bytes().lower()]
 
 
 def test_calls_that_are_open_are_waited_for(
