@@ -26,6 +26,10 @@ LEASE = "scheduler"
 LEASE_SECONDS = 10.0
 """How long nobody acts after a scheduler was killed, at most."""
 
+SELDOM_SECONDS = 600.0
+CALM_SECONDS = 60.0
+"""A gateway that starts has other things to do than to tidy up: what is due less often than that waits for so long."""
+
 
 class Leases(Protocol):
     """What the scheduler needs of store/leases.py."""
@@ -39,8 +43,9 @@ class Scheduler:
     """Wakes workers for each kind once in its interval, while it has the lease.
 
     `intervals` are in seconds, by kind; `sweep` is asked at each tick, `survey` now and then, and neither needs Redis;
-    nor does `fire`, which is asked at each tick with the lease or without. `clock` is monotonic, so a clock that is set
-    moves nothing.
+    nor does `fire`, which is asked at each tick with the lease or without. For a kind that `is_due` denies nobody is
+    woken. What is due seldom waits for `calm_seconds` at first. `clock` is monotonic, so a clock that is set moves
+    nothing.
     """
 
     def __init__(
@@ -53,6 +58,8 @@ class Scheduler:
         survey: Callable[[], object] = lambda: None,
         survey_seconds: float = 15.0,
         fire: Callable[[], object] = lambda: None,
+        is_due: Callable[[str], bool] = lambda kind: True,
+        calm_seconds: float = 0.0,
         on_loss: Callable[[], object] = lambda: None,
         on_return: Callable[[], object] = lambda: None,
         loss_seconds: float = 30.0,
@@ -66,12 +73,14 @@ class Scheduler:
         self._survey_seconds = survey_seconds
         self._survey_at = 0.0
         self._fire = fire
+        self._is_due = is_due
         self._on_loss, self._on_return, self._loss_seconds = on_loss, on_return, loss_seconds
         self._lost_at: float | None = None
         self._told_of_loss = False
         self._clock = clock
         self._owner = new_id("sch")
-        self._due_at = dict.fromkeys(intervals, 0.0)
+        calm_until = clock() + calm_seconds
+        self._due_at = {kind: calm_until if seconds > SELDOM_SECONDS else 0.0 for kind, seconds in intervals.items()}
         self._leads = False
         self._troubles = set[str]()
         self._stopped = False
@@ -102,9 +111,17 @@ class Scheduler:
             self._attempt("survey", self._survey)
         for kind, due_at in self._due_at.items():
             if due_at <= now:
-                if not self._queue.enqueue(kind):
+                if self._has_work(kind) and not self._queue.enqueue(kind):
                     return
                 self._due_at[kind] = now + self._intervals[kind]
+
+    def _has_work(self, kind: str) -> bool:
+        """Whether a worker is worth waking; where that cannot be known, it finds out for itself."""
+        try:
+            return self._is_due(kind)
+        except Exception as error:  # noqa: BLE001 - a timer outlives whatever the database does
+            logs.event("defect", level=logs.ERROR, kind=kind, error=error)
+            return True
 
     def _sleep(self, until: float) -> None:
         while not self._stopped and (left := until - self._clock()) > 0:
@@ -167,6 +184,8 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None) -> in
         survey=services.troubles.look,
         survey_seconds=settings.survey_seconds,
         fire=services.schedule_runs.fire,
+        is_due=lambda kind: kinds()[kind].is_due(services),
+        calm_seconds=CALM_SECONDS,
         on_loss=outage.begins,
         on_return=outage.ends,
         loss_seconds=settings.alert_lag_seconds,

@@ -221,3 +221,37 @@ def test_a_sweep_that_fails_is_said_once_and_tried_again(world: World, caplog: p
     assert swept == 4
     assert world.queue.woken == ["often", "often"]
     assert messages(caplog).count("sweep_failed") == 1
+
+
+def test_nobody_is_woken_for_what_has_no_work(world: World) -> None:
+    busy: set[str] = set()
+    one = Scheduler(
+        world.leases, world.queue, {"idle": 2, "busy": 2}, is_due=busy.__contains__, clock=lambda: world.leases.now
+    )
+    one.tick()
+    assert world.queue.woken == []
+    busy.add("busy")
+    one.tick()
+    assert world.queue.woken == []
+    world.leases.now += 2
+    one.tick()
+    assert world.queue.woken == ["busy"]
+
+
+def test_a_worker_finds_out_for_itself_where_the_scheduler_cannot(world: World) -> None:
+    def is_due(kind: str) -> bool:
+        raise OSError("the database is away")
+
+    one = Scheduler(world.leases, world.queue, {"often": 2}, is_due=is_due, clock=lambda: world.leases.now)
+    one.tick()
+    assert world.queue.woken == ["often"]
+
+
+def test_what_is_due_seldom_waits_until_the_start_is_over(world: World) -> None:
+    intervals = {"often": 2, "seldom": 3600}
+    one = Scheduler(world.leases, world.queue, intervals, calm_seconds=60, clock=lambda: world.leases.now)
+    one.tick()
+    assert world.queue.woken == ["often"]
+    world.leases.now += 60
+    one.tick()
+    assert "seldom" in world.queue.woken

@@ -12,6 +12,10 @@ LONGEST = 60.0
 """A work-horse begins nothing after that: another goes on."""
 
 
+def is_due(services: Services) -> bool:
+    return services.webhook_claims.any_due()
+
+
 def run(services: Services) -> None:
-    if services.webhook_claims.any_due() and services.run_webhooks(SECONDS, LONGEST):
+    if is_due(services) and services.run_webhooks(SECONDS, LONGEST):
         services.queue.enqueue(KIND)

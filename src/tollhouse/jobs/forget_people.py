@@ -7,6 +7,10 @@ KIND = "forget_people"
 EVERY = "forget_seconds"
 
 
+def is_due(services: Services) -> bool:
+    return services.forgetting.any_due()
+
+
 def run(services: Services) -> None:
     if forgotten := services.forgetting.run():
         logs.event("people_forgotten", people=forgotten)

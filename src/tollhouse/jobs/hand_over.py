@@ -9,6 +9,10 @@ QUEUE = BATCHES_QUEUE
 SECONDS = 12.0
 
 
+def is_due(services: Services) -> bool:
+    return services.batches.any_elsewhere()
+
+
 def run(services: Services) -> None:
-    if services.batches.any_elsewhere() and services.run_handovers(SECONDS):
+    if is_due(services) and services.run_handovers(SECONDS):
         services.queue.enqueue(KIND)

@@ -110,13 +110,15 @@ class Services(Protocol):
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """One kind of work. `every` names the setting of its interval in seconds, None where only a wake-up starts it;
-    `queue` the workers that do it.
+    `queue` the workers that do it; `is_due` tells the scheduler whether there is anything to do: for nothing no
+    work-horse is started, which takes a second of a processor.
     """
 
     name: str
     every: str | None
     run: Callable[[Any], None]
     queue: str = QUEUE
+    is_due: Callable[[Any], bool] = lambda services: True
 
 
 @cache
@@ -126,5 +128,6 @@ def kinds() -> Mapping[str, JobKind]:
     for file in pkgutil.iter_modules(jobs.__path__, f"{jobs.__name__}."):
         module = importlib.import_module(file.name)
         if hasattr(module, "KIND"):
-            found[module.KIND] = JobKind(module.KIND, module.EVERY, module.run, getattr(module, "QUEUE", QUEUE))
+            more = {name.lower(): getattr(module, name) for name in ("QUEUE", "is_due") if hasattr(module, name)}
+            found[module.KIND] = JobKind(module.KIND, module.EVERY, module.run, **more)
     return found

@@ -12,6 +12,10 @@ waits for it.
 """
 
 
+def is_due(services: Services) -> bool:
+    return services.background_open()
+
+
 def run(services: Services) -> None:
-    if services.background_open() and services.run_responses(SECONDS) and services.asked_to_stop():
+    if is_due(services) and services.run_responses(SECONDS) and services.asked_to_stop():
         services.queue.enqueue(KIND)  # for another worker

@@ -10,6 +10,10 @@ SECONDS = 60.0
 """Between two runs a new work-horse needs a second or two, in which nothing is called."""
 
 
+def is_due(services: Services) -> bool:
+    return services.batches.any_open()
+
+
 def run(services: Services) -> None:
-    if services.batches.any_open() and services.run_batches(SECONDS):
+    if is_due(services) and services.run_batches(SECONDS):
         services.queue.enqueue(KIND)

@@ -6,6 +6,10 @@ KIND = "start_scheduled"
 EVERY = "start_scheduled_seconds"
 
 
+def is_due(services: Services) -> bool:
+    return services.schedule_runs.any_due()
+
+
 def run(services: Services) -> None:
-    if services.schedule_runs.any_due():
+    if is_due(services):
         services.schedule_runs.start()

@@ -40,6 +40,10 @@ class AlertDeliveries:
         self._database = database
         self._channels = channels
 
+    def any_due(self) -> bool:
+        """Whether there is anything to send."""
+        return any(self._due(channel) for channel in self._channels)
+
     def run(self) -> None:
         """Send what is due."""
         threads = [

@@ -55,6 +55,10 @@ class BudgetAlerts:
         self._channels = channels
         self._insert = sqlite.insert if database.dialect == "sqlite" else postgresql.insert
 
+    def any_due(self) -> bool:
+        """Whether there is anything to raise, or to tell."""
+        return bool(self._fresh()[0] or self._untold())
+
     def run(self) -> int:
         """Raise what is due and tell what was not told; how many were told. One process at a time may run it twice
         as well: then an alert may be told twice. Raises what `tell` raises.
@@ -67,7 +71,8 @@ class BudgetAlerts:
                 session.merge(row).told_at = self._database.now(session)
         return len(untold)
 
-    def _raise(self) -> None:
+    def _fresh(self) -> tuple[list[dict[str, Any]], dict[str, BudgetRecord]]:
+        """The rows of alerts that nobody has raised, and their budgets by id."""
         with self._database.read() as session:
             now = self._database.now(session)
             spent = _spent_in_part(session)
@@ -87,8 +92,11 @@ class BudgetAlerts:
             ]
             known = {(id, percent) for id, percent in session.execute(_KNOWN)}
         fresh = [row for row in due if (row["window_id"], row["percent"]) not in known]
+        return fresh, {budget.id: budget for budget, _ in spent}
+
+    def _raise(self) -> None:
+        fresh, budgets = self._fresh()
         if fresh:
-            budgets = {budget.id: budget for budget, _ in spent}
             with self._database.write() as session:
                 session.execute(self._insert(BudgetAlertRecord).values(fresh).on_conflict_do_nothing())
                 for row in fresh:

@@ -45,6 +45,11 @@ class Forgetting:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def any_due(self) -> bool:
+        """Whether anybody is to be forgotten."""
+        with self._database.read() as session:
+            return session.scalar(select(ForgettingRecord.user_id).limit(1)) is not None
+
     def run(self) -> int:
         """Forget whoever is to be forgotten, as far as that can be done now; how many are done with for good.
 
