@@ -30,7 +30,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     import sys
 
     monkeypatch.setattr(sys, "stdout", Terminal(sys.stdout))
-    monkeypatch.setattr(output.shutil, "get_terminal_size", lambda: os.terminal_size((width, 24)))
+    monkeypatch.setattr(output.shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((width, 24)))
 
 
 def test_columns_are_aligned_and_numbers_stand_on_the_right(capsys: pytest.CaptureFixture[str]) -> None:
