@@ -132,7 +132,7 @@ def _defect(error: Exception) -> Response:
 def respond(error: TollhouseError) -> Response:
     """The error as a response."""
     language = dialect()
-    status, content_type, body = _written(error, language, g.get("request_id", ""))
+    status, content_type, body = written(error, language, g.get("request_id", ""))
     return _with_headers(Response(body, status, content_type=content_type), error, language)
 
 
@@ -141,12 +141,13 @@ def refusal(
 ) -> tuple[int, list[tuple[str, str]], bytes]:
     """The same without Flask, whose response takes ten times as long: for what is refused when there is too much."""
     language = dialect_of(environ)
-    status, content_type, body = _written(error, language, request_id)
+    status, content_type, body = written(error, language, request_id)
     headers = [("content-type", content_type), ("content-length", str(len(body))), *_headers_of(error, language)]
     return status, headers, body
 
 
-def _written(error: TollhouseError, language: str, request_id: str) -> tuple[int, str, bytes]:
+def written(error: TollhouseError, language: str, request_id: str) -> tuple[int, str, bytes]:
+    """Status, content type and body, in a vendor's dialect or as a "problem" (RFC 9457)."""
     if language != "problem":
         body = error_body(error, language, request_id)
         return status_of(error, language), "application/json", json_text.write(body)

@@ -7,9 +7,8 @@ from gunicorn.http import errors as unreadable
 from tollhouse import logs
 from tollhouse.domain.errors import BadRequest, TollhouseError
 from tollhouse.domain.identifiers import new_id
+from tollhouse.web.errors import written
 from tollhouse.web.gate import ANTHROPIC_PATH, VENDOR_PATHS
-from tollhouse.wire import json_text
-from tollhouse.wire.dialects import error_body
 
 _SENTENCES: dict[type[Exception], tuple[int, str]] = {
     unreadable.LimitRequestLine: (414, "The address of this request is too long."),
@@ -49,17 +48,11 @@ def _path(head: bytes) -> str:
 
 
 def _written(problem: TollhouseError, path: str, request_id: str) -> bytes:
-    content_type = "application/json"
-    if path.startswith(VENDOR_PATHS):
-        language = "anthropic" if path.startswith(ANTHROPIC_PATH) else "openai"
-        document = error_body(problem, language, request_id)
-    else:
-        content_type = "application/problem+json"
-        phrase = HTTPStatus(problem.status).phrase
-        document = {"type": "about:blank", "title": phrase, "status": problem.status, "detail": problem.message}
-    body = json_text.write(document)
+    vendors = "anthropic" if path.startswith(ANTHROPIC_PATH) else "openai"
+    language = vendors if path.startswith(VENDOR_PATHS) else "problem"
+    status, content_type, body = written(problem, language, request_id)
     head = (
-        f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\nconnection: close\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nconnection: close\r\n"
         f"content-type: {content_type}\r\ncontent-length: {len(body)}\r\nx-request-id: {request_id}\r\n\r\n"
     )
     return head.encode() + body

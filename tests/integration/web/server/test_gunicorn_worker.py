@@ -237,7 +237,7 @@ def test_what_is_no_request_is_refused_in_json_and_quoted_nowhere(
 
 
 def test_what_is_no_request_is_refused_in_the_dialect_of_its_path(refusing: StubServer) -> None:
-    for path, member in ((b"/v1/messages", "request_id"), (b"/v1/models", "error"), (b"/", "title")):
+    for path, member in ((b"/v1/messages", "request_id"), (b"/v1/models", "error"), (b"/api/keys", "code")):
         with refusing.connect() as connection:
             connection.sendall(b"GET %b HTTP/1.1\r\nbad header\r\n\r\n" % path)
             assert member in json.loads(read_to_end(connection).partition(b"\r\n\r\n")[2])
