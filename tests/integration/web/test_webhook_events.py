@@ -88,11 +88,11 @@ def test_each_end_of_a_batch_is_told(gateway: Gateway, hook: Webhook) -> None:
     empty = submit(gateway, b"\n\n")["id"]
     run(gateway, broken)
     assert shown(gateway, empty)["status"] == "failed"
-    cancelled = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(60)))["id"]
+    cancelled = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(400)))["id"]
     run_in_part(gateway, cancelled)
     gateway.post(f"/v1/batches/{cancelled}/cancel", {})
     run(gateway, cancelled)
-    expired = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(60)))["id"]
+    expired = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(400)))["id"]
     run_in_part(gateway, expired)
     with gateway.services.database.write() as session:
         over = datetime.now(UTC) - timedelta(seconds=1)
