@@ -8,6 +8,8 @@ from tests.gateway import CHAT, Gateway
 from tollhouse.services.files import read_new_file
 
 BATCHES = "/v1/batches"
+LONG = 400
+"""Lines: more than are claimed at once, so that `run_in_part` leaves some on a fast machine too."""
 
 
 class NoQueue:

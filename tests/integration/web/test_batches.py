@@ -12,7 +12,7 @@ import pytest
 from openai.types import Batch
 from sqlalchemy import func, select, update
 
-from tests.batches import BATCHES, NoQueue, jsonl, keep, line, lines_of, run, run_in_part, shown, submit
+from tests.batches import BATCHES, LONG, NoQueue, jsonl, keep, line, lines_of, run, run_in_part, shown, submit
 from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway, settings_for
 from tests.ledgers import open_holds
 from tollhouse.jobs import run_batch
@@ -192,7 +192,7 @@ def test_cancelled_before_it_began_it_calls_nothing(gateway: Gateway) -> None:
 
 def test_cancelled_in_the_middle_every_line_has_its_answer_or_its_reason(gateway: Gateway) -> None:
     gateway.add_echo("slow", "delay_ms=150")
-    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(60)))
+    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(LONG)))
     run_in_part(gateway, batch["id"])
     gateway.post(f"{BATCHES}/{batch['id']}/cancel", b"")
     batch = run(gateway, batch["id"])
@@ -200,8 +200,8 @@ def test_cancelled_in_the_middle_every_line_has_its_answer_or_its_reason(gateway
     answers, errors = lines_of(gateway, batch["output_file_id"]), lines_of(gateway, batch["error_file_id"])
     assert answers
     assert {one["error"]["code"] for one in errors} == {"batch_cancelled"}
-    assert sorted(one["custom_id"] for one in answers + errors) == sorted(f"c{number}" for number in range(60))
-    assert batch["request_counts"] == {"total": 60, "completed": len(answers), "failed": len(errors)}
+    assert sorted(one["custom_id"] for one in answers + errors) == sorted(f"c{number}" for number in range(LONG))
+    assert batch["request_counts"] == {"total": LONG, "completed": len(answers), "failed": len(errors)}
     assert len(gateway.rows(len(answers))) == len(answers)
     completed = submit(gateway, jsonl(GOOD))
     assert run(gateway, completed["id"])["status"] == "completed"
@@ -210,7 +210,7 @@ def test_cancelled_in_the_middle_every_line_has_its_answer_or_its_reason(gateway
 
 def test_when_its_window_is_over_what_was_not_called_has_expired(gateway: Gateway) -> None:
     gateway.add_echo("slow", "delay_ms=150")
-    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(60)), completion_window="1m")
+    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(LONG)), completion_window="1m")
     run_in_part(gateway, batch["id"])
     with gateway.services.database.write() as session:
         session.execute(update(BatchRecord).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
@@ -219,7 +219,7 @@ def test_when_its_window_is_over_what_was_not_called_has_expired(gateway: Gatewa
     answers, errors = lines_of(gateway, batch["output_file_id"]), lines_of(gateway, batch["error_file_id"])
     assert answers
     assert {(one["response"], one["error"]["code"]) for one in errors} == {(None, "batch_expired")}
-    assert len(answers) + len(errors) == 60
+    assert len(answers) + len(errors) == LONG
 
 
 def end_pause(gateway: Gateway) -> None:
@@ -248,7 +248,7 @@ def test_a_spent_budget_pauses_it_and_room_lets_it_go_on(gateway: Gateway) -> No
 def test_a_key_that_is_revoked_meanwhile_ends_it_with_an_error(gateway: Gateway) -> None:
     made = gateway.services.keys.create("short")
     gateway.add_echo("slow", "delay_ms=150")
-    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(60)), key=made.key)
+    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(LONG)), key=made.key)
     run_in_part(gateway, batch["id"])
     gateway.services.keys.revoke(made.id)
     batch = run(gateway, batch["id"])
@@ -256,7 +256,7 @@ def test_a_key_that_is_revoked_meanwhile_ends_it_with_an_error(gateway: Gateway)
     assert [one["code"] for one in batch["errors"]["data"]] == ["revoked_api_key"]
     answers, errors = lines_of(gateway, batch["output_file_id"]), lines_of(gateway, batch["error_file_id"])
     assert answers
-    assert len(answers) + len(errors) == 60
+    assert len(answers) + len(errors) == LONG
 
 
 def test_a_provider_that_refuses_a_line_fails_that_line_alone(gateway: Gateway) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.batches import NoQueue, jsonl, line, lines_of, run, run_in_part, submit
+from tests.batches import LONG, NoQueue, jsonl, line, lines_of, run, run_in_part, submit
 from tests.gateway import Gateway, settings_for
 
 
@@ -36,12 +36,12 @@ def test_it_is_checked_worked_off_cancelled_and_cleared_away(gateway: Gateway) -
     (problem,) = batch["errors"]["data"]
     assert (problem["line"], problem["code"]) == (61, "duplicate_custom_id")
 
-    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(60)))
+    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(LONG)))
     run_in_part(gateway, batch["id"])
     gateway.post(f"/v1/batches/{batch['id']}/cancel", b"")
     batch = run(gateway, batch["id"])
     assert batch["status"] == "cancelled"
     told = lines_of(gateway, batch["output_file_id"]) + lines_of(gateway, batch["error_file_id"])
-    assert {one["custom_id"] for one in told} == {f"c{number}" for number in range(60)}
+    assert {one["custom_id"] for one in told} == {f"c{number}" for number in range(LONG)}
     assert not gateway.services.batches.any_open()
     assert gateway.services.files.expire() == 0

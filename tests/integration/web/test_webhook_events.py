@@ -9,7 +9,7 @@ import pytest
 from openai.types.webhooks import BatchExpiredWebhookEvent, ResponseIncompleteWebhookEvent
 from sqlalchemy import update
 
-from tests.batches import NoQueue, jsonl, line, run, run_in_part, shown, submit
+from tests.batches import LONG, NoQueue, jsonl, line, run, run_in_part, shown, submit
 from tests.gateway import Gateway, settings_for
 from tollhouse.services.background_claims import Claims, Lost
 from tollhouse.services.webhooks import Webhook
@@ -88,11 +88,11 @@ def test_each_end_of_a_batch_is_told(gateway: Gateway, hook: Webhook) -> None:
     empty = submit(gateway, b"\n\n")["id"]
     run(gateway, broken)
     assert shown(gateway, empty)["status"] == "failed"
-    cancelled = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(400)))["id"]
+    cancelled = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(LONG)))["id"]
     run_in_part(gateway, cancelled)
     gateway.post(f"/v1/batches/{cancelled}/cancel", {})
     run(gateway, cancelled)
-    expired = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(400)))["id"]
+    expired = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(LONG)))["id"]
     run_in_part(gateway, expired)
     with gateway.services.database.write() as session:
         over = datetime.now(UTC) - timedelta(seconds=1)
@@ -114,7 +114,7 @@ def test_each_end_of_a_batch_is_told(gateway: Gateway, hook: Webhook) -> None:
 
 
 def test_a_batch_whose_key_was_revoked_has_failed(gateway: Gateway, hook: Webhook) -> None:
-    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(60)))["id"]
+    batch = submit(gateway, jsonl(line(f"c{number}", model="slow") for number in range(LONG)))["id"]
     run_in_part(gateway, batch)
     gateway.services.keys.revoke(gateway.key_id())
     gateway.services.authentication.forget()

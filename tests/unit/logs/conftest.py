@@ -39,7 +39,8 @@ class Log:
 
 @pytest.fixture
 def logging_restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What `configure` sets for the whole process is as before when the test is over."""
+    """What `configure` sets for the whole process is as before when the test is over; lines begin without a request."""
+    logs.set_request_id(None)
     root = logging.root
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in logs.QUIET}
