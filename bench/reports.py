@@ -17,10 +17,10 @@ from sqlalchemy import text
 
 from tests.databases import fresh_database_url
 from tests.servers.postgres import start_postgres
-from tollhouse.services.reports import ReportOrder, Reports
-from tollhouse.services.response_times import ResponseTimes
-from tollhouse.services.roll_up import RollUp
-from tollhouse.services.usage import UsageReport
+from tollhouse.services.reports.reports import ReportOrder, Reports
+from tollhouse.services.reports.response_times import ResponseTimes
+from tollhouse.services.reports.roll_up import RollUp
+from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.archive import NO_ARCHIVE
 from tollhouse.store.database import Database
 from tollhouse.store.searches import Searches

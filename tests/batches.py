@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.gateway import CHAT, Gateway
-from tollhouse.services.files import read_new_file
+from tollhouse.services.batches.files import read_new_file
 
 BATCHES = "/v1/batches"
 LONG = 400

@@ -9,7 +9,7 @@ from tests.gateway import Gateway
 from tollhouse.domain.errors import UpstreamError
 from tollhouse.domain.ports import Exchange, Outgoing
 from tollhouse.domain.routes import Target
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 
 JSON = "application/json"
 EVENTS = "text/event-stream"

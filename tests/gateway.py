@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.ledgers import booked
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 from tollhouse.settings import Settings, load
 from tollhouse.store.records import LedgerRecord
 from tollhouse.web.create_app import create_app

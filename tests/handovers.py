@@ -10,8 +10,8 @@ from tests.batches import NoQueue, line, lines_of, shown
 from tests.gateway import MESSAGES, Gateway
 from tests.ledgers import open_holds
 from tollhouse.domain.price_terms import PriceTerms
-from tollhouse.services.models import NewModel
-from tollhouse.services.replay import Replay
+from tollhouse.services.models.models import NewModel
+from tollhouse.services.reports.replay import Replay
 from tollhouse.store.records import HandoverRecord
 
 FULL = INPUT * 1000 + OUTPUT * 2000

@@ -12,8 +12,8 @@ from tollhouse.domain.ledger import Attempt, Entry, HoldOrder, Settlement
 from tollhouse.domain.money import Prices
 from tollhouse.domain.principal import Scope
 from tollhouse.domain.usage import Usage
-from tollhouse.services.key_mint import KeyMint
-from tollhouse.services.keys import Keys
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.keys.mint import KeyMint
 from tollhouse.store.database import Database
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.spool import Spool

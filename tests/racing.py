@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from tests.ledgers import booked, make_key, order, settlement, writer_of
 from tollhouse.domain.errors import BudgetExceeded, LedgerUnavailable
-from tollhouse.services.budgets import Budgets
+from tollhouse.services.money.budgets import Budgets
 from tollhouse.store.database import Database
 from tollhouse.store.ledger import budget_book
 from tollhouse.store.records import BudgetWindowRecord

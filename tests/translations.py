@@ -29,7 +29,7 @@ def named(path: Path) -> str:
 
 
 def relayed(framing: Framing, converter: Converter, chunks: Sequence[bytes]) -> bytes:
-    """What a client gets of an upstream's bytes that come so, as services/reply.py drives it."""
+    """What a client gets of an upstream's bytes that come so, as services/calls/reply.py drives it."""
     frames = [frame for chunk in chunks for frame in framing.feed(chunk)] + framing.finish()
     return b"".join([converter.feed(frame) for frame in frames]) + converter.finish()
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.tags import joined
-from tollhouse.services.usage_sums import UsageSums
+from tollhouse.services.reports.usage_sums import UsageSums
 from tollhouse.store.records import LedgerRecord
 
 ENDS = [

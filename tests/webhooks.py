@@ -11,11 +11,11 @@ from tollhouse.domain.webhooks import Event
 from tollhouse.outside import end_thread
 from tollhouse.providers.courier import HttpCourier
 from tollhouse.services.outbox import Outbox
-from tollhouse.services.webhook_claims import WebhookClaims
-from tollhouse.services.webhook_deliveries import Delivery, WebhookDeliveries
-from tollhouse.services.webhook_health import Disabled
-from tollhouse.services.webhook_run import WebhookRun
-from tollhouse.services.webhooks import Webhook, Webhooks
+from tollhouse.services.webhooks.claims import WebhookClaims
+from tollhouse.services.webhooks.deliveries import Delivery, WebhookDeliveries
+from tollhouse.services.webhooks.health import Disabled
+from tollhouse.services.webhooks.run import WebhookRun
+from tollhouse.services.webhooks.webhooks import Webhook, Webhooks
 from tollhouse.store.database import Database
 from tollhouse.store.records import WebhookDeliveryRecord, WebhookRecord
 from tollhouse.store.vault import FernetVault

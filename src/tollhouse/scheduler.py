@@ -15,7 +15,7 @@ from tollhouse import logs
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ports import JobQueue
 from tollhouse.jobs.registry import kinds
-from tollhouse.services.troubles import Outage
+from tollhouse.services.troubles.troubles import Outage
 from tollhouse.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,32 +12,32 @@ from tollhouse.jobs.registry import kinds
 from tollhouse.outside import beside_the_loop, end_thread, outside_the_loop
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
-from tollhouse.services.admission import Admission
-from tollhouse.services.background_responses import BackgroundResponses
+from tollhouse.services.background.responses import BackgroundResponses
 from tollhouse.services.bootstrap import Bootstrap, Prepared
-from tollhouse.services.breakers import Breakers
-from tollhouse.services.caching import Caching
-from tollhouse.services.capacity import Capacity
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.conversations import Conversations
-from tollhouse.services.credentials import Credentials
-from tollhouse.services.fleet import Fleet
-from tollhouse.services.health import Health
-from tollhouse.services.idempotency import Idempotency
+from tollhouse.services.caching.caching import Caching
+from tollhouse.services.calls.admission import Admission
+from tollhouse.services.calls.breakers import Breakers
+from tollhouse.services.calls.capacity import Capacity
+from tollhouse.services.calls.fleet import Fleet
+from tollhouse.services.calls.limiting import Limiting
+from tollhouse.services.calls.payload_log import PayloadLog
+from tollhouse.services.calls.recovery import Recovery
+from tollhouse.services.calls.remainders import NO_REMAINDERS, Remainders
+from tollhouse.services.calls.request_notes import RequestNotes
+from tollhouse.services.calls.tries import RetryPolicy
 from tollhouse.services.inference import Inference
-from tollhouse.services.limiting import Limiting
+from tollhouse.services.keys.server_secrets import ServerSecrets
+from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.models.credentials import Credentials
+from tollhouse.services.models.probes import Probes
+from tollhouse.services.models.provider_events import ProviderEvents
 from tollhouse.services.outbox import Outbox
-from tollhouse.services.payload_log import PayloadLog
-from tollhouse.services.probes import Probes
-from tollhouse.services.provider_events import ProviderEvents
-from tollhouse.services.recovery import Recovery
-from tollhouse.services.remainders import NO_REMAINDERS, Remainders
-from tollhouse.services.repeats import Repeats
-from tollhouse.services.request_notes import RequestNotes
-from tollhouse.services.responses import Responses
-from tollhouse.services.server_secrets import ServerSecrets
-from tollhouse.services.stored_responses import StoredResponses
-from tollhouse.services.tries import RetryPolicy
+from tollhouse.services.repeats.idempotency import Idempotency
+from tollhouse.services.repeats.repeats import Repeats
+from tollhouse.services.responses.conversations import Conversations
+from tollhouse.services.responses.responses import Responses
+from tollhouse.services.responses.stored_responses import StoredResponses
+from tollhouse.services.troubles.health import Health
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.faults import is_outage

@@ -11,19 +11,19 @@ from tollhouse.domain.ports import Mailer
 from tollhouse.domain.webhooks import same_id
 from tollhouse.providers.proxy import Proxy
 from tollhouse.providers.webhook import Webhook
-from tollhouse.services.alert_deliveries import AlertDeliveries, Send
-from tollhouse.services.budget_alert import BudgetAlert, document_of, subject_of, text_of
-from tollhouse.services.budget_alerts import BudgetAlerts, log_alert
+from tollhouse.services.money.alert_deliveries import AlertDeliveries, Send
+from tollhouse.services.money.budget_alert import BudgetAlert, document_of, subject_of, text_of
+from tollhouse.services.money.budget_alerts import BudgetAlerts, log_alert
 from tollhouse.services.outbox import Outbox
-from tollhouse.services.survey import Survey
-from tollhouse.services.trouble_deliveries import Send as SendTrouble
-from tollhouse.services.trouble_deliveries import TroubleDeliveries
-from tollhouse.services.trouble_signs import Signs, Thresholds
-from tollhouse.services.troubles import Told, Troubles
-from tollhouse.services.troubles import document_of as trouble_document
-from tollhouse.services.troubles import subject_of as trouble_subject
-from tollhouse.services.troubles import text_of as trouble_text
-from tollhouse.services.webhook_signing import signed
+from tollhouse.services.troubles.deliveries import Send as SendTrouble
+from tollhouse.services.troubles.deliveries import TroubleDeliveries
+from tollhouse.services.troubles.signs import Signs, Thresholds
+from tollhouse.services.troubles.survey import Survey
+from tollhouse.services.troubles.troubles import Told, Troubles
+from tollhouse.services.troubles.troubles import document_of as trouble_document
+from tollhouse.services.troubles.troubles import subject_of as trouble_subject
+from tollhouse.services.troubles.troubles import text_of as trouble_text
+from tollhouse.services.webhooks.signing import signed
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.wire import json_text

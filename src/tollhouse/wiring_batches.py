@@ -8,25 +8,25 @@ from urllib.parse import urlsplit
 
 from tollhouse.domain.ports import BatchHosts, Blobs, JobQueue, Outside
 from tollhouse.outside import interruptible, outside_the_loop
-from tollhouse.services.authentication import Authentication
-from tollhouse.services.background_call import BackgroundCall
-from tollhouse.services.background_claims import Claims
-from tollhouse.services.background_run import BackgroundRun
-from tollhouse.services.batch_call import Open
-from tollhouse.services.batch_lines import BatchLines
-from tollhouse.services.batch_output import BatchOutput
-from tollhouse.services.batch_run import BatchRun
-from tollhouse.services.batch_tasks import BatchTasks
-from tollhouse.services.batch_validation import BatchValidation
-from tollhouse.services.batches import Batches
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.files import Files
-from tollhouse.services.handover.choice import HandoverChoice
-from tollhouse.services.handover.run import HandoverMeans, HandoverRun
-from tollhouse.services.message_batches import MessageBatches
+from tollhouse.services.background.call import BackgroundCall
+from tollhouse.services.background.claims import Claims
+from tollhouse.services.background.run import BackgroundRun
+from tollhouse.services.batches.batches import Batches
+from tollhouse.services.batches.call import Open
+from tollhouse.services.batches.files import Files
+from tollhouse.services.batches.handover.choice import HandoverChoice
+from tollhouse.services.batches.handover.run import HandoverMeans, HandoverRun
+from tollhouse.services.batches.lines import BatchLines
+from tollhouse.services.batches.message_batches import MessageBatches
+from tollhouse.services.batches.output import BatchOutput
+from tollhouse.services.batches.run import BatchRun
+from tollhouse.services.batches.tasks import BatchTasks
+from tollhouse.services.batches.validation import BatchValidation
+from tollhouse.services.keys.authentication import Authentication
+from tollhouse.services.models.catalogue import CatalogueReader
 from tollhouse.services.outbox import Outbox
-from tollhouse.services.responses import Responses
-from tollhouse.services.stored_responses import StoredResponses
+from tollhouse.services.responses.responses import Responses
+from tollhouse.services.responses.stored_responses import StoredResponses
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.local_blobs import LocalBlobs

@@ -6,13 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tollhouse.domain.routes import Catalogue
-from tollhouse.services.background_jobs import BackgroundJobs
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.ended_work import EndedWork
-from tollhouse.services.job_sources import BatchSource, JobSource, ResponseSource, RunSource
-from tollhouse.services.schedule_kinds import BatchKind, PromptKind, ScheduleKind
-from tollhouse.services.schedule_runs import ScheduleRuns
-from tollhouse.services.schedules import Schedules
+from tollhouse.services.jobs.background_jobs import BackgroundJobs
+from tollhouse.services.jobs.ended_work import EndedWork
+from tollhouse.services.jobs.sources import BatchSource, JobSource, ResponseSource, RunSource
+from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.schedules.kinds import BatchKind, PromptKind, ScheduleKind
+from tollhouse.services.schedules.runs import ScheduleRuns
+from tollhouse.services.schedules.schedules import Schedules
 from tollhouse.wiring_batches import Work
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from tollhouse.domain.tables import Table, TableFormat
 from tollhouse.outside import outside_the_loop
 from tollhouse.providers.proxy import Proxy
 from tollhouse.providers.webhook import Webhook
-from tollhouse.services.forgetting import Forgetting
 from tollhouse.services.payloads import Payloads
-from tollhouse.services.personal_data import PersonalDataOf
-from tollhouse.services.replay import Replay
-from tollhouse.services.report_delivery import ReportDelivery
-from tollhouse.services.reports import Reports as ReportTables
-from tollhouse.services.requests import RequestLog
-from tollhouse.services.response_times import ResponseTimes
-from tollhouse.services.roll_up import RollUp
-from tollhouse.services.usage import UsageReport
+from tollhouse.services.privacy.forgetting import Forgetting
+from tollhouse.services.privacy.personal_data import PersonalDataOf
+from tollhouse.services.reports.replay import Replay
+from tollhouse.services.reports.report_delivery import ReportDelivery
+from tollhouse.services.reports.reports import Reports as ReportTables
+from tollhouse.services.reports.response_times import ResponseTimes
+from tollhouse.services.reports.roll_up import RollUp
+from tollhouse.services.reports.usage import UsageReport
+from tollhouse.services.requests.requests import RequestLog
 from tollhouse.settings import Settings
 from tollhouse.store.archive import Archive
 from tollhouse.store.archiving import Archiving

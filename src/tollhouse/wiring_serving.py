@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from tollhouse.services.background_responses import BackgroundResponses
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.fleet import Fleet
+from tollhouse.services.background.responses import BackgroundResponses
+from tollhouse.services.calls.fleet import Fleet
+from tollhouse.services.calls.request_notes import RequestNotes
 from tollhouse.services.inference import Inference
-from tollhouse.services.request_notes import RequestNotes
-from tollhouse.services.responses import Responses
+from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.responses.responses import Responses
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.writer import LedgerWriter
 

@@ -5,7 +5,6 @@ from functools import cached_property
 
 from tollhouse.domain.ports import Upstreams, Vault
 from tollhouse.providers.addresses import check_base_url
-from tollhouse.services.budgets import Budgets
 from tollhouse.services.declaration.budgets import BudgetsSection
 from tollhouse.services.declaration.declaration import Declaration
 from tollhouse.services.declaration.limits import LimitsSection
@@ -15,14 +14,15 @@ from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.declaration.routes import RoutesSection
 from tollhouse.services.declaration.scopes import ScopeNames
 from tollhouse.services.declaration.teams import TeamsSection
-from tollhouse.services.deployments import Deployments
-from tollhouse.services.limits import Limits
-from tollhouse.services.model_prices import ModelPrices
-from tollhouse.services.models import Models
-from tollhouse.services.provider_keys import ProviderKeys
-from tollhouse.services.providers import Providers
-from tollhouse.services.routes import Routes
-from tollhouse.services.teams import Teams
+from tollhouse.services.models.deployments import Deployments
+from tollhouse.services.models.model_prices import ModelPrices
+from tollhouse.services.models.models import Models
+from tollhouse.services.models.provider_keys import ProviderKeys
+from tollhouse.services.models.providers import Providers
+from tollhouse.services.models.routes import Routes
+from tollhouse.services.money.budgets import Budgets
+from tollhouse.services.money.limits import Limits
+from tollhouse.services.people.teams import Teams
 from tollhouse.settings import variable
 from tollhouse.store.database import Database
 

@@ -9,14 +9,14 @@ from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ports import Mailer, Vault
 from tollhouse.outside import end_thread
 from tollhouse.providers.courier import HttpCourier
-from tollhouse.services.key_events import ExpiringKeys
+from tollhouse.services.keys.events import ExpiringKeys
+from tollhouse.services.models.provider_events import ProviderEvents
 from tollhouse.services.outbox import Outbox
-from tollhouse.services.provider_events import ProviderEvents
-from tollhouse.services.webhook_claims import WebhookClaims
-from tollhouse.services.webhook_deliveries import WebhookDeliveries
-from tollhouse.services.webhook_notices import WebhookNotices
-from tollhouse.services.webhook_run import WebhookRun
-from tollhouse.services.webhooks import Webhooks
+from tollhouse.services.webhooks.claims import WebhookClaims
+from tollhouse.services.webhooks.deliveries import WebhookDeliveries
+from tollhouse.services.webhooks.notices import WebhookNotices
+from tollhouse.services.webhooks.run import WebhookRun
+from tollhouse.services.webhooks.webhooks import Webhooks
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 

@@ -18,7 +18,7 @@ from tests.running import free_port, wait_until
 from tests.servers.process import LAUNCHER
 from tollhouse import settings, wiring
 from tollhouse.domain.money import NANOS_PER_USD
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 from tollhouse.store.database import Database
 
 COMMAND = (sys.executable, "-m", "tollhouse")

@@ -16,7 +16,7 @@ from tests.faults.gateway import Gateway
 from tests.faults.servers import BreakablePostgres
 from tests.running import wait_until
 from tollhouse import settings, wiring
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 from tollhouse.store.records import HoldRecord, LedgerRecord
 
 NUMBER = 300

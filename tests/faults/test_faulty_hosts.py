@@ -11,8 +11,8 @@ from tests.gateway import Gateway, settings_for
 from tests.integration.providers.conftest import ScriptedUpstream
 from tests.ledgers import open_holds
 from tests.running import free_port
-from tollhouse.services.deployments import NewDeployment
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.deployments import NewDeployment
+from tollhouse.services.models.models import NewModel
 from tollhouse.store.records import LedgerRecord
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "provider-faults.md"

@@ -16,7 +16,7 @@ from tests.faults.figures import measured
 from tests.receiver import Arrived, receiving
 from tests.running import RunningGateway, wait_until
 from tollhouse.kv.embedded import embedded_redis_url
-from tollhouse.services.webhook_claims import AT_ONCE_EACH
+from tollhouse.services.webhooks.claims import AT_ONCE_EACH
 
 EVENTS, KILLS = 200, 10
 

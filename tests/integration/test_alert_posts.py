@@ -9,8 +9,8 @@ from standardwebhooks import Webhook
 from tests.gateway import settings_for
 from tests.receiver import Arrived, receiving
 from tollhouse.domain.errors import InvalidSetting, UpstreamRejected
-from tollhouse.services.budget_alert import BudgetAlert
-from tollhouse.services.webhook_signing import new_secret
+from tollhouse.services.money.budget_alert import BudgetAlert
+from tollhouse.services.webhooks.signing import new_secret
 from tollhouse.settings import load
 from tollhouse.wiring import build
 

@@ -28,7 +28,7 @@ def facts_of(name: str) -> Facts:
 
 
 def relay(name: str, chunks: list[bytes], *, end: bool = True, asked: bool = False) -> tuple[bytes, Meter]:
-    """What a client gets of these chunks, as services/reply.py drives it, and the meter afterwards."""
+    """What a client gets of these chunks, as services/calls/reply.py drives it, and the meter afterwards."""
     format = FORMATS[EXPECTED[name]["format"]]
     facts = facts_of(name)
     body = {"stream_options": {"include_usage": True}} if asked else {}

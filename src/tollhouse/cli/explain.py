@@ -9,7 +9,7 @@ from tollhouse.cli.output import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from tollhouse.domain.call import Call
-    from tollhouse.services.explanation import Explained
+    from tollhouse.services.routing.explanation import Explained
 
 
 @click.command()
@@ -29,9 +29,9 @@ def explain(name: str, as_json: bool, **wanted: Any) -> None:
     """
     with administration() as services:
         from tollhouse.domain.principal import Principal
-        from tollhouse.services.explanation import explain as explained
-        from tollhouse.services.routing import route_of
-        from tollhouse.services.vitals import Watch
+        from tollhouse.services.routing.explanation import explain as explained
+        from tollhouse.services.routing.routing import route_of
+        from tollhouse.services.routing.vitals import Watch
         from tollhouse.wire import FORMATS
 
         if wanted["format_name"] not in FORMATS:
@@ -62,7 +62,7 @@ def _call(
     name: str, *, format_name: str, images: int, tools: int, schema: bool, tokens: int, stream: bool, session: str
 ) -> "Call":
     from tollhouse.domain.call import Call, Facts
-    from tollhouse.services.routing import SESSION_HEADER
+    from tollhouse.services.routing.routing import SESSION_HEADER
 
     body = {"response_format": {"type": "json_schema"}} if schema else {}
     # What a prompt of so many tokens surely has of bytes.

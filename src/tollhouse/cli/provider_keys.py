@@ -11,7 +11,7 @@ from tollhouse.domain.actor import SHELL
 from tollhouse.settings import variable
 
 if TYPE_CHECKING:
-    from tollhouse.services.provider_keys import ProviderKey
+    from tollhouse.services.models.provider_keys import ProviderKey
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
 _from_variable = click.option(

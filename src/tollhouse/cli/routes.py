@@ -12,8 +12,8 @@ from tollhouse.cli.parameters import MOST_OR_OFF, OFF, SECONDS_OR_NONE, USD
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
-    from tollhouse.services.deployments import Deployment
-    from tollhouse.services.routes import RouteTerms
+    from tollhouse.services.models.deployments import Deployment
+    from tollhouse.services.models.routes import RouteTerms
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _TERMS = ("weight", "priority", "lacks", "rpm", "tpm", "concurrency")
@@ -52,8 +52,8 @@ def _of_deployment(function: _F) -> _F:
 def deploy(name: str, as_json: bool, **given: Any) -> None:
     """Add another deployment of the model NAME: calls choose between them as `models route` says."""
     with administration() as services:
-        from tollhouse.services.deployment_terms import Terms
-        from tollhouse.services.deployments import NewDeployment
+        from tollhouse.services.models.deployment_terms import Terms
+        from tollhouse.services.models.deployments import NewDeployment
 
         terms = _stated({field: given.pop(field) for field in _TERMS})
         deployment = services.deployments.add(name, NewDeployment(**given, terms=replace(Terms(), **terms)), by=SHELL)

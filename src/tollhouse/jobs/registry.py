@@ -12,21 +12,21 @@ from tollhouse.domain.ports import QUEUE
 
 if TYPE_CHECKING:
     from tollhouse.domain.ports import JobQueue
-    from tollhouse.services.alert_deliveries import AlertDeliveries
-    from tollhouse.services.batches import Batches
-    from tollhouse.services.budget_alerts import BudgetAlerts
-    from tollhouse.services.ended_work import EndedWork
-    from tollhouse.services.files import Files
-    from tollhouse.services.forgetting import Forgetting
-    from tollhouse.services.idempotency import Idempotency
-    from tollhouse.services.key_events import ExpiringKeys
+    from tollhouse.services.batches.batches import Batches
+    from tollhouse.services.batches.files import Files
+    from tollhouse.services.jobs.ended_work import EndedWork
+    from tollhouse.services.keys.events import ExpiringKeys
+    from tollhouse.services.models.probes import Probes
+    from tollhouse.services.money.alert_deliveries import AlertDeliveries
+    from tollhouse.services.money.budget_alerts import BudgetAlerts
     from tollhouse.services.payloads import Payloads
-    from tollhouse.services.probes import Probes
-    from tollhouse.services.roll_up import RollUp
-    from tollhouse.services.schedule_runs import ScheduleRuns
-    from tollhouse.services.stored_responses import StoredResponses
-    from tollhouse.services.webhook_claims import WebhookClaims
-    from tollhouse.services.webhook_deliveries import WebhookDeliveries
+    from tollhouse.services.privacy.forgetting import Forgetting
+    from tollhouse.services.repeats.idempotency import Idempotency
+    from tollhouse.services.reports.roll_up import RollUp
+    from tollhouse.services.responses.stored_responses import StoredResponses
+    from tollhouse.services.schedules.runs import ScheduleRuns
+    from tollhouse.services.webhooks.claims import WebhookClaims
+    from tollhouse.services.webhooks.deliveries import WebhookDeliveries
     from tollhouse.settings import Settings
     from tollhouse.store.archiving import Archiving
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.ports import PriceList
-from tollhouse.services.keys import Keys
-from tollhouse.services.models import Models, NewModel
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.models.models import Models, NewModel
+from tollhouse.services.models.providers import Providers
 from tollhouse.services.naming import check_slug
-from tollhouse.services.providers import Providers
-from tollhouse.services.users import Users
+from tollhouse.services.people.users import Users
 from tollhouse.settings import Settings, default_of
 
 LONGEST_NAME = 200

@@ -17,23 +17,23 @@ from tollhouse.domain.ports import Ledger, Outside, Upstreams, at_once
 from tollhouse.domain.principal import Principal, Priority
 from tollhouse.domain.retries import Special
 from tollhouse.domain.routes import Catalogue, Route, Target
-from tollhouse.services.admission import Admission, Admitted
-from tollhouse.services.breakers import Breakers
-from tollhouse.services.caching import Asked, Caching
-from tollhouse.services.capacity import Capacity, Place
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.credentials import Credentials
-from tollhouse.services.dispatch import Dispatch, Means, TurnTo, usage_of_failure
-from tollhouse.services.left_calls import see_through
-from tollhouse.services.limiting import Allowance, Limiting
-from tollhouse.services.payload_log import PayloadLog
-from tollhouse.services.remainders import NO_REMAINDERS, Remainders
-from tollhouse.services.reply import CLIENT_GONE, Reply
-from tollhouse.services.routing import candidates, in_order, route_of
-from tollhouse.services.settlement import Booking
-from tollhouse.services.translation import Choice, Wording, word
-from tollhouse.services.tries import NO_RETRIES, RetryPolicy
-from tollhouse.services.vitals import Watch
+from tollhouse.services.caching.caching import Asked, Caching
+from tollhouse.services.calls.admission import Admission, Admitted
+from tollhouse.services.calls.breakers import Breakers
+from tollhouse.services.calls.capacity import Capacity, Place
+from tollhouse.services.calls.dispatch import Dispatch, Means, TurnTo, usage_of_failure
+from tollhouse.services.calls.left_calls import see_through
+from tollhouse.services.calls.limiting import Allowance, Limiting
+from tollhouse.services.calls.payload_log import PayloadLog
+from tollhouse.services.calls.remainders import NO_REMAINDERS, Remainders
+from tollhouse.services.calls.reply import CLIENT_GONE, Reply
+from tollhouse.services.calls.settlement import Booking
+from tollhouse.services.calls.translation import Choice, Wording, word
+from tollhouse.services.calls.tries import NO_RETRIES, RetryPolicy
+from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.models.credentials import Credentials
+from tollhouse.services.routing.routing import candidates, in_order, route_of
+from tollhouse.services.routing.vitals import Watch
 from tollhouse.wire import FORMATS, PAIRS, json_text
 
 

@@ -13,7 +13,7 @@ from tollhouse.domain.errors import BadRequest, Forbidden, InvalidField, Unsuppo
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags, checked
-from tollhouse.services.authentication import Authentication
+from tollhouse.services.keys.authentication import Authentication
 from tollhouse.wire.cache_control import read_cache_control
 from tollhouse.wiring import Services
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from flask import request
 
-from tollhouse.services.idempotency import LONGEST, PARAM, Answer
+from tollhouse.services.repeats.idempotency import LONGEST, PARAM, Answer
 from tollhouse.web.gate import services
 
 PARAMETER = {

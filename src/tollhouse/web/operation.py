@@ -16,7 +16,7 @@ from tollhouse.domain.actor import Actor, Person
 from tollhouse.domain.errors import Changed, InvalidField, NotFound
 from tollhouse.domain.money import nanos_from_usd
 from tollhouse.domain.page import Page
-from tollhouse.services.idempotency import PARAM
+from tollhouse.services.repeats.idempotency import PARAM
 from tollhouse.web import idempotency, tokens
 from tollhouse.web.gate import services
 from tollhouse.web.validation import read_body, read_query, schema

@@ -5,7 +5,7 @@ from typing import Any
 
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.principal import ORGANISATION, Scope
-from tollhouse.services.scopes import Filter
+from tollhouse.services.money.scopes import Filter
 
 
 def scope_of(body: Mapping[str, Any]) -> Scope:

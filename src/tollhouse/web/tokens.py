@@ -1,5 +1,5 @@
 """Access and refresh tokens as the browser and Flask see them. Flask-JWT-Extended makes and checks them; what a family
-of tokens is, and when it ends, is in `services/tokens.py`.
+of tokens is, and when it ends, is in `services/people/tokens.py`.
 
 A page of ours may keep its refresh token in a cookie that no script can read. The browser sends it by itself, so
 whoever uses it must also send what is in the other cookie, which only our own pages can read (double submit).
@@ -24,8 +24,8 @@ from jwt.exceptions import ExpiredSignatureError
 
 from tollhouse.domain.actor import Actor, Person
 from tollhouse.domain.errors import ExpiredToken, Forbidden, InvalidField, InvalidToken, MissingToken
-from tollhouse.services.token_keys import TokenKeys
-from tollhouse.services.tokens import ALGORITHM, AUDIENCE, FAMILY_CLAIM, ISSUER, SIGN_IN, Session, checked_claims
+from tollhouse.services.people.token_keys import TokenKeys
+from tollhouse.services.people.tokens import ALGORITHM, AUDIENCE, FAMILY_CLAIM, ISSUER, SIGN_IN, Session, checked_claims
 from tollhouse.web.gate import services
 
 REFRESH_COOKIE = "tollhouse_refresh"

@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from tests.gateway import Gateway
 from tollhouse.domain.rights import Role
-from tollhouse.services.tokens import Session
+from tollhouse.services.people.tokens import Session
 from tollhouse.store.records import UserRecord
 from tollhouse.web.tokens import pair
 

@@ -12,8 +12,8 @@ from typing import Any
 from tests.integration.api.management import PASSWORD, Management
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.rights import Role
-from tollhouse.services.deployments import NewDeployment
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.deployments import NewDeployment
+from tollhouse.services.models.models import NewModel
 from tollhouse.store.records import LedgerRecord
 
 _number = count()

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.integration.api.management import EMAIL, PASSWORD, Management, is_problem
 from tests.ledgers import MINT
 from tollhouse.domain.actor import SHELL
-from tollhouse.services.keys import Keys
+from tollhouse.services.keys.keys import Keys
 from tollhouse.store.database import Database
 
 

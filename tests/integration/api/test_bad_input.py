@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from tests.integration.api.management import Management, is_problem
-from tollhouse.services.deployments import NewDeployment
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.deployments import NewDeployment
+from tollhouse.services.models.models import NewModel
 from tollhouse.store.records import (
     AuditEntryRecord,
     Base,

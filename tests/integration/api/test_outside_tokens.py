@@ -16,8 +16,8 @@ from tests.issuer import AUDIENCE, LocalIssuer
 from tollhouse.domain.actor import SYSTEM
 from tollhouse.domain.vouched import Vouched
 from tollhouse.oidc.kept import PAUSE_SECONDS
-from tollhouse.services import authentication
-from tollhouse.services.identities import link
+from tollhouse.services.keys import authentication
+from tollhouse.services.people.identities import link
 from tollhouse.store.records import UserRecord
 
 _number = count()

@@ -104,7 +104,7 @@ def test_a_call_that_failed_at_its_provider_is_booked_and_has_the_words_too(api:
 def test_pages_of_a_search_for_words_go_on_where_they_ended(
     api: Management, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tollhouse.services.requests.SCANNED", 2)
+    monkeypatch.setattr("tollhouse.services.requests.requests.SCANNED", 2)
     ids = [call(api, key, text) for text in ("needle one", "hay", "hay", "hay", "needle two")]
     seen, after, pages = [], "", 0
     while True:

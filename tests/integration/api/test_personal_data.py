@@ -11,8 +11,8 @@ from tests.integration.api.management import PASSWORD, Management, is_problem, w
 from tollhouse.domain.actor import SYSTEM
 from tollhouse.domain.rights import Role
 from tollhouse.domain.vouched import Vouched
-from tollhouse.services import forgetting
-from tollhouse.services.identities import link
+from tollhouse.services.people.identities import link
+from tollhouse.services.privacy import forgetting
 from tollhouse.store.records import Base, UserRecord
 
 EMAIL = "ada.lovelace@example.com"

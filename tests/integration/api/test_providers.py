@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.integration.api.management import Management, is_problem
-from tollhouse.services.providers import host_of
+from tollhouse.services.models.providers import host_of
 from tollhouse.store.records import ProviderRecord
 
 URL = "https://api.example.com/v1"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.integration.api.management import Management, is_problem, within_a_second
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from sqlalchemy import select, update
 
 from tests.integration.api.management import Management, is_problem
 from tollhouse.domain.webhooks import EVENT_TYPES
-from tollhouse.services import webhooks as module
 from tollhouse.services.outbox import FAILED
+from tollhouse.services.webhooks import webhooks as module
 from tollhouse.store.records import AuditEntryRecord, WebhookDeliveryRecord, WebhookRecord, WebhookSecretRecord
 
 URL = "https://hooks.example.com/path?token=x"

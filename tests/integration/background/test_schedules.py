@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from tests.integration.background.conftest import LoggedProcess, wait_until
 from tests.servers.valkey import ValkeyServer
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.records import BackgroundRecord, ScheduleRecord, ScheduleRunRecord

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tollhouse.services.providers import host_of
+from tollhouse.services.models.providers import host_of
 from tollhouse.store.records import ProviderRecord
 
 

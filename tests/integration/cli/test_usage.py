@@ -9,7 +9,7 @@ from sqlalchemy import update
 from tests.ledgers import order, settlement, writer_of
 from tollhouse.cli.commands.usage import GROUPS
 from tollhouse.domain.usage import Usage
-from tollhouse.services import usage as service
+from tollhouse.services.reports import usage as service
 from tollhouse.store.records import LedgerRecord
 from tollhouse.wiring import Services
 

@@ -10,7 +10,7 @@ from tests.running import free_port, wait_until
 from tests.servers.valkey import ValkeyServer
 from tollhouse.domain.routes import Host, Target
 from tollhouse.kv.breaker import KEY, RedisBreakerNews
-from tollhouse.services.breakers import Breakers
+from tollhouse.services.calls.breakers import Breakers
 
 TARGET = Target("m", "m", Host("prv_1", "host", "openai", "http://host"), None, deployment="dep_1")
 

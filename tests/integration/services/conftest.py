@@ -17,11 +17,11 @@ from tollhouse.domain.routes import Host, HostKey
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.providers.upstreams import HttpUpstreams
-from tollhouse.services.authentication import Authentication
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.keys import Keys
-from tollhouse.services.models import Models
-from tollhouse.services.providers import Providers
+from tollhouse.services.keys.authentication import Authentication
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.models.models import Models
+from tollhouse.services.models.providers import Providers
 from tollhouse.settings import load
 from tollhouse.store.database import Database
 from tollhouse.store.records import LedgerRecord

@@ -8,11 +8,11 @@ from sqlalchemy import select, update
 
 from tests.integration.services.test_budget_alerts import spend
 from tests.ledgers import make_key
-from tollhouse.services import alert_deliveries as module
-from tollhouse.services.alert_deliveries import AlertDeliveries
-from tollhouse.services.budget_alert import BudgetAlert, document_of, text_of
-from tollhouse.services.budget_alerts import BudgetAlerts
-from tollhouse.services.budgets import Budgets
+from tollhouse.services.money import alert_deliveries as module
+from tollhouse.services.money.alert_deliveries import AlertDeliveries
+from tollhouse.services.money.budget_alert import BudgetAlert, document_of, text_of
+from tollhouse.services.money.budget_alerts import BudgetAlerts
+from tollhouse.services.money.budgets import Budgets
 from tollhouse.store.database import Database
 from tollhouse.store.records import BudgetAlertDeliveryRecord
 

@@ -14,10 +14,10 @@ from tests.integration.services.test_replay import COST, PRICES
 from tests.usage_rows import by_hand, random_row
 from tollhouse import crash_points
 from tollhouse.domain.errors import ContentMissing, Unavailable
-from tollhouse.services.budgets import Budgets
-from tollhouse.services.replay import Replay
-from tollhouse.services.roll_up import RollUp
-from tollhouse.services.usage import UsageReport
+from tollhouse.services.money.budgets import Budgets
+from tollhouse.services.reports.replay import Replay
+from tollhouse.services.reports.roll_up import RollUp
+from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store import archiving as module
 from tollhouse.store.archive import Archive
 from tollhouse.store.archiving import Archiving

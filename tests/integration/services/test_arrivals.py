@@ -15,17 +15,17 @@ from tollhouse.domain.ports import SignInProof
 from tollhouse.domain.rights import Role
 from tollhouse.domain.vouched import Vouched
 from tollhouse.mail import LogMailer
-from tollhouse.services.arrivals import Arrivals, Welcome
-from tollhouse.services.invitations import Invitations
-from tollhouse.services.issuer_sign_in import CameBack, IssuerSignIn
-from tollhouse.services.passwords import Passwords
-from tollhouse.services.personal_data import PersonalDataOf
-from tollhouse.services.sign_in_throttle import SignInThrottle
-from tollhouse.services.signed_links import SignedLinks
-from tollhouse.services.teams import Teams
-from tollhouse.services.tokens import Session, Tokens
-from tollhouse.services.usage import UsageReport
-from tollhouse.services.users import Users, add_user
+from tollhouse.services.people.arrivals import Arrivals, Welcome
+from tollhouse.services.people.invitations import Invitations
+from tollhouse.services.people.issuer_sign_in import CameBack, IssuerSignIn
+from tollhouse.services.people.passwords import Passwords
+from tollhouse.services.people.sign_in_throttle import SignInThrottle
+from tollhouse.services.people.signed_links import SignedLinks
+from tollhouse.services.people.teams import Teams
+from tollhouse.services.people.tokens import Session, Tokens
+from tollhouse.services.people.users import Users, add_user
+from tollhouse.services.privacy.personal_data import PersonalDataOf
+from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.database import Database
 from tollhouse.store.records import IdentityRecord, RefreshTokenRecord, UserRecord
 

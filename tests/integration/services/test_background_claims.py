@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from tollhouse.domain.principal import Principal
-from tollhouse.services.background_claims import DONE, WAITING, Claims, Lost
-from tollhouse.services.background_events import first_events
-from tollhouse.services.stored_responses import NewResponse, StoredResponses
+from tollhouse.services.background.claims import DONE, WAITING, Claims, Lost
+from tollhouse.services.background.events import first_events
+from tollhouse.services.responses.stored_responses import NewResponse, StoredResponses
 from tollhouse.store.database import Database
 from tollhouse.store.records import BackgroundRecord, ResponseEventsRecord
 

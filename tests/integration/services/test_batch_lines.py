@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select, update
 
 from tollhouse.domain.usage import Usage
-from tollhouse.services.batch_lines import LEASE, BatchLines, GivenBack, Line, Result
-from tollhouse.services.batches import _COUNTS, CANCELLING, IN_PROGRESS
+from tollhouse.services.batches.batches import _COUNTS, CANCELLING, IN_PROGRESS
+from tollhouse.services.batches.lines import LEASE, BatchLines, GivenBack, Line, Result
 from tollhouse.store.database import Database
 from tollhouse.store.records import BatchLineRecord, BatchRecord, BatchResultRecord
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.ledgers import make_key, order, settlement, writer_of
-from tollhouse.services.budget_alert import BudgetAlert
-from tollhouse.services.budget_alerts import BudgetAlerts
-from tollhouse.services.budgets import Budgets
+from tollhouse.services.money.budget_alert import BudgetAlert
+from tollhouse.services.money.budget_alerts import BudgetAlerts
+from tollhouse.services.money.budgets import Budgets
 from tollhouse.store.database import Database
 
 

@@ -13,9 +13,9 @@ from tollhouse.domain.ledger import Attempt, HoldOrder
 from tollhouse.domain.periods import BEGINNING, period_bounds
 from tollhouse.domain.principal import DEFAULT_TEAM, ORGANISATION, Principal, Scope
 from tollhouse.domain.tags import joined
-from tollhouse.services.budgets import Budgets
-from tollhouse.services.keys import Keys
-from tollhouse.services.models import Models, NewModel
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.models.models import Models, NewModel
+from tollhouse.services.money.budgets import Budgets
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
 from tollhouse.store.records import BudgetRecord, UserRecord

@@ -12,9 +12,9 @@ from tollhouse.domain.money import MILLION, Prices, Tariff
 from tollhouse.domain.usage import Usage
 from tollhouse.providers.addresses import check_base_url
 from tollhouse.providers.price_list import PublishedPrices
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.models import Models, NewModel
-from tollhouse.services.providers import Providers
+from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.models.models import Models, NewModel
+from tollhouse.services.models.providers import Providers
 from tollhouse.store.database import Database
 from tollhouse.store.vault import FernetVault
 

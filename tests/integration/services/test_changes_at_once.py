@@ -9,14 +9,14 @@ from argon2 import PasswordHasher
 
 from tollhouse.domain.errors import Changed, Conflict, TollhouseError
 from tollhouse.domain.rights import Role
-from tollhouse.services.budgets import Budgets
-from tollhouse.services.keys import Keys
-from tollhouse.services.limits import Limits
-from tollhouse.services.models import Models, NewModel
-from tollhouse.services.passwords import Passwords
-from tollhouse.services.providers import Providers
-from tollhouse.services.teams import Teams
-from tollhouse.services.users import Users
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.models.models import Models, NewModel
+from tollhouse.services.models.providers import Providers
+from tollhouse.services.money.budgets import Budgets
+from tollhouse.services.money.limits import Limits
+from tollhouse.services.people.passwords import Passwords
+from tollhouse.services.people.teams import Teams
+from tollhouse.services.people.users import Users
 from tollhouse.store.database import Database
 
 AT_ONCE = 6

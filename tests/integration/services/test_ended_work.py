@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 
 from tollhouse.domain.identifiers import new_id
 from tollhouse.jobs import expire_jobs
-from tollhouse.services.background_claims import DONE, RUNNING
-from tollhouse.services.ended_work import CHUNK, EndedWork
-from tollhouse.services.schedule_runs import DUE, STARTED
+from tollhouse.services.background.claims import DONE, RUNNING
+from tollhouse.services.jobs.ended_work import CHUNK, EndedWork
+from tollhouse.services.schedules.runs import DUE, STARTED
 from tollhouse.store.database import Database
 from tollhouse.store.records import BackgroundRecord, BatchRecord, ResponseEventsRecord, ScheduleRunRecord
 

@@ -10,14 +10,14 @@ from sqlalchemy import func, select
 
 from tests.ledgers import MINT
 from tollhouse.domain.rights import Role
-from tollhouse.services import forgetting
-from tollhouse.services.files import BATCH_OUTPUT
-from tollhouse.services.forgetting import Forgetting
-from tollhouse.services.keys import Keys
-from tollhouse.services.personal_data import PersonalDataOf
-from tollhouse.services.roll_up import RollUp
-from tollhouse.services.usage import UsageReport
-from tollhouse.services.users import Users
+from tollhouse.services.batches.files import BATCH_OUTPUT
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.people.users import Users
+from tollhouse.services.privacy import forgetting
+from tollhouse.services.privacy.forgetting import Forgetting
+from tollhouse.services.privacy.personal_data import PersonalDataOf
+from tollhouse.services.reports.roll_up import RollUp
+from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.archiving import Archiving
 from tollhouse.store.database import Database
 from tollhouse.store.records import DailyEndUserUsageRecord, FileRecord, ForgettingRecord, HoldRecord, LedgerRecord

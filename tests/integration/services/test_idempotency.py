@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from tests.integration.services.conftest import VAULT
 from tollhouse.domain.errors import AlreadyUnderWay, Conflict, KeyReused
 from tollhouse.jobs import expire_idempotency
-from tollhouse.services.idempotency import LEASE, Answer, Claim, Idempotency
-from tollhouse.services.teams import Teams
+from tollhouse.services.people.teams import Teams
+from tollhouse.services.repeats.idempotency import LEASE, Answer, Claim, Idempotency
 from tollhouse.store.database import Database
 from tollhouse.store.records import IdempotencyRecord, TeamRecord
 from tollhouse.store.vault import FernetVault

@@ -18,11 +18,11 @@ from tollhouse.domain.errors import (
     NotFound,
     RevokedKey,
 )
-from tollhouse.services.authentication import Authentication
-from tollhouse.services.key_mint import KeyMint
-from tollhouse.services.keys import Keys
-from tollhouse.services.models import Models, NewModel
-from tollhouse.services.routes import Routes, RouteTerms
+from tollhouse.services.keys.authentication import Authentication
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.keys.mint import KeyMint
+from tollhouse.services.models.models import Models, NewModel
+from tollhouse.services.models.routes import Routes, RouteTerms
 from tollhouse.store.database import Database
 from tollhouse.store.records import ApiKeyRecord
 

@@ -2,7 +2,7 @@ import pytest
 
 from tests.ledgers import make_key
 from tollhouse.domain.errors import InvalidField, NotFound
-from tollhouse.services.limits import Limits
+from tollhouse.services.money.limits import Limits
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
 

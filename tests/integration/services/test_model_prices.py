@@ -12,10 +12,10 @@ from tollhouse.domain.errors import InvalidField, NotFound
 from tollhouse.domain.money import MILLION, Prices
 from tollhouse.domain.price_terms import PLAIN, LongContext, PriceTerms
 from tollhouse.providers.price_list import PublishedPrices
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.model_prices import ModelPrices
-from tollhouse.services.models import Models, NewModel
-from tollhouse.services.replay import Replay
+from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.models.model_prices import ModelPrices
+from tollhouse.services.models.models import Models, NewModel
+from tollhouse.services.reports.replay import Replay
 from tollhouse.store.database import Database
 from tollhouse.store.records import AuditEntryRecord, PriceTermsRecord
 

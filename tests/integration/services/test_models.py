@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tollhouse.domain.errors import Conflict, InvalidField, NotFound
-from tollhouse.services.models import Models, NewModel
+from tollhouse.services.models.models import Models, NewModel
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
 

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from tests.integration.services.conftest import SECRET, VAULT, Hosts
 from tollhouse.domain.errors import Conflict, InvalidField, InvalidSetting, NotFound, UpstreamRefused
 from tollhouse.providers.addresses import check_base_url
-from tollhouse.services.providers import Providers, host_of
+from tollhouse.services.models.providers import Providers, host_of
 from tollhouse.store.changes import current_version
 from tollhouse.store.database import Database
 from tollhouse.store.records import ProviderRecord

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tollhouse.services import replay as module
-from tollhouse.services.replay import Replay
+from tollhouse.services.reports import replay as module
+from tollhouse.services.reports.replay import Replay
 from tollhouse.store.database import Database
 
 NOW = datetime.now(UTC)

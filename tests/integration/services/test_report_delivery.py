@@ -12,11 +12,11 @@ from tollhouse.domain.actor import SHELL, Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.ports import Attachment
 from tollhouse.domain.rights import Role
-from tollhouse.services.report_delivery import ReportDelivery, subscription_from
-from tollhouse.services.report_times import PERIODS, period_named
-from tollhouse.services.reports import Reports
-from tollhouse.services.response_times import ResponseTimes
-from tollhouse.services.usage import UsageReport
+from tollhouse.services.reports.report_delivery import ReportDelivery, subscription_from
+from tollhouse.services.reports.report_times import PERIODS, period_named
+from tollhouse.services.reports.reports import Reports
+from tollhouse.services.reports.response_times import ResponseTimes
+from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.archive import NO_ARCHIVE
 from tollhouse.store.database import Database
 from tollhouse.store.searches import Searches

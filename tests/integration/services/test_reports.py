@@ -12,11 +12,11 @@ from tests.integration.services.conftest import utc
 from tollhouse.domain.actor import SHELL, Actor
 from tollhouse.domain.errors import Forbidden, InvalidField, NotFound
 from tollhouse.domain.rights import Role
-from tollhouse.services.reports import REPORTS, ReportOrder, Reports
-from tollhouse.services.response_times import ResponseTimes
-from tollhouse.services.roll_up import RollUp
-from tollhouse.services.teams import Teams
-from tollhouse.services.usage import UsageReport
+from tollhouse.services.people.teams import Teams
+from tollhouse.services.reports.reports import REPORTS, ReportOrder, Reports
+from tollhouse.services.reports.response_times import ResponseTimes
+from tollhouse.services.reports.roll_up import RollUp
+from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.archive import Archive
 from tollhouse.store.archiving import Archiving
 from tollhouse.store.database import Database

@@ -14,10 +14,10 @@ from tests.integration.services.test_server_secrets import start
 from tollhouse import metrics
 from tollhouse.domain.actor import SHELL
 from tollhouse.domain.errors import InvalidField, InvalidSetting
-from tollhouse.services import server_secrets
+from tollhouse.services.calls.request_notes import NOTE_BYTES, Payload, RequestNotes
+from tollhouse.services.keys import server_secrets
 from tollhouse.services.payloads import Payloads
-from tollhouse.services.request_notes import NOTE_BYTES, Payload, RequestNotes
-from tollhouse.services.teams import Teams
+from tollhouse.services.people.teams import Teams
 from tollhouse.store.database import Database
 from tollhouse.store.records import FailedRequestRecord, PayloadRecord
 from tollhouse.store.sealed_boxes import SealedBoxes

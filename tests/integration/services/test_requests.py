@@ -12,8 +12,8 @@ from tollhouse.domain.actor import SHELL, Actor
 from tollhouse.domain.errors import Forbidden, InvalidField, NotFound, SearchTooLong
 from tollhouse.domain.rights import Role
 from tollhouse.services.payloads import Payloads
-from tollhouse.services.requests import RequestLog
-from tollhouse.services.usage import UsageReport
+from tollhouse.services.reports.usage import UsageReport
+from tollhouse.services.requests.requests import RequestLog
 from tollhouse.store.database import Database
 from tollhouse.store.sealed_boxes import SealedBoxes
 from tollhouse.store.searches import Searches

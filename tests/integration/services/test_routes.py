@@ -12,12 +12,12 @@ from tollhouse.domain.limits import Limit
 from tollhouse.domain.routes import Route
 from tollhouse.providers.price_list import PublishedPrices
 from tollhouse.services.audit import Audit
-from tollhouse.services.catalogue import CatalogueReader
-from tollhouse.services.deployment_terms import Terms
-from tollhouse.services.deployments import Deployments, NewDeployment
-from tollhouse.services.models import Models, NewModel
-from tollhouse.services.providers import Providers
-from tollhouse.services.routes import Routes, RouteTerms
+from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.models.deployment_terms import Terms
+from tollhouse.services.models.deployments import Deployments, NewDeployment
+from tollhouse.services.models.models import Models, NewModel
+from tollhouse.services.models.providers import Providers
+from tollhouse.services.models.routes import Routes, RouteTerms
 from tollhouse.store.database import Database
 
 

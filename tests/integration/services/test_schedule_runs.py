@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from tests.ledgers import MINT
 from tollhouse.domain.errors import InvalidField, NotFound, Unavailable
 from tollhouse.domain.principal import Principal
-from tollhouse.services.authentication import Authentication
-from tollhouse.services.keys import Keys
-from tollhouse.services.schedule_kinds import Also
-from tollhouse.services.schedule_runs import LATE, LEASE, MOST_ATTEMPTS, ScheduleRuns
-from tollhouse.services.schedules import Schedules
+from tollhouse.services.keys.authentication import Authentication
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.schedules.kinds import Also
+from tollhouse.services.schedules.runs import LATE, LEASE, MOST_ATTEMPTS, ScheduleRuns
+from tollhouse.services.schedules.schedules import Schedules
 from tollhouse.store.database import Database
 from tollhouse.store.records import LeaseRecord, ScheduleRecord, ScheduleRunRecord
 

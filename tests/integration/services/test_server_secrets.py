@@ -15,14 +15,14 @@ from tests.integration.services.conftest import Hosts
 from tollhouse.domain.actor import SHELL
 from tollhouse.domain.errors import Conflict, InvalidKey, InvalidSetting
 from tollhouse.providers.addresses import check_base_url
-from tollhouse.services import server_secrets
-from tollhouse.services.authentication import Authentication
-from tollhouse.services.idempotency import Answer, Idempotency
-from tollhouse.services.key_mint import KeyMint
-from tollhouse.services.keys import Keys
-from tollhouse.services.provider_keys import ProviderKeys
-from tollhouse.services.providers import Providers
-from tollhouse.services.server_secrets import ServerSecrets
+from tollhouse.services.keys import server_secrets
+from tollhouse.services.keys.authentication import Authentication
+from tollhouse.services.keys.keys import Keys
+from tollhouse.services.keys.mint import KeyMint
+from tollhouse.services.keys.server_secrets import ServerSecrets
+from tollhouse.services.models.provider_keys import ProviderKeys
+from tollhouse.services.models.providers import Providers
+from tollhouse.services.repeats.idempotency import Answer, Idempotency
 from tollhouse.store.database import Database
 from tollhouse.store.records import AuditEntryRecord, ProviderRecord
 from tollhouse.store.secret_key import FILE, confirm_secret_keys

@@ -11,13 +11,13 @@ from argon2 import PasswordHasher
 from sqlalchemy import func, select, update
 
 from tollhouse.domain.errors import TollhouseError, TooManyAttempts, WrongLogin
-from tollhouse.services import sign_in_throttle
-from tollhouse.services.passwords import Passwords
-from tollhouse.services.sign_in import SignIn
-from tollhouse.services.sign_in_throttle import FAILURES_OF_ACCOUNT, FAILURES_OF_ADDRESS, WINDOW, SignInThrottle
-from tollhouse.services.token_keys import TokenKeys
-from tollhouse.services.tokens import Tokens
-from tollhouse.services.users import Users
+from tollhouse.services.people import sign_in_throttle
+from tollhouse.services.people.passwords import Passwords
+from tollhouse.services.people.sign_in import SignIn
+from tollhouse.services.people.sign_in_throttle import FAILURES_OF_ACCOUNT, FAILURES_OF_ADDRESS, WINDOW, SignInThrottle
+from tollhouse.services.people.token_keys import TokenKeys
+from tollhouse.services.people.tokens import Tokens
+from tollhouse.services.people.users import Users
 from tollhouse.store.database import Database
 from tollhouse.store.records import SignInAttemptRecord, UserRecord
 

@@ -11,11 +11,11 @@ from sqlalchemy import func, select, update
 from tollhouse.domain.errors import NotFound, PreviousResponseNotFound
 from tollhouse.domain.principal import DEFAULT_TEAM, Principal
 from tollhouse.jobs import expire_responses
-from tollhouse.services.conversations import Conversations
 from tollhouse.services.pages import Page
-from tollhouse.services.response_context import Question
-from tollhouse.services.response_items import kept
-from tollhouse.services.stored_responses import CHUNK_ROWS, NewResponse, StoredResponses
+from tollhouse.services.responses.context import Question
+from tollhouse.services.responses.conversations import Conversations
+from tollhouse.services.responses.items import kept
+from tollhouse.services.responses.stored_responses import CHUNK_ROWS, NewResponse, StoredResponses
 from tollhouse.store.database import Database
 from tollhouse.store.records import ConversationItemRecord, ResponseItemRecord, ResponseRecord
 

@@ -10,14 +10,14 @@ from sqlalchemy import select, update
 from tests.ledgers import make_key
 from tests.running import wait_until
 from tollhouse import metrics
-from tollhouse.services import trouble_deliveries
-from tollhouse.services.background_claims import WAITING
-from tollhouse.services.probes import Probes
-from tollhouse.services.provider_check import ProviderCheck
-from tollhouse.services.survey import Queue, Standing, Survey
-from tollhouse.services.trouble_deliveries import TroubleDeliveries
-from tollhouse.services.trouble_signs import LEAST_CALLS, Signs, Thresholds
-from tollhouse.services.troubles import QUIET, Outage, Told, Troubles, document_of
+from tollhouse.services.background.claims import WAITING
+from tollhouse.services.models.probes import Probes
+from tollhouse.services.models.provider_check import ProviderCheck
+from tollhouse.services.troubles import deliveries as trouble_deliveries
+from tollhouse.services.troubles.deliveries import TroubleDeliveries
+from tollhouse.services.troubles.signs import LEAST_CALLS, Signs, Thresholds
+from tollhouse.services.troubles.survey import Queue, Standing, Survey
+from tollhouse.services.troubles.troubles import QUIET, Outage, Told, Troubles, document_of
 from tollhouse.store.database import Database
 from tollhouse.store.records import (
     BackgroundRecord,

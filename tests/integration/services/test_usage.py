@@ -14,10 +14,10 @@ from sqlalchemy import func, select
 from tests.integration.services.conftest import utc
 from tests.usage_rows import by_hand, random_row
 from tollhouse.domain.errors import InvalidField
-from tollhouse.services.roll_up import SETTLE_MARGIN, RollUp
-from tollhouse.services.usage import GROUPS, UsageReport
-from tollhouse.services.usage_sums import UsageSums
-from tollhouse.services.usage_times import TIMES, grain
+from tollhouse.services.reports.roll_up import SETTLE_MARGIN, RollUp
+from tollhouse.services.reports.usage import GROUPS, UsageReport
+from tollhouse.services.reports.usage_sums import UsageSums
+from tollhouse.services.reports.usage_times import TIMES, grain
 from tollhouse.store.database import Database
 from tollhouse.store.records import DailyUsageRecord, RolledDayRecord
 from tollhouse.store.searches import Searches

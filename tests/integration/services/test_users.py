@@ -5,7 +5,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from tollhouse.domain.errors import InvalidField
-from tollhouse.services.users import SHORTEST_PASSWORD, NewAdmin, Users
+from tollhouse.services.people.users import SHORTEST_PASSWORD, NewAdmin, Users
 from tollhouse.store.database import Database
 from tollhouse.store.records import MembershipRecord, UserRecord
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.webhooks import COMPLETED, World
 from tollhouse.domain.webhooks import Event
-from tollhouse.services.survey import Survey
-from tollhouse.services.webhook_claims import AT_ONCE_EACH, DIED, LOGGED, PAUSES, Lost, Went
-from tollhouse.services.webhook_health import LEAST_FAILURES
+from tollhouse.services.troubles.survey import Survey
+from tollhouse.services.webhooks.claims import AT_ONCE_EACH, DIED, LOGGED, PAUSES, Lost, Went
+from tollhouse.services.webhooks.health import LEAST_FAILURES
 from tollhouse.store.database import Database
 
 URL = "https://hooks.example.com/x"

@@ -19,7 +19,7 @@ from tests.webhooks import COMPLETED, World
 from tollhouse import metrics
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.domain.webhooks import Event
-from tollhouse.services.webhook_claims import AT_ONCE_EACH
+from tollhouse.services.webhooks.claims import AT_ONCE_EACH
 from tollhouse.store.database import Database
 
 FAILED = Event("batch.failed", "team_default", {"id": "batch_2"})

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from tests.ledgers import make_key, order, settlement
 from tollhouse.domain.ledger import HoldOrder
 from tollhouse.domain.principal import Scope
-from tollhouse.services.budgets import Budgets
+from tollhouse.services.money.budgets import Budgets
 from tollhouse.store.database import Database
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger import group

@@ -13,7 +13,7 @@ from tests.ledgers import booked, make_key, open_holds, order, settlement, sums,
 from tollhouse import metrics
 from tollhouse.domain.errors import BudgetExceeded, LedgerUnavailable
 from tollhouse.domain.ledger import HoldOrder, Settlement
-from tollhouse.services.budgets import Budgets
+from tollhouse.services.money.budgets import Budgets
 from tollhouse.store.database import Database
 from tollhouse.store.ledger.writer import LedgerWriter
 from tollhouse.store.records import BudgetWindowRecord

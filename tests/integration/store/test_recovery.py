@@ -14,9 +14,9 @@ from tests.running import wait_until
 from tollhouse.domain.ledger import PROCESS_DIED, Entry, Hold, HoldOrder, Settlement
 from tollhouse.domain.money import Prices
 from tollhouse.domain.usage import Usage
-from tollhouse.services.budgets import Budgets
-from tollhouse.services.recovery import Recovery
-from tollhouse.services.usage import UsageReport
+from tollhouse.services.calls.recovery import Recovery
+from tollhouse.services.money.budgets import Budgets
+from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.database import Database
 from tollhouse.store.instances import Instance
 from tollhouse.store.ledger.writer import LedgerWriter

@@ -23,10 +23,10 @@ from tests.transcript_host import TranscriptHost
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import Unsupported
 from tollhouse.jobs import respond_in_background
-from tollhouse.services import background_responses
-from tollhouse.services.background_call import FORMAT
-from tollhouse.services.background_claims import Claims, Lost
-from tollhouse.services.models import NewModel
+from tollhouse.services.background import responses as background_responses
+from tollhouse.services.background.call import FORMAT
+from tollhouse.services.background.claims import Claims, Lost
+from tollhouse.services.models.models import NewModel
 from tollhouse.store.records import BackgroundRecord, ResponseEventsRecord, ResponseRecord
 from tollhouse.wire import FORMATS
 
@@ -43,7 +43,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tollhouse.services.background_run.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("tollhouse.services.background.run.WAIT_SECONDS", 0.05)
 
 
 def queue(gateway: Gateway, given: Any = "hello big world", model: str = "echo", **fields: Any) -> str:

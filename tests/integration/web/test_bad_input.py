@@ -12,7 +12,7 @@ from tests.canned import CannedHost
 from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway, settings_for
 from tests.ledgers import booked, open_holds
 from tollhouse.domain.errors import InvalidField
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 from tollhouse.wire import FORMATS
 
 USER = {"role": "user", "content": "Hi"}

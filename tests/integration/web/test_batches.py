@@ -273,7 +273,7 @@ def test_a_provider_that_refuses_a_line_fails_that_line_alone(gateway: Gateway) 
 def test_a_line_whose_provider_keeps_failing_is_given_up_after_some_attempts(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tollhouse.services.batch_run.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("tollhouse.services.batches.run.RETRY_SECONDS", 0.05)
     gateway.add_echo("down", "status=500")
     batch = run(gateway, submit(gateway, jsonl([line("good"), line("bad", model="down")]))["id"])
     assert batch["request_counts"] == {"total": 2, "completed": 1, "failed": 1}
@@ -340,7 +340,7 @@ def test_a_job_that_has_not_done_all_wakes_the_next(gateway: Gateway, monkeypatc
 def test_a_file_is_validated_over_several_runs_where_it_is_long(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tollhouse.services.batch_validation.CHUNK_LINES", 10)
+    monkeypatch.setattr("tollhouse.services.batches.validation.CHUNK_LINES", 10)
     lines = [line(f"c{number}") for number in range(95)]
     batch = submit(gateway, jsonl([*lines, line("c3")]))
     for _ in range(100):

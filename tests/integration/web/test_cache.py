@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 from tests.counting_host import CountingHost
 from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway
 from tests.ledgers import open_holds
-from tollhouse.services import caching
-from tollhouse.services.models import NewModel
+from tollhouse.services.caching import caching
+from tollhouse.services.models.models import NewModel
 
 HELLO = [{"role": "user", "content": "hello big world"}]
 MODEL = {"model": "kept", "messages": HELLO}

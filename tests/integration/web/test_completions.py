@@ -8,7 +8,7 @@ import pytest
 from tests.gateway import Gateway
 from tests.ledgers import booked
 from tests.transcript_host import TranscriptHost
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 
 COMPLETIONS = "/v1/completions"
 

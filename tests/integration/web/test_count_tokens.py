@@ -8,7 +8,7 @@ import pytest
 from tests.gateway import Gateway
 from tests.ledgers import open_holds, sums
 from tests.transcript_host import TranscriptHost
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 
 COUNT = "/v1/messages/count_tokens"
 HELLO = [{"role": "user", "content": "Hello, big world"}]

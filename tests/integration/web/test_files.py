@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from tests.gateway import Gateway, settings_for
 from tollhouse.domain.errors import OutOfSpace
-from tollhouse.services.files import ORPHAN_SECONDS
+from tollhouse.services.batches.files import ORPHAN_SECONDS
 from tollhouse.store import local_blobs
 from tollhouse.store.records import FileRecord
 

@@ -45,7 +45,7 @@ def test_a_batch_reads_from_the_bucket_and_writes_to_it(tmp_path: Path) -> None:
 
 def test_a_batch_whose_store_is_away_for_a_while_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tollhouse.store.s3_blobs.ATTEMPTS", 1)
-    monkeypatch.setattr("tollhouse.services.batch_tasks.LEASE_SECONDS", 0.2)
+    monkeypatch.setattr("tollhouse.services.batches.tasks.LEASE_SECONDS", 0.2)
     server = start_s3()
     keys = {"s3_access_key_id": "who", "s3_secret_access_key": "secret"}
     settings = settings_for(tmp_path / "home", files_url=f"s3://{server.bucket}", s3_endpoint=server.endpoint, **keys)

@@ -161,9 +161,9 @@ def test_whatever_dies_in_between_no_line_is_sent_twice_and_each_is_booked_once(
             raise Died
 
     monkeypatch.setattr("tollhouse.crash_points.reach", reach)
-    monkeypatch.setattr("tollhouse.services.handover.lines.CHUNK", 4)
-    monkeypatch.setattr("tollhouse.services.handover.gathering.CHUNK", 4)
-    monkeypatch.setattr("tollhouse.services.handover.bookings.MOST_TOGETHER", 4)
+    monkeypatch.setattr("tollhouse.services.batches.handover.lines.CHUNK", 4)
+    monkeypatch.setattr("tollhouse.services.batches.handover.gathering.CHUNK", 4)
+    monkeypatch.setattr("tollhouse.services.batches.handover.bookings.MOST_TOGETHER", 4)
     lines = [asked(f"c{number}", f"word {number}") for number in range(9)]
     id = submit(gateway, jsonl(lines), endpoint=endpoint, provider_batch="always")["id"]
     try:

@@ -10,9 +10,9 @@ from tests.gateway import CHAT, EMBEDDINGS, MESSAGES, Gateway, settings_for
 from tests.ledgers import open_holds, sums
 from tollhouse.domain.ports import Exchange, Outgoing
 from tollhouse.domain.routes import Target
-from tollhouse.services.deployments import NewDeployment
-from tollhouse.services.models import NewModel
-from tollhouse.services.routes import RouteTerms
+from tollhouse.services.models.deployments import NewDeployment
+from tollhouse.services.models.models import NewModel
+from tollhouse.services.models.routes import RouteTerms
 
 
 def test_a_whole_completion_is_answered_priced_and_booked(gateway: Gateway) -> None:

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from tests.canned import CannedHost
 from tests.gateway import CHAT, MESSAGES, Gateway, settings_for
 from tests.media_host import MediaHost
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 
 HELLO = [{"role": "user", "content": "Hi"}]
 USED = {"usage": {"prompt_tokens": 7, "completion_tokens": 2, "input_tokens": 7, "output_tokens": 2}}

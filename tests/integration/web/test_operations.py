@@ -2,7 +2,7 @@ import pytest
 
 from tests.gateway import Gateway
 from tests.running import wait_until
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 
 
 def test_healthz_says_that_the_process_lives(gateway: Gateway) -> None:

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from tests.gateway import CHAT, MESSAGES, Gateway, settings_for
 from tollhouse.domain.errors import Overloaded
-from tollhouse.services.capacity import Capacity
+from tollhouse.services.calls.capacity import Capacity
 
 
 @pytest.fixture

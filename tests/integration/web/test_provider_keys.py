@@ -11,7 +11,7 @@ from tests.gateway import Gateway, settings_for
 from tests.keyed_host import KeyedHost
 from tests.ledgers import open_holds
 from tollhouse import logs, metrics
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 
 KEYS = ("sk-one", "sk-two", "sk-three")
 NAMES = ("default", "two", "three")

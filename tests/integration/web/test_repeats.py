@@ -24,9 +24,9 @@ from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import AlreadyUnderWay
 from tollhouse.domain.form import Form, Part
 from tollhouse.domain.ports import at_once
-from tollhouse.services.claim_renewal import ClaimRenewal
-from tollhouse.services.idempotency import LEASE, Claim
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
+from tollhouse.services.repeats.claim_renewal import ClaimRenewal
+from tollhouse.services.repeats.idempotency import LEASE, Claim
 from tollhouse.store.records import IdempotencyRecord
 from tollhouse.web.inference import once
 
@@ -219,8 +219,8 @@ def test_a_longer_answer_than_is_kept_is_told_so_and_not_made_again(gateway: Gat
 
 def test_the_key_of_a_process_that_died_is_free_when_its_lease_is_over(gateway: Gateway) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tollhouse.services.repeats.Record.keep", lambda *_: None)
-        patch.setattr("tollhouse.services.repeats.Record.give_up", lambda *_: None)
+        patch.setattr("tollhouse.services.repeats.repeats.Record.keep", lambda *_: None)
+        patch.setattr("tollhouse.services.repeats.repeats.Record.give_up", lambda *_: None)
         ask(gateway)  # as if nothing of it came to its end
     assert error(ask(gateway)) == (409, "idempotency_key_under_way")
     age(gateway, LEASE)
@@ -300,7 +300,7 @@ def test_what_was_made_is_not_made_again_where_its_answer_was_lost_with_its_proc
     response = {"model": "m", "input": "hello", "background": True}
     with pytest.MonkeyPatch.context() as patch:
         for method in ("keep", "give_up"):
-            patch.setattr(f"tollhouse.services.repeats.Record.{method}", lambda *_: None)
+            patch.setattr(f"tollhouse.services.repeats.repeats.Record.{method}", lambda *_: None)
         for path, body in ((BATCHES, batch), (RESPONSES, response)):
             assert ask(gateway, body, path, name=path).status_code == 200
     for path, body in ((BATCHES, batch), (RESPONSES, response)):

@@ -14,7 +14,7 @@ from tests.gateway import Gateway, settings_for
 from tests.ledgers import open_holds
 from tests.transcript_host import TranscriptHost
 from tollhouse.domain.errors import Unavailable
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 from tollhouse.store.records import ResponseRecord
 
 RESPONSES = "/v1/responses"

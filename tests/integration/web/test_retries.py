@@ -12,9 +12,9 @@ from tests.ledgers import open_holds
 from tollhouse.domain.errors import UpstreamGone, UpstreamRejected
 from tollhouse.domain.ports import Exchange, Outgoing
 from tollhouse.domain.routes import Target
-from tollhouse.services.deployment_terms import Terms
-from tollhouse.services.deployments import NewDeployment
-from tollhouse.services.routes import RouteTerms
+from tollhouse.services.models.deployment_terms import Terms
+from tollhouse.services.models.deployments import NewDeployment
+from tollhouse.services.models.routes import RouteTerms
 
 
 @pytest.fixture

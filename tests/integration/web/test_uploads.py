@@ -14,7 +14,7 @@ from tests.gateway import Gateway, settings_for
 from tests.ledgers import open_holds
 from tests.media_host import MediaHost, file_of
 from tollhouse.domain.errors import OutOfSpace
-from tollhouse.services.models import NewModel
+from tollhouse.services.models.models import NewModel
 from tollhouse.web.inference.spool import SMALL, UploadSpool
 
 TRANSCRIPTIONS = "/v1/audio/transcriptions"

@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from tests.batches import LONG, NoQueue, jsonl, line, run, run_in_part, shown, submit
 from tests.gateway import Gateway, settings_for
-from tollhouse.services.background_claims import Claims, Lost
-from tollhouse.services.webhooks import Webhook
+from tollhouse.services.background.claims import Claims, Lost
+from tollhouse.services.webhooks.webhooks import Webhook
 from tollhouse.store.records import BatchRecord
 
 RESPONSES = "/v1/responses"

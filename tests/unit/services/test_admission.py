@@ -7,7 +7,7 @@ import pytest
 from tollhouse.domain.call import Facts
 from tollhouse.domain.money import MILLION, Prices, Tariff
 from tollhouse.domain.routes import Host, Target
-from tollhouse.services.admission import CALL_OVERHEAD, MESSAGE_OVERHEAD, TOOLS_OVERHEAD, Bound, bound_of
+from tollhouse.services.calls.admission import CALL_OVERHEAD, MESSAGE_OVERHEAD, TOOLS_OVERHEAD, Bound, bound_of
 
 # A nano-dollar a token in, two a token out: costs can be read off token counts.
 TARGET = Target(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tollhouse.services.batch_pace import FIRST_WINDOW, LONGEST_WAIT, Pace, Wish, shares
+from tollhouse.services.batches.pace import FIRST_WINDOW, LONGEST_WAIT, Pace, Wish, shares
 
 
 def test_a_batch_begins_slowly_and_doubles_until_it_has_all_there_is() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tollhouse.domain.errors import DeploymentResting
 from tollhouse.domain.routes import Host, Target
-from tollhouse.services.breakers import Breakers
+from tollhouse.services.calls.breakers import Breakers
 
 TARGET = Target("m", "m", Host("prv_1", "host", "openai", "http://host"), None, deployment="dep_1")
 

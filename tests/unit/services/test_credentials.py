@@ -8,9 +8,9 @@ import pytest
 from tollhouse import logs, metrics
 from tollhouse.domain.errors import UpstreamGone, UpstreamRejected
 from tollhouse.domain.routes import Host, HostKey
-from tollhouse.services.credentials import Credentials
-from tollhouse.services.probes import Probes
-from tollhouse.services.providers import ProviderCheck
+from tollhouse.services.models.credentials import Credentials
+from tollhouse.services.models.probes import Probes
+from tollhouse.services.models.providers import ProviderCheck
 
 HOST = Host("prv_1", "locked", "openai", "http://host")
 

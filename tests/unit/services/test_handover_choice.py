@@ -9,8 +9,8 @@ from tollhouse.domain.errors import NoProviderBatch, UnknownModel
 from tollhouse.domain.money import Prices, Tariff
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Catalogue, Host, Manners, Route, Stage, Target
-from tollhouse.services.handover.choice import HandoverChoice
-from tollhouse.services.handover.terms import Terms
+from tollhouse.services.batches.handover.choice import HandoverChoice
+from tollhouse.services.batches.handover.terms import Terms
 
 CALLER = Principal("key_1", "tests")
 CHAT = "/v1/chat/completions"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tollhouse.services.key_mint import PREFIX, KeyMint
+from tollhouse.services.keys.mint import PREFIX, KeyMint
 
 MINT = KeyMint("a secret for tests that is long enough")
 

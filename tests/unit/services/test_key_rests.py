@@ -8,7 +8,7 @@ import pytest
 from tollhouse import logs
 from tollhouse.domain.errors import KeysResting, UpstreamRejected
 from tollhouse.domain.routes import Host, HostKey, Target
-from tollhouse.services.key_rests import REFUSED_SECONDS, SPENT_SECONDS, UNTOLD_SECONDS, KeyRests
+from tollhouse.services.calls.key_rests import REFUSED_SECONDS, SPENT_SECONDS, UNTOLD_SECONDS, KeyRests
 
 KEYS = tuple(HostKey(f"pky_{name}", name, f"sk-{name}") for name in "abc")
 HOST = Host("prv_1", "acme", "openai", "https://acme.example", "sk-a", keys=KEYS)

@@ -12,9 +12,9 @@ from tollhouse.domain.principal import ORGANISATION, Principal
 from tollhouse.domain.routes import Catalogue, Host, Manners, Target
 from tollhouse.domain.usage import Usage
 from tollhouse.kv.local_limiter import LocalLimiter
-from tollhouse.services.admission import tokens_in
-from tollhouse.services.limiting import Limiting, limits_of, tokens_of
-from tollhouse.services.translation import Choice, word
+from tollhouse.services.calls.admission import tokens_in
+from tollhouse.services.calls.limiting import Limiting, limits_of, tokens_of
+from tollhouse.services.calls.translation import Choice, word
 
 FACTS = Facts("m", 1000, messages=2)
 TARGET = Target(

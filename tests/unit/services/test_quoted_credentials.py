@@ -4,7 +4,7 @@ import pytest
 
 from tollhouse.domain.errors import UpstreamRejected
 from tollhouse.domain.routes import Host, HostKey, Target
-from tollhouse.services.acceptance import expect_success
+from tollhouse.services.calls.acceptance import expect_success
 
 
 class Answer:

@@ -6,8 +6,8 @@ from unittest.mock import MagicMock
 import pytest
 
 from tollhouse.domain.course import Course
-from tollhouse.services import reply as module
-from tollhouse.services.reply import TURN_BYTES, Reply
+from tollhouse.services.calls import reply as module
+from tollhouse.services.calls.reply import TURN_BYTES, Reply
 from tollhouse.wire.framing import WholeFraming
 from tollhouse.wire.passthrough import Converter
 

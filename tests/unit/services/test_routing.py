@@ -11,10 +11,10 @@ from tollhouse.domain.errors import Forbidden, UnknownModel, Unsupported
 from tollhouse.domain.money import Prices, Tariff
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.routes import Catalogue, Host, Route, Stage, Target
-from tollhouse.services.explanation import explain
-from tollhouse.services.routing import SESSION_HEADER, route_of, visible_models
-from tollhouse.services.routing import candidates as ordered
-from tollhouse.services.vitals import Watch
+from tollhouse.services.routing.explanation import explain
+from tollhouse.services.routing.routing import SESSION_HEADER, route_of, visible_models
+from tollhouse.services.routing.routing import candidates as ordered
+from tollhouse.services.routing.vitals import Watch
 
 ANYONE = Principal("key_1", "tests")
 CHAT = frozenset({"chat", "embeddings"})

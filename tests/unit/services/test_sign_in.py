@@ -7,11 +7,11 @@ from argon2 import PasswordHasher
 
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.ports import at_once
-from tollhouse.services.passwords import LONGEST_PASSWORD, Passwords
-from tollhouse.services.sign_in import SignIn, network_of
-from tollhouse.services.sign_in_throttle import SignInThrottle
-from tollhouse.services.token_keys import TokenKeys
-from tollhouse.services.tokens import Tokens
+from tollhouse.services.people.passwords import LONGEST_PASSWORD, Passwords
+from tollhouse.services.people.sign_in import SignIn, network_of
+from tollhouse.services.people.sign_in_throttle import SignInThrottle
+from tollhouse.services.people.token_keys import TokenKeys
+from tollhouse.services.people.tokens import Tokens
 from tollhouse.store.database import Database
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tollhouse.domain.errors import InvalidField
-from tollhouse.services.timetable import Timetable
+from tollhouse.services.schedules.timetable import Timetable
 
 BERLIN = "Europe/Berlin"
 

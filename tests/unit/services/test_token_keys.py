@@ -3,7 +3,7 @@
 import pytest
 
 from tollhouse.domain.errors import InvalidToken
-from tollhouse.services.token_keys import TokenKeys
+from tollhouse.services.people.token_keys import TokenKeys
 
 
 def test_a_token_names_the_key_that_it_was_signed_with() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import Unsupported
 from tollhouse.domain.routes import Host, Manners, Target
-from tollhouse.services.translation import Wording, word
+from tollhouse.services.calls.translation import Wording, word
 from tollhouse.wire import FORMATS
 
 HOST = Host("prv_1", "acme", "openai", "https://acme.example")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tollhouse.domain.errors import UpstreamRefused, UpstreamRejected, UpstreamTimeout
-from tollhouse.services.tries import RetryPolicy, Tries
+from tollhouse.services.calls.tries import RetryPolicy, Tries
 
 A: Any = ("a", None)
 B: Any = ("b", None)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from tollhouse.services.usage_trends import anomalies_of, forecasts_of
+from tollhouse.services.reports.usage_trends import anomalies_of, forecasts_of
 
 DAY = date(2026, 10, 20)
 

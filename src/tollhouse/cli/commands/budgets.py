@@ -14,7 +14,7 @@ from tollhouse.domain.principal import SCOPE_KINDS
 
 if TYPE_CHECKING:
     from tollhouse.domain.principal import Scope
-    from tollhouse.services.budgets import Budget
+    from tollhouse.services.money.budgets import Budget
 
 
 @click.group("budgets")

@@ -13,7 +13,7 @@ from tollhouse.cli.output import json_option, print_json
 from tollhouse.cli.text import printable
 
 if TYPE_CHECKING:
-    from tollhouse.services.health import Finding
+    from tollhouse.services.troubles.health import Finding
 
 
 @click.command("doctor")
@@ -31,7 +31,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 def _examine() -> "list[Finding]":
-    from tollhouse.services.health import Finding
+    from tollhouse.services.troubles.health import Finding
 
     try:
         with in_one_sentence(), administration(migrate=False) as services:

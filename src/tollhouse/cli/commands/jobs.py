@@ -10,7 +10,7 @@ from tollhouse.cli.output import json_option, minute, moment, print_json, print_
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
-    from tollhouse.services.job_sources import Job
+    from tollhouse.services.jobs.sources import Job
 
 
 @click.group("jobs")

@@ -12,7 +12,7 @@ from tollhouse.domain.actor import SHELL
 from tollhouse.domain.principal import DEFAULT_TEAM
 
 if TYPE_CHECKING:
-    from tollhouse.services.keys import ApiKey
+    from tollhouse.services.keys.keys import ApiKey
 
 
 @click.group("keys")

@@ -12,7 +12,7 @@ from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
     from tollhouse.domain.principal import Scope
-    from tollhouse.services.limits import Limit
+    from tollhouse.services.money.limits import Limit
 
 
 @click.group("limits")

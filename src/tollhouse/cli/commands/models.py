@@ -14,7 +14,7 @@ from tollhouse.cli.routes import deploy, deployments, route, undeploy
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
-    from tollhouse.services.models import Model
+    from tollhouse.services.models.models import Model
 
 
 @click.group("models")
@@ -43,7 +43,7 @@ for _one in (deploy, undeploy, deployments, route, prices, cache, explain):
 def add(as_json: bool, **given: Any) -> None:
     """Add a model, effective in all processes within a second."""
     with administration() as services:
-        from tollhouse.services.models import NewModel
+        from tollhouse.services.models.models import NewModel
 
         model = services.models.add(NewModel(**given), by=SHELL)
     if as_json:

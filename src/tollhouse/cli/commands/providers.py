@@ -11,7 +11,7 @@ from tollhouse.cli.provider_keys import credential_in, keys
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
-    from tollhouse.services.providers import Provider
+    from tollhouse.services.models.providers import Provider
 
 
 @click.group("providers")

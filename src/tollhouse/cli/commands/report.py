@@ -104,7 +104,7 @@ def send(
     as_json: bool,
 ) -> None:
     """Run a report and send it, by mail or to a webhook."""
-    from tollhouse.services.report_delivery import subscription_from
+    from tollhouse.services.reports.report_delivery import subscription_from
 
     with administration() as services:
         fields = {
@@ -138,7 +138,7 @@ def _run(
     parquet: Path | None,
     **more: Any,
 ) -> None:
-    from tollhouse.services.reports import ReportOrder
+    from tollhouse.services.reports.reports import ReportOrder
 
     try:
         place = zone(timezone)

@@ -17,8 +17,8 @@ from tollhouse.domain.actor import SHELL
 from tollhouse.domain.page import every
 
 if TYPE_CHECKING:
-    from tollhouse.services.booked_attempts import BookedAttempt
-    from tollhouse.services.requests import LoggedRequest
+    from tollhouse.services.requests.booked_attempts import BookedAttempt
+    from tollhouse.services.requests.requests import LoggedRequest
 
 
 @click.group("requests")

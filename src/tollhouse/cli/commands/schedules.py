@@ -10,8 +10,8 @@ from tollhouse.cli.parameters import JSON_OBJECT
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
-    from tollhouse.services.schedule_runs import ScheduleRun
-    from tollhouse.services.schedules import Schedule
+    from tollhouse.services.schedules.runs import ScheduleRun
+    from tollhouse.services.schedules.schedules import Schedule
 
 
 @click.group("schedules")

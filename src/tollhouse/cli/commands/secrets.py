@@ -9,7 +9,7 @@ from tollhouse.cli.output import json_option, minute, moment, print_json, print_
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
-    from tollhouse.services.server_secrets import Resealed, ServerSecret
+    from tollhouse.services.keys.server_secrets import Resealed, ServerSecret
 
 
 @click.group("secrets")

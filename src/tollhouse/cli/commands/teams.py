@@ -11,7 +11,7 @@ from tollhouse.domain.page import every
 from tollhouse.domain.rights import Role
 
 if TYPE_CHECKING:
-    from tollhouse.services.teams import Member, Team
+    from tollhouse.services.people.teams import Member, Team
 
 
 @click.group("teams")

@@ -16,7 +16,7 @@ from tollhouse.domain.periods import zone
 
 if TYPE_CHECKING:
     from tollhouse.domain.tables import Table
-    from tollhouse.services.usage_sums import UsageSums
+    from tollhouse.services.reports.usage_sums import UsageSums
 
 GROUPS = ("key", "user", "team", "model", "provider", "tag", "day", "hour", "month", "end_user")
 
@@ -106,7 +106,7 @@ def _placed(moment: datetime | None, place: ZoneInfo) -> datetime | None:
 
 def _table(group: str, sums: "Mapping[str, UsageSums]") -> "Table":
     from tollhouse.domain.tables import Column, Table
-    from tollhouse.services.reports import SUMS, numbers_of
+    from tollhouse.services.reports.reports import SUMS, numbers_of
 
     rows = [(name, *numbers_of(one)) for name, one in sums.items()]
     return Table("usage", (Column(group, "text"), *SUMS), rows)

@@ -13,8 +13,8 @@ from tollhouse.domain.page import every
 from tollhouse.domain.rights import Role
 
 if TYPE_CHECKING:
-    from tollhouse.services.invitations import Invitation
-    from tollhouse.services.users import User
+    from tollhouse.services.people.invitations import Invitation
+    from tollhouse.services.people.users import User
 
 ROLE = click.Choice([role.value for role in Role])
 password_option = click.option(

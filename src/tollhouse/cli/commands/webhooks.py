@@ -12,8 +12,8 @@ from tollhouse.domain.actor import SHELL
 from tollhouse.domain.principal import DEFAULT_TEAM
 
 if TYPE_CHECKING:
-    from tollhouse.services.webhook_deliveries import Delivery
-    from tollhouse.services.webhooks import Webhook
+    from tollhouse.services.webhooks.deliveries import Delivery
+    from tollhouse.services.webhooks.webhooks import Webhook
 
 SHOWN = 20
 """Deliveries that are listed where nobody says how many."""

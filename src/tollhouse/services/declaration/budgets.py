@@ -7,9 +7,9 @@ from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.domain.principal import SCOPE_KINDS, Scope
-from tollhouse.services.budgets import Budgets
 from tollhouse.services.declaration.scopes import ScopeNames, scope_of
 from tollhouse.services.declaration.section import Change, Entry, differing
+from tollhouse.services.money.budgets import Budgets
 
 
 class BudgetsSection:

@@ -7,7 +7,7 @@ from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.services.declaration.scopes import ScopeNames, scope_of
 from tollhouse.services.declaration.section import Change, Entry, differing
-from tollhouse.services.limits import KINDS, SCOPE_KINDS, Limits
+from tollhouse.services.money.limits import KINDS, SCOPE_KINDS, Limits
 
 
 class LimitsSection:

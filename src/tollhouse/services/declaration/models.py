@@ -7,7 +7,7 @@ from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.services.declaration.section import Change, Entry, differing
-from tollhouse.services.models import Models, NewModel
+from tollhouse.services.models.models import Models, NewModel
 
 _PRICES = ("input_price", "output_price")
 _FIELDS = ("provider", "upstream_model", *_PRICES, "context_window", "max_output", "fallbacks", "cache_seconds")

@@ -9,7 +9,7 @@ from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.domain.price_terms import LongContext, PriceTerms
 from tollhouse.services.declaration.section import Change, Entry, differing
-from tollhouse.services.model_prices import ModelPrices
+from tollhouse.services.models.model_prices import ModelPrices
 
 _PRICES = ("cached_input", "cache_write")
 _OF_STEP = tuple(field.name for field in fields(LongContext) if field.name != "above")

@@ -6,8 +6,8 @@ from typing import Any
 from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.services.declaration.section import Change, Entry, differing
-from tollhouse.services.provider_keys import ProviderKeys
-from tollhouse.services.providers import Providers
+from tollhouse.services.models.provider_keys import ProviderKeys
+from tollhouse.services.models.providers import Providers
 
 VARIABLE = "api_key_env"
 KEYS = "keys"

@@ -8,10 +8,10 @@ from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.money import nanos_from_usd, usd_from_nanos
 from tollhouse.services.declaration.section import Change, Entry, differing
-from tollhouse.services.deployment_terms import Terms
-from tollhouse.services.deployments import Deployment, Deployments, NewDeployment
-from tollhouse.services.models import Models
-from tollhouse.services.routes import TIMEOUTS, Routes, RouteTerms
+from tollhouse.services.models.deployment_terms import Terms
+from tollhouse.services.models.deployments import Deployment, Deployments, NewDeployment
+from tollhouse.services.models.models import Models
+from tollhouse.services.models.routes import TIMEOUTS, Routes, RouteTerms
 
 _PRICES = ("input_price", "output_price")
 _TERMS = tuple(field.name for field in fields(Terms))

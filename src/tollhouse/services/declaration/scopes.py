@@ -10,7 +10,7 @@ from sqlalchemy import select
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.principal import SCOPE_KINDS, Scope
 from tollhouse.services.declaration.section import Entry
-from tollhouse.services.scopes import existing_scope
+from tollhouse.services.money.scopes import existing_scope
 from tollhouse.store.database import Database
 from tollhouse.store.records import ModelRecord, TeamRecord, UserRecord
 

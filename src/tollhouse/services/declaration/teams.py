@@ -6,7 +6,7 @@ from typing import Any
 from tollhouse.domain.actor import SYSTEM, Actor
 from tollhouse.domain.page import every
 from tollhouse.services.declaration.section import Change, Entry, differing
-from tollhouse.services.teams import Team, Teams
+from tollhouse.services.people.teams import Team, Teams
 
 
 class TeamsSection:

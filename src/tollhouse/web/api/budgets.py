@@ -5,7 +5,7 @@ from typing import Any
 from flask_restx import Namespace, Resource
 
 from tollhouse.domain.money import usd_from_nanos
-from tollhouse.services.budgets import Budget as BudgetValue
+from tollhouse.services.money.budgets import Budget as BudgetValue
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page, unless_changed
 from tollhouse.web.scopes import filter_of, scope_of

@@ -6,9 +6,9 @@ from typing import Any
 from flask_restx import Namespace, Resource
 
 from tollhouse.domain.money import usd_from_nanos
-from tollhouse.services.deployment_terms import Terms
-from tollhouse.services.deployments import Deployment as DeploymentValue
-from tollhouse.services.deployments import NewDeployment
+from tollhouse.services.models.deployment_terms import Terms
+from tollhouse.services.models.deployments import Deployment as DeploymentValue
+from tollhouse.services.models.deployments import NewDeployment
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page, unless_changed
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask_restx import Namespace, Resource
 
-from tollhouse.services.limits import KINDS
-from tollhouse.services.limits import Limit as LimitValue
+from tollhouse.services.money.limits import KINDS
+from tollhouse.services.money.limits import Limit as LimitValue
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page, unless_changed
 from tollhouse.web.scopes import filter_of, scope_of

@@ -6,9 +6,9 @@ from flask_restx import Namespace, Resource
 
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.price_terms import LongContext, PriceTerms
-from tollhouse.services.models import Model as ModelValue
-from tollhouse.services.models import NewModel
-from tollhouse.services.routes import RouteTerms
+from tollhouse.services.models.models import Model as ModelValue
+from tollhouse.services.models.models import NewModel
+from tollhouse.services.models.routes import RouteTerms
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, amount_from, operation, shown, shown_page, unless_changed
 

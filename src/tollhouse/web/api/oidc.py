@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, request
 from flask_restx import Namespace, Resource
 
-from tollhouse.services.issuer_sign_in import LIFE, CameBack
+from tollhouse.services.people.issuer_sign_in import LIFE, CameBack
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation
 from tollhouse.web.tokens import is_https, pair, pair_in_cookies

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask_restx import Namespace, Resource
 
-from tollhouse.services.providers import Provider as ProviderValue
+from tollhouse.services.models.providers import Provider as ProviderValue
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page, unless_changed
 

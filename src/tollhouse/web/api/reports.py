@@ -6,8 +6,8 @@ from flask import Response
 from flask_restx import Namespace, Resource
 
 from tollhouse.domain.tables import FORMATS
-from tollhouse.services.reports import FACTOR, ReportOrder
-from tollhouse.services.usage import zone_named
+from tollhouse.services.reports.reports import FACTOR, ReportOrder
+from tollhouse.services.reports.usage import zone_named
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from flask_restx import Namespace, Resource
 
-from tollhouse.services.booked_attempts import BookedAttempt
-from tollhouse.services.requests import LoggedRequest
+from tollhouse.services.requests.booked_attempts import BookedAttempt
+from tollhouse.services.requests.requests import LoggedRequest
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask_restx import Namespace, Resource
 
-from tollhouse.services.memberships import role_named
+from tollhouse.services.people.memberships import role_named
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page, unless_changed
 

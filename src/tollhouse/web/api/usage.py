@@ -4,7 +4,7 @@ from typing import Any
 
 from flask_restx import Namespace, Resource
 
-from tollhouse.services.usage import zone_named
+from tollhouse.services.reports.usage import zone_named
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown_page
 

@@ -6,7 +6,7 @@ from typing import Any
 from flask_restx import Namespace, Resource
 
 from tollhouse.domain.principal import DEFAULT_TEAM
-from tollhouse.services.webhooks import Webhook as WebhookValue
+from tollhouse.services.webhooks.webhooks import Webhook as WebhookValue
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page, unless_changed
 

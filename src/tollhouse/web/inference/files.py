@@ -9,9 +9,9 @@ from flask import Blueprint, Response, request
 
 from tollhouse.domain.errors import InvalidField, NotFound, OutOfSpace, TooLarge
 from tollhouse.domain.form import Part
-from tollhouse.services.files import Content, Incoming, read_new_file
-from tollhouse.services.idempotency import PARAM
+from tollhouse.services.batches.files import Content, Incoming, read_new_file
 from tollhouse.services.pages import FilePage
+from tollhouse.services.repeats.idempotency import PARAM
 from tollhouse.web.description import Operation, described
 from tollhouse.web.gate import caller, services
 from tollhouse.web.inference import once

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from tollhouse.domain.errors import BadRequest, Conflict, Forbidden, NotFound, OutOfSpace
-from tollhouse.services.message_batches import Results
+from tollhouse.services.batches.message_batches import Results
 from tollhouse.services.pages import IdPage
 from tollhouse.web.description import Operation, described
 from tollhouse.web.gate import caller, services, tags, trace

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from tollhouse.domain.errors import Forbidden, UnknownModel
 from tollhouse.services.pages import IdPage
-from tollhouse.services.routing import route_of, visible_models
+from tollhouse.services.routing.routing import route_of, visible_models
 from tollhouse.web.description import Operation, described
 from tollhouse.web.gate import caller, dialect, services
 from tollhouse.web.inference.respond import json_response

@@ -10,8 +10,8 @@ from flask import Flask, Response, request
 from tollhouse.domain.call import Call
 from tollhouse.domain.ports import Outside, at_once
 from tollhouse.services.given import GivenAnswer
-from tollhouse.services.idempotency import PARAM
-from tollhouse.services.repeats import Recorded
+from tollhouse.services.repeats.idempotency import PARAM
+from tollhouse.services.repeats.repeats import Recorded
 from tollhouse.web import gate
 from tollhouse.wire import json_text
 

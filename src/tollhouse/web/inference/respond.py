@@ -18,10 +18,10 @@ from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.ports import Outside, at_once
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags
+from tollhouse.services.calls.reply import Reply
 from tollhouse.services.given import GivenAnswer
-from tollhouse.services.repeats import Recorded
-from tollhouse.services.reply import Reply
-from tollhouse.services.routing import SESSION_HEADER
+from tollhouse.services.repeats.repeats import Recorded
+from tollhouse.services.routing.routing import SESSION_HEADER
 from tollhouse.web import gate
 from tollhouse.web.body_memory import BodyMemory, BodyRoom
 from tollhouse.web.client_watch import begin_in_turn, end_with_client

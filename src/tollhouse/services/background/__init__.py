@@ -1,0 +1,1 @@
+"""Responses that are made when nobody waits."""

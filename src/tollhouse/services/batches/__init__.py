@@ -1,0 +1,1 @@
+"""Files and batches: checked, worked off, handed over, gathered."""

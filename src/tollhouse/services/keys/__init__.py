@@ -1,0 +1,1 @@
+"""API keys and the server's own secrets: made, known again, changed, ended."""

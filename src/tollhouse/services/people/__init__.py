@@ -1,0 +1,1 @@
+"""Who people are: accounts, teams, sign-in, tokens, invitations."""

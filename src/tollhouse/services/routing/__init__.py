@@ -1,0 +1,1 @@
+"""Which deployments a call may go to, and in which order."""

@@ -1,0 +1,1 @@
+"""What is wrong at the moment, and who is told."""

@@ -1,0 +1,1 @@
+"""Who is told of what happens, and how it reaches them."""
