@@ -5,6 +5,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Without what Python keeps of compiled source, each process that a test starts would compile the whole program.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install up test test-clients fuzz faults check static format-check format lint types contracts bench soak clean
 

@@ -25,7 +25,11 @@ def run(settings: Settings, build: "Callable[[], Services] | None" = None, queue
     logs.configure(settings, "worker")
     traces.configure(settings, "worker")
     worker = WakeUpWorker(
-        connect(redis_url(settings)), queue, stop_seconds=settings.worker_stop_seconds, on_stop=_Inheritance.stop
+        connect(redis_url(settings)),
+        queue,
+        stop_seconds=settings.worker_stop_seconds,
+        on_stop=_Inheritance.stop,
+        before_fork=_import_program,
     )
     _Inheritance.build = staticmethod(build or _builder(settings))
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -73,9 +77,16 @@ class _Inheritance:
         return cls.stopping
 
 
+def _import_program() -> None:
+    """Once, where there is work, and not in each work-horse anew, which takes a second of a processor.
+
+    A worker that has nothing to do stays small. Nothing is connected: connections do not outlive a fork.
+    """
+    import tollhouse.wiring  # noqa: F401
+
+
 def _builder(settings: Settings) -> "Callable[[], Services]":
     def build() -> "Services":
-        # Not before the fork: the worker itself needs none of it, and must not patch or connect anything.
         from tollhouse import wiring
 
         return wiring.build(settings, process="worker")

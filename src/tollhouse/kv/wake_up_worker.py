@@ -52,8 +52,11 @@ class WakeUpWorker(Worker):
         *,
         stop_seconds: float = 30.0,
         on_stop: Callable[[], None] = lambda: None,
+        before_fork: Callable[[], None] = lambda: None,
     ) -> None:
-        """`stop_seconds` is how long a running job may go on after SIGTERM; its work-horse calls `on_stop` then."""
+        """`stop_seconds` is how long a running job may go on after SIGTERM; its work-horse calls `on_stop` then.
+        `before_fork` is called in the worker each time that there is work: what it leaves is every work-horse's.
+        """
         super().__init__(
             [queue],
             name=new_id("worker"),
@@ -69,6 +72,7 @@ class WakeUpWorker(Worker):
         self._horse_name = f"{self.pid}horse"
         self._stop_seconds = stop_seconds
         self._on_stop = on_stop
+        self._before_fork = before_fork
         self._presence = Presence("worker")
         self._stop_at: float | None = None
         self._next_maintenance = 0.0
@@ -154,6 +158,7 @@ class WakeUpWorker(Worker):
     # --- While a job runs: Redis may be away, and the job goes on ---------------------------------------------
 
     def execute_job(self, job: Job, queue: Queue) -> None:
+        self._before_fork()
         try:
             super().execute_job(job, queue)
         finally:

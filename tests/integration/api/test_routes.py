@@ -165,6 +165,7 @@ def test_prices_are_shown_changed_and_what_calls_are_booked_at(api: Management, 
         found: int | None = api.gateway.rows(before + 1)[-1].input_price
         return found
 
+    within_a_second(lambda: api.gateway.chat("x", model=name).status_code == 200)
     within_a_second(lambda: price() == 2_500_000_000)
     api.ask("PATCH", f"{path}/prices", owner, {"cached_input_price": None, "long_context": []})
     assert api.get(f"{path}/prices", owner).json == {**plain.json, "batch_discount": 50}
