@@ -1,9 +1,11 @@
 """The gateway's application in this process, with a home of its own and the echo provider."""
 
 import json
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +30,50 @@ def settings_for(home: Path, **changes: Any) -> Settings:
     return replace(settings, **{"retries": 0, "breaker_failures": 0, **changes})
 
 
+READ_BY_FIRST_START = (
+    "database_url",
+    "secret_key",
+    "admin_email",
+    "admin_password",
+    "openai_api_key",
+    "anthropic_api_key",
+)
+"""Settings without which every first start leaves the same in its home, but for what is random."""
+
+
+def given_home(settings: Settings) -> str:
+    """Put what a first start makes into a home that is empty: to make it anew takes longer than most tests.
+
+    The key that was shown then; "" where nothing was put, as the settings or the home say otherwise.
+    """
+    plain = settings_for(settings.home)
+    if any(getattr(settings, name) != getattr(plain, name) for name in READ_BY_FIRST_START):
+        return ""
+    if settings.home.exists() and any(settings.home.iterdir()):
+        return ""
+    files, key = _first_start()
+    settings.home.mkdir(0o700, parents=True, exist_ok=True)
+    for name, content in files.items():
+        (settings.home / name).touch(0o600)
+        (settings.home / name).write_bytes(content)
+    return key
+
+
+@cache
+def _first_start() -> tuple[Mapping[str, bytes], str]:
+    with tempfile.TemporaryDirectory(prefix="tollhouse-") as folder:
+        home = Path(folder) / "home"
+        key = prepare(settings_for(home)).first_key or ""
+        return {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}, key
+
+
 class Gateway:
     """One application and a key for it. Close it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.key = prepare(settings).first_key or ""
+        key = given_home(settings)
+        self.key = prepare(settings).first_key or key
         self.app: Flask = create_app(settings)
         self.services: Services = self.app.extensions["tollhouse"]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.client import number_anew
 from tests.faults.figures import FIGURES
 from tests.faults.gateway import Gateway
 from tests.faults.servers import BreakablePostgres, BreakableValkey
@@ -59,6 +60,12 @@ def redis(lasting_valkey: BreakableValkey) -> Iterator[BreakableValkey]:
     lasting_valkey.server.flush()
     yield lasting_valkey
     lasting_valkey.revive()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _calls_are_numbered_by_file() -> None:
+    """No gateway outlives its file. Numbers of a whole run would be bodies of megabytes."""
+    number_anew()
 
 
 @contextmanager

@@ -173,7 +173,7 @@ class Gateway:
             assert key
             services.providers.register("scripted", "openai", self.upstream.url, credential="sk-up", allow_private=True)
             model = NewModel(
-                MODEL, "scripted", input_price=INPUT_PRICE, output_price=OUTPUT_PRICE, context_window=10**6
+                MODEL, "scripted", input_price=INPUT_PRICE, output_price=OUTPUT_PRICE, context_window=10**8
             )
             services.models.register([model])
             (first,) = services.keys.all()
