@@ -28,6 +28,7 @@ from tollhouse.store.ledger.lag import Lag
 from tollhouse.store.ledger.open_calls import CHECKPOINT_SECONDS, OpenCalls
 from tollhouse.store.ledger.outage import Outage
 from tollhouse.store.ledger.spool import Spool
+from tollhouse.store.ledger.vigil import Vigil
 from tollhouse.store.ledger.waiting import Waiting, WaitingLine, unavailable
 
 GROUP_LIMIT = 512
@@ -71,6 +72,7 @@ class LedgerWriter:
         self._trying_since: float | None = None
         self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._vigil = Vigil(self._hangs, self._take_shelter)
 
     def start(self) -> None:
         """Take over what ended processes left, read the budgets, then serve. A database that is away now is
@@ -79,12 +81,14 @@ class LedgerWriter:
         self._settlements.take_over()
         self._take_turn()
         self._thread.start()
+        self._vigil.start()
 
     def stop(self, seconds: float = 10.0) -> bool:
         """Write what is queued; True when all of it was written in time. What was not is in the spool."""
         self._stopping = True
         self._wake.set()
         self._thread.join(seconds)
+        self._vigil.stop()
         ended = not self._thread.is_alive()
         if not ended:
             self._settlements.shelter()
@@ -123,9 +127,7 @@ class LedgerWriter:
         self._settlements.add(settlement)
         self._wake.set()
         if self._hangs():
-            self._outage.tell("it is silent", self.unwritten)
-            self._settlements.shelter()
-            self._lag.hangs(self._trying_since or time.monotonic())
+            self._take_shelter()
         crash_points.reach("settle_queued")
 
     def has_hard_budget(self, scopes: Sequence[Scope]) -> bool:
@@ -144,6 +146,12 @@ class LedgerWriter:
     def _hangs(self) -> bool:
         since = self._trying_since
         return since is not None and time.monotonic() - since >= self._wait_seconds
+
+    def _take_shelter(self) -> None:
+        """The transaction that runs hangs: from now on each settlement is on the disk, those before it too."""
+        self._outage.tell("it is silent", self.unwritten)
+        self._settlements.shelter()
+        self._lag.hangs(self._trying_since or time.monotonic())
 
     def _run(self) -> None:
         while not (self._stopping and (self._outage.lasts or not (self._orders or self._settlements))):
