@@ -120,7 +120,7 @@ def test_settlements_that_wait_outlive_their_process(
     killed = web.workers
     signal_all(killed, 9)
     wait_until(lambda: web.workers and not set(killed) & set(web.workers), 5, "the web processes do not come back")
-    wait_until(lambda: gateway.client.call().refused_well, 10)
+    wait_until(lambda: gateway.client.call().refused_well, 30)
     assert gateway.client.get("/healthz").status == 200
 
     bring_back(postgres)
