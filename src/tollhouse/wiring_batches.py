@@ -107,7 +107,7 @@ class Work(ABC):
     @cached_property
     def batches(self) -> Batches:
         # The kind's name, and not the kind: wiring knows no more of jobs than that they are woken.
-        return Batches(self.database, lambda: self.queue.enqueue("run_batch"))
+        return Batches(self.database, lambda: self.queue.enqueue("run_batch"), lambda: self.queue.enqueue("hand_over"))
 
     @cached_property
     def message_batches(self) -> MessageBatches:
