@@ -163,6 +163,8 @@ class Work(ABC):
             calling.hosts,
             self.handover_choice,
             BatchOutput(self.database, self.files),
+            calling.responses,
+            self.stored_responses,
             wake=lambda: self.queue.enqueue("run_batch"),
             owner=calling.owner,
             longest_line=self.settings.max_reply_bytes,

@@ -21,6 +21,7 @@ from tollhouse.services.batches.handover.choice import LATEST, PROVIDERS_WINDOW,
 from tollhouse.services.batches.handover.course import Course, is_given_up
 from tollhouse.services.batches.handover.desk import Desk
 from tollhouse.services.batches.handover.gathering import Gathering
+from tollhouse.services.batches.handover.keeping import Keeping
 from tollhouse.services.batches.handover.lines import HandedLines
 from tollhouse.services.batches.handover.parts import GATHERING, READY, Parts
 from tollhouse.services.batches.handover.terms import Terms
@@ -28,6 +29,8 @@ from tollhouse.services.batches.handover.wording import LineCalls
 from tollhouse.services.batches.output import BatchOutput
 from tollhouse.services.keys.authentication import Authentication
 from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.responses.responses import Responses
+from tollhouse.services.responses.stored_responses import StoredResponses
 from tollhouse.store.database import Database
 from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.bulk import BulkLedger
@@ -48,6 +51,8 @@ class HandoverMeans:
     hosts: BatchHosts
     choice: HandoverChoice
     output: BatchOutput
+    responses: Responses
+    stored: StoredResponses
     wake: Callable[[], object]
     """Wakes whoever calls lines here."""
     owner: str
@@ -256,7 +261,8 @@ class HandoverRun:
         return next((host for host in hosts if host.id == part.host_id), None)
 
     def _calls(self, batch: BatchRecord, part: HandoverRecord, host: Host, blob: OpenBlob) -> LineCalls:
-        return LineCalls(batch, part, host, blob, self._means.hosts.manners)
+        keeping = Keeping(self._means.responses, self._means.stored, batch)
+        return LineCalls(batch, part, host, blob, self._means.hosts.manners, keeping)
 
     def _is_known(self, provider_batch_id: str) -> bool:
         row = HandoverRecord
