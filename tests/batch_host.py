@@ -105,7 +105,7 @@ class BatchHost:
                 error = {"code": "batch_expired", "message": "This request could not be executed in time."}
                 bad.append({"id": "r", "custom_id": request["custom_id"], "response": None, "error": error})
                 continue
-            status, answer = (400, _refusal()) if said.startswith("bad") else (200, _answer(request["body"]))
+            status, answer = (400, _refusal()) if said.startswith("bad") else (200, _at(batch["endpoint"], request))
             line = {"id": "r", "custom_id": request["custom_id"], "error": None}
             line["response"] = {"status_code": status, "request_id": "theirs", "body": answer}
             (good if status == 200 else bad).append(line)
@@ -228,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             asked = json.loads(body)
             host.direct[_said(asked)] += 1
-            self._send(200, _message(asked) if path == "/v1/messages" else _answer(asked))
+            self._send(200, _message(asked) if path == "/v1/messages" else _at(path, {"body": asked}))
 
     def _begin(self) -> tuple[BatchHost, str | None]:
         host = self.server.host
@@ -295,12 +295,42 @@ def _file_of(body: bytes, content_type: str) -> bytes:
 def _said(body: dict[str, Any]) -> str:
     if "messages" in body:
         return str(body["messages"][-1]["content"])
-    return str(body.get("input", body.get("prompt")))
+    given = body.get("input", body.get("prompt"))
+    # Of items, what was said last.
+    return str(given[-1]["content"] if isinstance(given, list) and isinstance(given[-1], dict) else given)
 
 
 def _refusal() -> dict[str, Any]:
     error = {"message": "Too many tokens.", "type": "invalid_request_error", "param": "max_tokens", "code": None}
     return {"error": error}
+
+
+def _at(path: str, request: dict[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = request["body"]
+    return _response(body) if path == "/v1/responses" else _answer(body)
+
+
+def _response(body: dict[str, Any]) -> dict[str, Any]:
+    said = {"type": "output_text", "text": f"You said: {_said(body)}", "annotations": []}
+    return {
+        "id": "resp_theirs",
+        "object": "response",
+        "created_at": 1763000000,
+        "status": "completed",
+        "model": body["model"],
+        "store": body.get("store", True),
+        "previous_response_id": None,
+        "output": [
+            {"id": "msg_theirs", "type": "message", "role": "assistant", "status": "completed", "content": [said]}
+        ],
+        "usage": {
+            "input_tokens": INPUT,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": OUTPUT,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": INPUT + OUTPUT,
+        },
+    }
 
 
 def _answer(body: dict[str, Any]) -> dict[str, Any]:

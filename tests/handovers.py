@@ -14,6 +14,7 @@ from tollhouse.services.models.models import NewModel
 from tollhouse.services.reports.replay import Replay
 from tollhouse.store.records import HandoverRecord
 
+RESPONSES = "/v1/responses"
 FULL = INPUT * 1000 + OUTPUT * 2000
 """Nano-dollars of an answer outside of batches; half of it in one."""
 PRICES = {"input_price": 10**9, "output_price": 2 * 10**9, "context_window": 10_000, "max_output": 100}
@@ -35,6 +36,11 @@ def chat(custom_id: str, text: str = "hello", model: str = "m-openai", **body: A
 
 def message(custom_id: str, text: str = "hello") -> dict[str, Any]:
     return line(custom_id, text, "m-anthropic", MESSAGES, max_tokens=20)
+
+
+def response(custom_id: str, text: str = "hello", **body: Any) -> dict[str, Any]:
+    asked = {"model": "m-openai", "input": text, "max_output_tokens": 20, **body}
+    return {"custom_id": custom_id, "method": "POST", "url": RESPONSES, "body": asked}
 
 
 def work(gateway: Gateway, id: str, *, steps: int = 40) -> Any:
@@ -61,6 +67,8 @@ def results_of(gateway: Gateway, batch: Any) -> dict[str, Any]:
 
 def said(result: Any) -> str:
     body = result["response"]["body"]
+    if "output" in body:
+        return str(body["output"][0]["content"][0]["text"])
     return str(body["choices"][0]["message"]["content"] if "choices" in body else body["content"][0]["text"])
 
 

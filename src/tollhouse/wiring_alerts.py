@@ -1,15 +1,12 @@
 """The part of the wiring that watches: what waits and is held, and where alerts are told."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import closing
 from datetime import UTC, datetime
 from functools import cached_property
 
 from tollhouse import metrics
 from tollhouse.domain.ports import Mailer
 from tollhouse.domain.webhooks import same_id
-from tollhouse.providers.proxy import Proxy
 from tollhouse.providers.webhook import Webhook
 from tollhouse.services.money.alert_deliveries import AlertDeliveries, Send
 from tollhouse.services.money.budget_alert import BudgetAlert, document_of, subject_of, text_of
@@ -84,8 +81,9 @@ class Alerts(ABC):
         return channels
 
     def _post_trouble(self, told: Told) -> None:
-        body = json_text.write(trouble_document(told))
-        self._post(self.settings.alert_url, self.settings.alert_private == "on", body, {})
+        private = self.settings.alert_private == "on"
+        webhook = Webhook.of(self.settings, self.settings.alert_url, allow_private=private)
+        webhook.post(json_text.write(trouble_document(told)), {})
 
     @cached_property
     def _channels(self) -> dict[str, Send]:
@@ -103,12 +101,5 @@ class Alerts(ABC):
         body, secret = json_text.write(document_of(alert)), self.settings.budget_alert_secret
         id = same_id("budget.alert", alert.budget_id, str(alert.percent), alert.raised_at.isoformat())
         headers = signed([secret], id, body, datetime.now(UTC)) if secret else {}
-        self._post(self.settings.budget_alert_url, self.settings.budget_alert_private == "on", body, headers)
-
-    def _post(self, url: str, allow_private: bool, body: bytes, headers: Mapping[str, str]) -> None:
-        # Not kept: what is connected belongs to the thread that it was made in.
-        webhook = Webhook(
-            url, allow_private=allow_private, proxy=Proxy.of(self.settings), ca_bundle=self.settings.ca_bundle
-        )
-        with closing(webhook):
-            webhook.post(body, headers)
+        private = self.settings.budget_alert_private == "on"
+        Webhook.of(self.settings, self.settings.budget_alert_url, allow_private=private).post(body, headers)

@@ -107,7 +107,7 @@ class Work(ABC):
     @cached_property
     def batches(self) -> Batches:
         # The kind's name, and not the kind: wiring knows no more of jobs than that they are woken.
-        return Batches(self.database, lambda: self.queue.enqueue("run_batch"))
+        return Batches(self.database, lambda: self.queue.enqueue("run_batch"), lambda: self.queue.enqueue("hand_over"))
 
     @cached_property
     def message_batches(self) -> MessageBatches:
@@ -163,6 +163,8 @@ class Work(ABC):
             calling.hosts,
             self.handover_choice,
             BatchOutput(self.database, self.files),
+            calling.responses,
+            self.stored_responses,
             wake=lambda: self.queue.enqueue("run_batch"),
             owner=calling.owner,
             longest_line=self.settings.max_reply_bytes,

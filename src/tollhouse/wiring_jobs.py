@@ -47,8 +47,8 @@ class Planned(Work):
     @cached_property
     def background_jobs(self) -> BackgroundJobs:
         sources: list[JobSource] = [
-            BatchSource(self.database, "batch", "batch"),
-            BatchSource(self.database, "message_batch", "msgbatch"),
+            BatchSource(self.batches, "batch", "batch"),
+            BatchSource(self.batches, "message_batch", "msgbatch"),
             ResponseSource(self.database, self.stored_responses),
             RunSource(),
         ]

@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from tollhouse import table_files
 from tollhouse.domain.ports import Mailer, Vault
 from tollhouse.domain.tables import Table, TableFormat
 from tollhouse.outside import outside_the_loop
-from tollhouse.providers.proxy import Proxy
 from tollhouse.providers.webhook import Webhook
 from tollhouse.services.payloads import Payloads
 from tollhouse.services.privacy.forgetting import Forgetting
@@ -77,11 +75,8 @@ class Reports(ABC):
         return table_files.write_apart(table, format)
 
     def _post_report(self, url: str, document: Mapping[str, Any]) -> None:
-        # Not kept: what is connected belongs to the thread that it was made in.
-        private = self.settings.report_private == "on"
-        webhook = Webhook(url, allow_private=private, proxy=Proxy.of(self.settings), ca_bundle=self.settings.ca_bundle)
-        with closing(webhook):
-            webhook.post(json_text.write(document), {})
+        webhook = Webhook.of(self.settings, url, allow_private=self.settings.report_private == "on")
+        webhook.post(json_text.write(document), {})
 
     @cached_property
     def archive(self) -> Archive:

@@ -14,6 +14,7 @@ from tollhouse.services.declaration.providers import ProvidersSection
 from tollhouse.services.declaration.routes import RoutesSection
 from tollhouse.services.declaration.scopes import ScopeNames
 from tollhouse.services.declaration.teams import TeamsSection
+from tollhouse.services.declaration.webhooks import WebhooksSection
 from tollhouse.services.models.deployments import Deployments
 from tollhouse.services.models.model_prices import ModelPrices
 from tollhouse.services.models.models import Models
@@ -23,6 +24,7 @@ from tollhouse.services.models.routes import Routes
 from tollhouse.services.money.budgets import Budgets
 from tollhouse.services.money.limits import Limits
 from tollhouse.services.people.teams import Teams
+from tollhouse.services.webhooks.webhooks import Webhooks
 from tollhouse.settings import variable
 from tollhouse.store.database import Database
 
@@ -45,6 +47,10 @@ class SetUp(ABC):
     @property
     @abstractmethod
     def teams(self) -> Teams: ...
+
+    @property
+    @abstractmethod
+    def webhooks(self) -> Webhooks: ...
 
     @cached_property
     def providers(self) -> Providers:
@@ -89,5 +95,6 @@ class SetUp(ABC):
             TeamsSection(self.teams),
             BudgetsSection(self.budgets, names),
             LimitsSection(self.limits, names),
+            WebhooksSection(self.webhooks, self.teams, names),
         )
         return Declaration(self.database, sections)

@@ -5,7 +5,6 @@ followed. Of an answer only its head is read.
 """
 
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Self
 
 from tollhouse.domain.errors import InvalidField, UpstreamError, UpstreamGone, UpstreamRefused, UpstreamTimeout
@@ -75,7 +74,6 @@ class HttpCourier:
                 raise InvalidField(f"url: {host} is at a private address; {_WHERE}.", param="url")
 
     def bring(self, url: str, headers: Mapping[str, str], body: bytes) -> Receipt:
-        # Not kept: what is connected belongs to the thread that it was made in.
         webhook = Webhook(
             url,
             allow_private=self._networks,
@@ -83,12 +81,11 @@ class HttpCourier:
             proxy=self._proxy,
             ca_bundle=self._ca_bundle,
         )
-        with closing(webhook):
-            try:
-                return webhook.send(body, headers)
-            except UpstreamError as error:
-                error.message = self._reworded(webhook.name, error)
-                raise
+        try:
+            return webhook.send(body, headers)
+        except UpstreamError as error:
+            error.message = self._reworded(webhook.name, error)
+            raise
 
     def _reworded(self, name: str, error: UpstreamError) -> str:
         """As what it is to whoever has a webhook: the words of the adapters are about providers."""

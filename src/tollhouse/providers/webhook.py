@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import closing
+from typing import Self
 
 from tollhouse.domain.errors import InvalidField, UpstreamRejected
 from tollhouse.domain.webhooks import Receipt
@@ -10,6 +12,7 @@ from tollhouse.providers.connections import Pool
 from tollhouse.providers.deadlines import Deadlines
 from tollhouse.providers.http import Line, send
 from tollhouse.providers.proxy import Proxy
+from tollhouse.settings import Settings
 
 DEADLINES = Deadlines(connect=5.0, first_byte=5.0, idle=5.0, total=10.0)
 _QUERY = re.compile(r"[!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]*")
@@ -19,6 +22,8 @@ _SECONDS = re.compile(r"\d{1,9}")
 class Webhook:
     """Posts to `url`, and to the address that was checked for it: not to one inside the network unless `allow_private`.
     Follows no redirect, and reads of an answer no more than its head.
+
+    Each time over a connection of its own, so that any thread may send and nothing is left to be closed.
     """
 
     def __init__(
@@ -31,14 +36,21 @@ class Webhook:
         ca_bundle: str = "",
     ) -> None:
         """Raises InvalidField for what is no http or https URL."""
-        base, self._path = split_url(url)
-        pool = Pool(base, allow_private, 1, proxy=proxy, ca_bundle=ca_bundle)
-        self._line = Line(base.authority, pool, deadlines, takes_any_body=True)
+        self._base, self._path = split_url(url)
+        self._allow_private = allow_private
+        self._deadlines = deadlines
+        self._proxy = proxy
+        self._ca_bundle = ca_bundle
+
+    @classmethod
+    def of(cls, settings: Settings, url: str, *, allow_private: Allowed) -> Self:
+        """Reached as the settings say that hosts are."""
+        return cls(url, allow_private=allow_private, proxy=Proxy.of(settings), ca_bundle=settings.ca_bundle)
 
     @property
     def name(self) -> str:
         """The receiver's name for errors, without what may be a secret."""
-        return self._line.name
+        return self._base.authority
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Return once the receiver said that it has it. Raises UpstreamError."""
@@ -58,14 +70,10 @@ class Webhook:
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\naccept-encoding: identity\r\n"
             f"{more}connection: close\r\n\r\n"
         )
-        exchange = send(self._line, head.encode(), body)
-        try:
+        pool = Pool(self._base, self._allow_private, 1, proxy=self._proxy, ca_bundle=self._ca_bundle)
+        line = Line(self.name, pool, self._deadlines, takes_any_body=True)
+        with closing(pool), closing(send(line, head.encode(), body)) as exchange:
             return Receipt(exchange.status, _seconds(exchange.headers.get("retry-after")))
-        finally:
-            exchange.close()
-
-    def close(self) -> None:
-        self._line.pool.close()
 
 
 def split_url(url: str) -> tuple[BaseURL, str]:

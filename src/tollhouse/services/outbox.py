@@ -6,20 +6,19 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import orjson
-from sqlalchemy import event as on
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import Session
 
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.webhooks import Event, hears
+from tollhouse.services.wake_ups import wake_after
 from tollhouse.store.database import Database
 from tollhouse.store.records import WebhookDeliveryRecord, WebhookRecord
 
 WAITING, RUNNING, DELIVERED, FAILED = 0, 1, 2, 3
 WAKE_SECONDS = 1.0
 """Whoever was woken looks for longer than that what there is: none needs to be woken again meanwhile."""
-_WAKES = "wakes deliveries"
 
 
 class Tells(Protocol):
@@ -91,12 +90,10 @@ class Outbox:
 
     def wake_after(self, session: Session) -> None:
         """Wake a worker when the session's transaction is over."""
-        if not session.info.get(_WAKES):
-            session.info[_WAKES] = True
-            on.listen(session, "after_transaction_end", self._ended)
+        wake_after(session, self._over)
 
-    def _ended(self, session: Session, transaction: SessionTransaction) -> None:
-        if transaction.parent is None and time.monotonic() - self._woken_at >= WAKE_SECONDS:
+    def _over(self) -> None:
+        if time.monotonic() - self._woken_at >= WAKE_SECONDS:
             self._woken_at = time.monotonic()
             # Redis may be silent for a moment, and whoever committed waits for nobody.
             threading.Thread(target=self._wake, name="wake deliveries", daemon=True).start()

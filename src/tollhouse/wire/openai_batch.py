@@ -32,6 +32,7 @@ class OpenAIBatches:
         "chat": "/v1/chat/completions",
         "completions": "/v1/completions",
         "embeddings": "/v1/embeddings",
+        "responses": "/v1/responses",
     }
     most_lines = 50_000
     most_bytes = 190_000_000

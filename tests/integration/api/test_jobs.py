@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tests.batches import NoQueue, jsonl, keep, line
 from tests.gateway import CHAT, MESSAGES
 from tests.integration.api.management import Management, is_problem
 from tests.running import wait_until
+from tollhouse.store.records import BatchRecord
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -109,6 +111,24 @@ def test_what_has_not_ended_is_cancelled_once_and_that_is_noted(
     if kind == "response":
         shown = api.gateway.get(f"/v1/responses/{id}", authorization=f"Bearer {key.key}").json
         assert shown["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(("handover", "woken"), [(None, "run_batch"), ("back", "run_batch"), ("out", "hand_over")])
+def test_a_batch_that_is_cancelled_wakes_a_worker_at_once(
+    api: Management, owner: str, key: Any, handover: str | None, woken: str
+) -> None:
+    made = begin(api, key)
+    queue = api.services.__dict__["queue"]
+    for kind, path in (("batch", "/v1/batches/{}/cancel"), ("message_batch", None)):
+        id = made[kind]
+        with api.services.database.write() as session:
+            session.execute(update(BatchRecord).where(BatchRecord.id == id).values(handover=handover))
+        queue.woken.clear()
+        if path is None:
+            assert api.post(f"/jobs/{id}/cancel", None, owner).status_code == 200
+        else:
+            assert api.gateway.post(path.format(id), {}, key=key.key).status_code == 200
+        assert queue.woken == [woken]
 
 
 def test_why_a_job_failed_is_told(api: Management, owner: str, key: Any) -> None:

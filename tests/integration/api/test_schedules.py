@@ -1,5 +1,6 @@
 """`/api/schedules`: what is begun by a timetable, as whom, and what came of it."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -95,6 +96,30 @@ def test_a_batch_submits_its_file_each_time_and_the_file_stays(api: Management, 
     assert len({one["work_id"] for one in done}) == 2
     shown = api.gateway.get(f"/v1/batches/{done[0]['work_id']}", authorization=f"Bearer {key.key}").json
     assert (shown["metadata"], shown["request_counts"]["completed"]) == ({"a": "b"}, 2)
+
+
+def test_a_worker_is_woken_for_a_run_when_that_is_there_to_be_found(
+    api: Management, owner: str, key: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_scheduled.run(api.services)
+    made = api.post("/schedules", {**NEWS, "key_id": key.id}, owner).json
+    found: list[bool] = []
+
+    class Worker(NoQueue):
+        def enqueue(self, kind: str) -> bool:
+            # As another process sees it.
+            look = threading.Thread(target=lambda: found.append(api.services.schedule_runs.any_due()))
+            look.start()
+            look.join()
+            return True
+
+    monkeypatch.setitem(api.services.__dict__, "queue", Worker())
+    for headers in ({}, {"idempotency_key": "run-it-once"}):
+        assert api.post(f"/schedules/{made['id']}/runs", None, owner, **headers).status_code == 202
+        assert found == [True]
+        found.clear()
+        start_scheduled.run(api.services)
+        found.clear()
 
 
 def test_a_budget_that_is_spent_holds_for_what_is_scheduled(api: Management, owner: str, key: Any) -> None:

@@ -1,9 +1,13 @@
 """`apply`, `diff` and `export`: one file that says what is there."""
 
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
+
+from tollhouse.store.records import WebhookRecord
 
 FILE = """
 [providers.host]
@@ -177,6 +181,36 @@ WRONG = [
         '[[limits]]\nteam = "default"\nrpm = 1\n[[limits]]\nteam = "team_default"\nrpm = 2\n',
         "limits[1]: there is another",
     ),
+    ('[[budgets]]\ntag = "x"\nusd = 1\nperiod = "day"\nseconds = 1\n', "budgets[0].seconds: there is no such field"),
+    ('[[webhooks]]\nname = "x"\n', "webhooks[0].url: this field is required"),
+    (
+        '[[webhooks]]\nname = "x"\nurl = "https://x.example"\nsecret = "s"\n',
+        "webhooks[0].secret: there is no such field",
+    ),
+    ('[[webhooks]]\nname = "x"\nurl = "x.example"\n', "webhooks[0].url: it must be like https://"),
+    ('[[webhooks]]\nname = "x"\nurl = "http://10.0.0.1/"\n', "webhooks[0].url: 10.0.0.1 is at a private address"),
+    ('[[webhooks]]\nname = " "\nurl = "https://x.example"\n', "webhooks[0].name: it is empty"),
+    (
+        '[[webhooks]]\nname = "x"\nurl = "https://x.example"\nevent_types = []\n',
+        "webhooks[0].event_types: name at least one",
+    ),
+    (
+        '[[webhooks]]\nname = "x"\nurl = "https://x.example"\nevent_types = ["batch.done"]\n',
+        "webhooks[0].event_types: there is no event 'batch.done'",
+    ),
+    (
+        '[[webhooks]]\nname = "x"\nurl = "https://x.example"\nevent_types = ["provider.down"]\n',
+        "webhooks[0].event_types: of provider.down only webhooks of the organisation hear",
+    ),
+    (
+        '[[webhooks]]\nname = "x"\nurl = "https://x.example"\nteam = "default"\norganisation = "all"\n',
+        "webhooks[0]: it must be for one of",
+    ),
+    ('[[webhooks]]\nname = "x"\nurl = "https://x.example"\nteam = "nowhere"\n', "no team 'nowhere'"),
+    (
+        '[[webhooks]]\nname = "x"\nurl = "https://x.example"\n' * 2,
+        "webhooks[1]: there is another webhook of this owner, name and URL",
+    ),
     ("[colours]\n", "colours: there is no such field"),
     ("providers = 1\n", "providers: "),
     ("= 1\n", "is not TOML"),
@@ -294,3 +328,107 @@ def test_prices_in_steps_are_set_shown_and_travel_in_the_file(tollhouse, file: P
         assert "--long-context" in tollhouse.error("models", "prices", "small", "--long-context", wrong, status=2)
     refused = tollhouse.error("models", "prices", "small", "--batch-discount", "101", status=2)
     assert "batch-discount: it must be from 0 to 100 percent." in refused
+
+
+HOOKS = """
+[teams.data]
+
+[[webhooks]]
+team = "data"
+name = "builds"
+url = "https://hooks.example.com/builds"
+event_types = ["batch.failed", "batch.completed"]
+
+[[webhooks]]
+organisation = "all"
+name = "everything"
+url = "https://hooks.example.com/all?token=t"
+enabled = false
+"""
+
+
+def test_webhooks_are_made_changed_and_switched_by_the_file(tollhouse, file: Path) -> None:
+    file.write_text(HOOKS)
+    assert [(change["name"], change["action"]) for change in tollhouse.json("diff", str(file))] == [
+        ("data", "add"),
+        ('team data "builds"', "add"),
+        ('organisation all "everything"', "add"),
+    ]
+    assert tollhouse.json("webhooks", "list") == []
+    said = tollhouse("apply", str(file)).stdout
+    assert "tollhouse webhooks rotate" in said
+    assert "whsec_" not in said
+    assert tollhouse.json("apply", str(file)) == []
+    of_team, of_all = tollhouse.json("webhooks", "list")
+    assert (of_team["url"], of_team["event_types"]) == (
+        "https://hooks.example.com/builds",
+        ["batch.completed", "batch.failed"],
+    )
+    assert (of_all["team_id"], of_all["event_types"], of_all["disabled_for"]) == (None, ["*"], "by_hand")
+    assert len(of_team["secrets"]) == 1
+    file.write_text(HOOKS.replace("/builds", "/moved").replace("enabled = false", 'event_types = ["*"]'))
+    told = tollhouse("apply", str(file)).stdout
+    assert (
+        '~ webhooks team data "builds": url https://hooks.example.com/builds -> https://hooks.example.com/moved' in told
+    )
+    assert '~ webhooks organisation all "everything": enabled False -> default' in told
+    assert "rotate" not in told
+    moved, enabled = tollhouse.json("webhooks", "list")
+    assert (moved["id"], moved["secrets"]) == (of_team["id"], of_team["secrets"])
+    assert enabled["enabled"] is True
+    assert tollhouse.json("apply", str(file)) == []
+
+
+def test_an_export_has_webhooks_without_their_secrets_and_makes_the_same_elsewhere(
+    tollhouse, file: Path, tmp_path: Path
+) -> None:
+    file.write_text(HOOKS)
+    tollhouse("apply", str(file))
+    secret = tollhouse.json("webhooks", "create", "https://hooks.example.com/shell")["signing_secret"]
+    exported = tollhouse("export").stdout
+    assert secret not in exported
+    assert "whsec_" not in exported
+    file.write_text(exported)
+    assert tollhouse.json("diff", str(file)) == []
+    elsewhere = {"TOLLHOUSE_HOME": str(tmp_path / "elsewhere")}
+    tollhouse("apply", str(file), **elsewhere)
+    assert tollhouse("export", **elsewhere).stdout == exported
+
+
+def test_webhooks_of_one_name_are_told_apart_by_their_urls(tollhouse, file: Path) -> None:
+    for path in ("a", "b", "b"):
+        tollhouse("webhooks", "create", f"https://hooks.example.com/{path}")
+    exported = tollhouse("export").stdout
+    assert [one["url"][-1] for one in tomllib.loads(exported)["webhooks"]] == ["a", "b"]
+    file.write_text(exported)
+    assert tollhouse.json("apply", str(file)) == []
+    file.write_text(exported.replace('com/a"', 'com/a", enabled = false').replace("com/b", "com/c"))
+    changed = tollhouse.json("apply", str(file))
+    assert [(change["name"][-1], change["action"], change["fields"]) for change in changed[:1]] == [
+        ("a", "change", ["enabled"])
+    ]
+    assert (changed[1]["name"][-1], changed[1]["action"]) == ("c", "add")
+    shown = [(one["url"][-1], one["enabled"]) for one in tollhouse.json("webhooks", "list")]
+    assert shown == [("a", False), ("b", True), ("b", True), ("c", True)]
+
+
+def test_a_webhook_that_was_disabled_by_itself_is_neither_exported_as_that_nor_enabled_by_a_file(
+    tollhouse, file: Path
+) -> None:
+    file.write_text(HOOKS)
+    tollhouse("apply", str(file))
+    services = tollhouse.services()
+    with services.database.write() as session:
+        session.execute(
+            update(WebhookRecord)
+            .where(WebhookRecord.name == "builds")
+            .values(disabled_for="failing", disabled_at=datetime(2026, 1, 2, tzinfo=UTC))
+        )
+    services.close()
+    assert tollhouse.json("apply", str(file)) == []
+    assert "enabled" not in next(one for one in tollhouse.json("export")["webhooks"] if one["name"] == "builds")
+    assert tollhouse.json("webhooks", "list")[0]["disabled_for"] == "failing"
+    file.write_text(HOOKS.replace('name = "builds"', 'name = "builds"\nenabled = false'))
+    assert [change["fields"] for change in tollhouse.json("apply", str(file))] == [["enabled"]]
+    assert tollhouse.json("webhooks", "list")[0]["disabled_for"] == "by_hand"
+    assert tollhouse.json("apply", str(file)) == []

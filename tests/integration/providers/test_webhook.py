@@ -51,11 +51,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def post(url: str, document: Any, *, allow_private: bool = True) -> None:
-    webhook = Webhook(url, allow_private=allow_private)
-    try:
-        webhook.post(json.dumps(document).encode(), {})
-    finally:
-        webhook.close()
+    Webhook(url, allow_private=allow_private).post(json.dumps(document).encode(), {})
 
 
 def test_the_document_arrives_at_its_path_and_query(receiver: Receiver) -> None:

@@ -15,7 +15,7 @@ from tollhouse.domain.actor import SHELL
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @json_option
 def command(file: Path, dry_run: bool, as_json: bool) -> None:
-    """Make providers, models, teams, budgets and limits as the TOML file says: all of it or nothing.
+    """Make providers, models, teams, budgets, limits and webhooks as the TOML file says: all of it or nothing.
 
     What the file does not name stays as it is. `tollhouse export` writes such a file.
     """
@@ -29,3 +29,5 @@ def command(file: Path, dry_run: bool, as_json: bool) -> None:
         click.echo(told(change))
     done = "would change; nothing was changed" if dry_run else "changed"
     click.echo(f"{len(changes)} {done}." if changes else "Everything is as the file says.")
+    if not dry_run and any(change.section == "webhooks" and change.before is None for change in changes):
+        click.echo("`tollhouse webhooks rotate ID` shows a secret of a new webhook, `tollhouse webhooks list` its id.")

@@ -10,7 +10,7 @@ from tollhouse.cli.output import json_option, print_json
 @click.command("export")
 @json_option
 def command(as_json: bool) -> None:
-    """Print the TOML file that would make the providers, models, teams, budgets and limits that are there.
+    """Print the TOML file that would make the providers, models, teams, budgets, limits and webhooks that are there.
 
     It has no secrets."""
     with administration() as services:

@@ -14,6 +14,7 @@ from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.principal import Principal
 from tollhouse.services.batches.files import BATCH, BATCH_KEPT_FOR, find_file, read_kept_for, unknown_file
 from tollhouse.services.pages import Page, no_such_item, shown
+from tollhouse.services.wake_ups import Wake, wake_after
 from tollhouse.store.database import Database
 from tollhouse.store.records import BatchRecord
 from tollhouse.wire.schema import RequestSchema
@@ -33,11 +34,14 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Batches:
-    """`wake` tells the workers that there is something to do; where that is lost, the scheduler tells them."""
+    """`wake` tells the workers that there is something to do, `wake_elsewhere` those of batches that are at their
+    providers; where that is lost, the scheduler tells them.
+    """
 
-    def __init__(self, database: Database, wake: Callable[[], object]) -> None:
+    def __init__(self, database: Database, wake: Wake, wake_elsewhere: Wake) -> None:
         self._database = database
         self._wake = wake
+        self._wake_elsewhere = wake_elsewhere
 
     def check(self, principal: Principal, body: Mapping[str, Any]) -> None:
         """Raise what `create` would raise for the body itself."""
@@ -158,14 +162,7 @@ class Batches:
         """Nothing more of it is called; what is under way ends. Raises NotFound, Conflict where it has ended."""
 
         def change(session: Session) -> BatchRecord | None:
-            row = BatchRecord
-            mine = (row.id == id, row.team_id == principal.team_id)
-            now = self._database.now(session)
-            session.execute(
-                update(row)
-                .where(*mine, row.status.in_((VALIDATING, IN_PROGRESS)))
-                .values(status=CANCELLING, cancelling_at=now)
-            )
+            self._cancel(session, principal.team_id, id)
             return find_batch(session, principal, id)
 
         row = self._database.put(change) if id.isprintable() else None
@@ -173,8 +170,29 @@ class Batches:
             raise _unknown(id)
         if row.status not in (CANCELLING, CANCELLED):
             raise Conflict(f"The batch {id} is {row.status}: there is nothing left to cancel.")
-        self._wake()
+        self._wake_for(row.handover)()
         return shown_batch(row)
+
+    def cancel_in(self, session: Session, team_id: str, id: str) -> bool:
+        """Whether it was cancelled by this, in the caller's transaction; workers are woken when that is over."""
+        cancelled = self._cancel(session, team_id, id)
+        if cancelled is not None:
+            wake_after(session, self._wake_for(cancelled.handover))
+        return cancelled is not None
+
+    def _cancel(self, session: Session, team_id: str, id: str) -> Any:
+        """Where it is, if it was cancelled."""
+        row = BatchRecord
+        cancelled = (
+            update(row)
+            .where(row.id == id, row.team_id == team_id, row.status.in_((VALIDATING, IN_PROGRESS)))
+            .values(status=CANCELLING, cancelling_at=self._database.now(session))
+            .returning(row.handover)
+        )
+        return session.execute(cancelled.execution_options(synchronize_session=False)).one_or_none()
+
+    def _wake_for(self, handover: str | None) -> Wake:
+        return self._wake_elsewhere if handover in ELSEWHERE else self._wake
 
 
 def here() -> ColumnElement[bool]:

@@ -17,7 +17,7 @@ from tollhouse.domain.routes import Catalogue
 from tollhouse.services.batches.batches import CANCELLED, CANCELLING, EXPIRED, Batches, find_batch
 from tollhouse.services.batches.files import BATCH, Content, Files, NewFile
 from tollhouse.services.batches.handover.choice import HandoverChoice
-from tollhouse.services.batches.validation import LineCheck
+from tollhouse.services.batches.line_check import LineCheck
 from tollhouse.services.pages import IdPage
 from tollhouse.store.database import Database
 from tollhouse.store.records import BatchRecord

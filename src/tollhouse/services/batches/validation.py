@@ -1,8 +1,6 @@
 """Before a line of a batch is called, all of its file is read: what is wrong is told by line, field and reason."""
 
 import time
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -10,33 +8,25 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from tollhouse import logs
-from tollhouse.domain.call import Call
 from tollhouse.domain.errors import ContentMissing, TollhouseError, Unauthenticated
 from tollhouse.domain.ports import Blobs, OpenBlob
 from tollhouse.domain.principal import Principal
-from tollhouse.domain.routes import Catalogue, Route
 from tollhouse.domain.webhooks import Event
 from tollhouse.services.batches.batches import FAILED, IN_PROGRESS, VALIDATING, WANTED
+from tollhouse.services.batches.file_lines import Unreadable, lines_of
 from tollhouse.services.batches.handover.choice import HandoverChoice
-from tollhouse.services.batches.lines import WAITING
+from tollhouse.services.batches.line_check import LineCheck
 from tollhouse.services.keys.authentication import Authentication
 from tollhouse.services.models.catalogue import CatalogueReader
 from tollhouse.services.outbox import NOBODY, Tells
-from tollhouse.services.routing.routing import candidates, route_of
-from tollhouse.services.routing.vitals import Watch
 from tollhouse.store.database import Database
 from tollhouse.store.records import BatchLineRecord, BatchRecord
-from tollhouse.wire.batch import ENDPOINTS, read_line
 
-PIECE = 1 << 20
 CHUNK_LINES = 500
 """Lines of one transaction: keeps SQLite's write lock under 50 ms."""
 MOST_ERRORS = 100
 """Of one batch: whoever has more has one reason for all of them."""
 MOST_LINES = 1_000_000
-BOM = b"\xef\xbb\xbf"
-_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"BZh")
-"""How gzip, zip, zstandard and bzip2 begin."""
 
 Problem = dict[str, Any]
 
@@ -86,7 +76,7 @@ class BatchValidation:
         check = LineCheck(batch.endpoint, principal, self._catalogue.current, before)
         chunk = _Chunk(batch)
         try:
-            for start, text in self._lines(blob, batch.read_bytes):
+            for start, text in lines_of(blob, batch.read_bytes, self._longest_line):
                 chunk.take(check, start, text)
                 if len(chunk.problems) >= MOST_ERRORS:
                     break
@@ -95,7 +85,7 @@ class BatchValidation:
                         return True
                     if time.monotonic() >= until and not chunk.problems:
                         return False
-        except _Unreadable as error:
+        except Unreadable as error:
             chunk.problems.append(_told(error.code, error.message, None, chunk.number + 1))
         if not chunk.problems and not self._keep(batch.id, chunk, check.model):
             return True
@@ -104,27 +94,6 @@ class BatchValidation:
         else:
             self._start(batch.id, principal)
         return True
-
-    def _lines(self, blob: OpenBlob, start: int) -> Iterator[tuple[int, bytes]]:
-        """Each line with where it begins, without its end. Raises _Unreadable for what is no text of lines."""
-        rest = b""
-        at = start
-        while piece := blob.read(at + len(rest), PIECE):
-            rest += piece
-            if at == 0:
-                _refuse_packed(rest)
-            *lines, rest = rest.split(b"\n")
-            for line in lines:
-                self._refuse_long(line)
-                yield at, line
-                at += len(line) + 1
-            self._refuse_long(rest)
-        if rest:
-            yield at, rest
-
-    def _refuse_long(self, line: bytes) -> None:
-        if len(line) > self._longest_line:
-            raise _Unreadable("line_too_long", f"The line has more than {self._longest_line} bytes.")
 
     def _keep(self, batch_id: str, chunk: "_Chunk", model: str | None) -> bool:
         """Write what was read. False where somebody else has read it too, or the batch was cancelled."""
@@ -246,7 +215,7 @@ class _Chunk:
         self.rows: list[dict[str, Any]] = []
         self.problems: list[Problem] = []
 
-    def take(self, check: "LineCheck", start: int, text: bytes) -> None:
+    def take(self, check: LineCheck, start: int, text: bytes) -> None:
         self.number, self.end = self.number + 1, start + len(text) + 1
         if not text.strip():
             return
@@ -256,71 +225,6 @@ class _Chunk:
             self.problems.append(_problem(error, self.number))
         if self.number > MOST_LINES:
             self.problems.append(_told("too_many_lines", f"A batch may have {MOST_LINES} lines.", None, self.number))
-
-
-class LineCheck:
-    """Of the lines of one batch: each is read as its call would be, its model looked up once."""
-
-    def __init__(
-        self, endpoint: str, principal: Principal, catalogue: Catalogue, before: AbstractSet[str | None] = frozenset()
-    ) -> None:
-        """`before` are the models of lines that were read before."""
-        self._endpoint = endpoint
-        self._models = before
-        self._principal = principal
-        self._catalogue = catalogue
-        self._watch = Watch()
-        self._routes: dict[str, Route] = {}
-
-    @property
-    def model(self) -> str | None:
-        """The model of all lines, where it is one."""
-        models = {*self._models, *self._routes}
-        return models.pop() if len(models) == 1 else None
-
-    def row(self, batch_id: str, number: int, start: int, text: bytes) -> dict[str, Any]:
-        """The line's row. Raises TollhouseError."""
-        custom_id, body, facts = read_line(text, self._endpoint)
-        try:
-            route = self._route(facts.model)
-            candidates(route, self._principal, Call("", ENDPOINTS[self._endpoint], body, facts), self._watch)
-        except TollhouseError as error:
-            error.param = f"body.{error.param}"
-            raise
-        return {
-            "batch_id": batch_id,
-            "number": number,
-            "custom_id": custom_id,
-            "start": start,
-            "size": len(text),
-            "state": WAITING,
-            "attempt": 0,
-            "failures": 0,
-            "deaths": 0,
-        }
-
-    def _route(self, model: str) -> Route:
-        if model not in self._routes:
-            self._routes[model] = route_of(self._catalogue, self._principal, model)
-        return self._routes[model]
-
-
-class _Unreadable(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-def _refuse_packed(head: bytes) -> None:
-    if head.startswith(_PACKED):
-        raise _Unreadable("compressed_file", "The file is compressed: upload the JSON Lines themselves.")
-    if head.startswith(BOM):
-        raise _Unreadable(
-            "byte_order_mark", "The file begins with a byte order mark (BOM): save it as UTF-8 without one."
-        )
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _Unreadable("invalid_encoding", "The file is UTF-16: save it as UTF-8.")
 
 
 def _problem(error: TollhouseError, line: int | None) -> Problem:

@@ -17,6 +17,9 @@ from tollhouse.wire.framing import event_data
 Save = Callable[[dict[str, Any]], None]
 """Keeps a response for good, or raises whatever the database raises."""
 
+COULD_NOT = (
+    "The answer was made, and booked, but could not be stored, so it is not given: `store: false` needs no store."
+)
 _LAST_EVENT = re.compile(rb"event: response\.(?:completed|incomplete|failed)\n")
 """As our own converters write it. Nothing that is said can imitate it: an event's data has no line ends in it."""
 
@@ -84,8 +87,5 @@ def _kept(save: Save, response: Any) -> NotStored | None:
         save(response)
     except Exception as error:  # noqa: BLE001 - whatever it is, the call goes on and is settled
         logs.event("response_not_stored", level=logs.ERROR, response=response["id"], error=error)
-        return NotStored(
-            "The answer was made, and booked, but could not be stored, so it is not given: `store: false` needs no "
-            "store."
-        )
+        return NotStored(COULD_NOT)
     return None

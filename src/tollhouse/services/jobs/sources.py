@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from tollhouse.domain.money import usd_from_nanos
 from tollhouse.services.background.cancel import cancel_response
 from tollhouse.services.background.claims import DONE
-from tollhouse.services.batches.batches import CANCELLING, IN_PROGRESS, VALIDATING
+from tollhouse.services.batches.batches import IN_PROGRESS, VALIDATING, Batches
 from tollhouse.services.responses.stored_responses import StoredResponses
 from tollhouse.services.schedules.runs import DUE, FAILED, SKIPPED
 from tollhouse.store.database import Database
@@ -75,10 +75,10 @@ def suffix_of(id: str) -> str:
 class BatchSource:
     """`prefix` tells OpenAI's from Anthropic's."""
 
-    def __init__(self, database: Database, kind: str, prefix: str) -> None:
+    def __init__(self, batches: Batches, kind: str, prefix: str) -> None:
         self.kind = kind
         self.prefix = prefix
-        self._database = database
+        self._batches = batches
 
     def page(self, session: Session, wanted: Wanted) -> list[Job]:
         row = BatchRecord
@@ -92,14 +92,7 @@ class BatchSource:
         return None if row is None else self._job(row)
 
     def cancel(self, session: Session, job: Job) -> bool:
-        row = BatchRecord
-        cancelled = (
-            update(row)
-            .where(row.id == job.id, row.status.in_((VALIDATING, IN_PROGRESS)))
-            .values(status=CANCELLING, cancelling_at=self._database.now(session))
-            .returning(row.id)
-        )
-        return session.scalar(cancelled.execution_options(synchronize_session=False)) is not None
+        return self._batches.cancel_in(session, job.team_id, job.id)
 
     def _job(self, row: BatchRecord) -> Job:
         first = (row.errors or [{}])[0]

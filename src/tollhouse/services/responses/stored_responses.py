@@ -54,13 +54,14 @@ class StoredResponses:
     def save(self, new: NewResponse, document: dict[str, Any]) -> None:
         """Keep the response, and add it to its conversation, in one transaction."""
 
-        def change(session: Session) -> None:
-            if new.stored:
-                self.insert(session, new, document)
-                _insert_items(session, new.id, new.team_id, document)
-            _add_to_conversation(session, new, document)
+        self._database.put(lambda session: self.add(session, new, document))
 
-        self._database.put(change)
+    def add(self, session: Session, new: NewResponse, document: dict[str, Any]) -> None:
+        """As `save`, in a transaction of the caller's."""
+        if new.stored:
+            self.insert(session, new, document)
+            _insert_items(session, new.id, new.team_id, document)
+        _add_to_conversation(session, new, document)
 
     def insert(self, session: Session, new: NewResponse, document: dict[str, Any]) -> None:
         """The response as it is now, in a transaction of the caller's."""

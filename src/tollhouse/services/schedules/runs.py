@@ -5,7 +5,7 @@ begins the work in the transaction that notes what was begun. Neither needs Redi
 are the database's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,6 +26,7 @@ from tollhouse.services.schedules.kinds import ScheduleKind
 from tollhouse.services.schedules.owner import require_to_spend_as
 from tollhouse.services.schedules.schedules import found_schedule
 from tollhouse.services.schedules.timetable import Timetable
+from tollhouse.services.wake_ups import Wake, wake_after
 from tollhouse.store.database import Database
 from tollhouse.store.records import BatchRecord, ResponseRecord, ScheduleRecord, ScheduleRunRecord
 
@@ -65,7 +66,7 @@ class ScheduleRuns:
         database: Database,
         authentication: Authentication,
         kinds: Mapping[str, ScheduleKind],
-        wake: Callable[[], object],
+        wake: Wake,
     ) -> None:
         self._database = database
         self._authentication = authentication
@@ -119,7 +120,7 @@ class ScheduleRuns:
             now = self._database.now(session)
             run_id = self._note(session, schedule, now, now, DUE)
             note(session, by, "schedules.run", id, at=now, team_id=schedule.team_id, after={"run": run_id})
-        self._wake()
+            wake_after(session, self._wake)
         return ScheduleRun(run_id or "", id, now, DUE, None, None, None, None)
 
     def _note(

@@ -76,6 +76,12 @@ class Webhooks:
         self._courier = courier
         self._outbox = outbox
 
+    def check(self, name: str, url: str, event_types: Sequence[str], *, team_id: str | None) -> str:
+        """The name as it is kept, of a webhook that can be made of this. Raises InvalidField."""
+        self._check_url(url)
+        _checked_types(event_types, team_id)
+        return check_name(name, "name")
+
     def create(
         self,
         name: str,
@@ -150,8 +156,9 @@ class Webhooks:
                 row.url, more = changes["url"], {"url": "changed"}
             if "event_types" in changes:
                 row.event_types = _checked_types(changes["event_types"], row.team_id)
-            if changes.get("enabled") is False and row.disabled_at is None:
-                row.disabled_at, row.disabled_for = now, BY_HAND
+            if changes.get("enabled") is False:
+                # Also where it was disabled for another reason: it is meant to be now.
+                row.disabled_at, row.disabled_for = row.disabled_at or now, BY_HAND
             if changes.get("enabled") and row.disabled_at is not None:
                 row.disabled_at = row.disabled_for = row.failing_since = None
                 row.failures = 0

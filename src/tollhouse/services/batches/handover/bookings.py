@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from sqlalchemy.orm import Session
+
 from tollhouse import crash_points, logs, metrics
+from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import TollhouseError, UpstreamError, UpstreamInvalid, UpstreamRejected
 from tollhouse.domain.identifiers import new_id
 from tollhouse.domain.ledger import Entry, Settlement
@@ -14,9 +17,10 @@ from tollhouse.services.batches.handover.wording import LineCalls
 from tollhouse.services.batches.lines import MOST_BYTES, MOST_TOGETHER, Line, Result
 from tollhouse.services.calls.admission import tokens_in
 from tollhouse.services.calls.recovery import attempt_of
+from tollhouse.services.responses.stored_responses import NewResponse
 from tollhouse.store.ledger.bulk import BulkLedger
 from tollhouse.store.records import HandoverRecord, HoldRecord
-from tollhouse.wire import FORMATS
+from tollhouse.wire import FORMATS, json_text
 from tollhouse.wire.batch import answered, not_made
 from tollhouse.wire.host_batch import HostResult
 
@@ -90,16 +94,18 @@ class Bookings:
         lines = self._lines.some(self._part, list(by_number))
         held = self._holds(list(lines.values()))
         settlements, results = [], []
+        new: dict[int, tuple[NewResponse, Answer]] = {}
         for number, line in lines.items():
             hold = held.get(number)
-            answer, outcome = self._answer(line, by_number[number], hold)
+            answer, outcome, kept = self._answer(line, by_number[number], hold)
             if hold is not None:  # else it was booked before
                 settlements.append(self._settled(line, hold, answer.usage, answer.status, outcome))
-            text = answered(new_id("batch_req"), line.custom_id, answer.status, answer.request_id, answer.body)
-            results.append(Result(line, answer.succeeded, text, answer.usage, answer.cost))
+            if kept is not None:
+                new[number] = kept, answer
+            results.append(_result(line, answer))
         self._ledger.settle(settlements)
         crash_points.reach("handover_settled")
-        self._lines.finish(self._part, results)
+        self._lines.finish(self._part, results, lambda session, one: self._kept(session, one, new))
         for settlement in settlements:
             if settlement.entry is not None:
                 metrics.observe_tokens(settlement.entry)
@@ -110,14 +116,32 @@ class Bookings:
         ids = {hold_id(self._part.id, line): line.number for line in lines}
         return {ids[id]: hold for id, hold in self._lines.held(self._part.id, list(ids)).items()}
 
-    def _answer(self, line: Line, result: HostResult, hold: HoldRecord | None) -> tuple[Answer, str]:
-        """The line's answer as its caller sees it, and how it ended as it is booked."""
+    def _kept(self, session: Session, result: Result, new: Mapping[int, tuple[NewResponse, Answer]]) -> Result:
+        """How the line ended, with what is to be kept of its answer."""
+        if (found := new.get(result.line.number)) is None:
+            return result
+        response, answer = found
+        document = json_text.read_leniently(answer.body)
+        if not isinstance(document, dict) or "id" not in document:
+            return result  # no response: an error, which is told as it is
+        error = self._calls.keeping.keep(session, response, document)
+        if error is None:
+            return result
+        told = told_as(error, answer.request_id, FORMATS[self._calls.format].dialect)
+        return _result(result.line, replace(told, usage=answer.usage, cost=answer.cost))
+
+    def _answer(
+        self, line: Line, result: HostResult, hold: HoldRecord | None
+    ) -> tuple[Answer, str, NewResponse | None]:
+        """The line's answer as its caller sees it, how it ended as it is booked, and as what it is kept."""
         id, format = request_id(self._part.id, line), FORMATS[self._calls.format]
         name = self._part.provider
-        usage = NOTHING
+        usage, body, new = NOTHING, result.body, None
         error: UpstreamError | None = None
         if 200 <= result.status < 300:
-            usage, problem = self._metered(line, result, hold)
+            call, new = self._prepared(line)
+            usage, problem = self._metered(call.facts if call else self._calls.facts, result, hold)
+            body = self._calls.told(call, body) if call else body
             error = UpstreamInvalid(f"The provider {name} sent {problem}.") if problem else None
         else:
             said = f"The provider {name} answered with status {result.status}."
@@ -125,18 +149,20 @@ class Bookings:
         prices = self._calls.target.rates(self._calls.facts).prices_for(usage)
         cost = prices.cost(usage) if prices else None
         if error is None:
-            return Answer(result.status, id, result.body, usage, cost), "ok"
+            return Answer(result.status, id, body, usage, cost), "ok", new
         outcome = error.code
         told = told_as(error, id, format.dialect)
-        return Answer(told.status, id, told.body, usage, cost), outcome
+        return Answer(told.status, id, told.body, usage, cost), outcome, None
 
-    def _metered(self, line: Line, result: HostResult, hold: HoldRecord | None) -> tuple[Usage, str | None]:
-        format = FORMATS[self._calls.format]
+    def _prepared(self, line: Line) -> tuple[Call | None, NewResponse | None]:
         try:
-            facts = self._calls.call(line).facts
+            return self._calls.prepared(line)
         except TollhouseError as error:  # as an older version read it
             logs.event("handover_line_unreadable", level=logs.WARNING, line=line.number, error=error.message)
-            facts = self._calls.facts
+            return None, None
+
+    def _metered(self, facts: Facts, result: HostResult, hold: HoldRecord | None) -> tuple[Usage, str | None]:
+        format = FORMATS[self._calls.format]
         meter = format.meter(facts, hold.input_bound if hold is not None else tokens_in(facts))
         meter.feed(result.body)
         meter.finish()
@@ -156,6 +182,11 @@ class Bookings:
             first_token_us=None,
         )
         return Settlement(hold.id, entry)
+
+
+def _result(line: Line, answer: Answer) -> Result:
+    text = answered(new_id("batch_req"), line.custom_id, answer.status, answer.request_id, answer.body)
+    return Result(line, answer.succeeded, text, answer.usage, answer.cost)
 
 
 def _unmade(line: Line, code: str, message: str) -> Result:

@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Literal
 
 from tollhouse import crash_points, logs, metrics
 from tollhouse.domain.errors import UpstreamError, UpstreamRefused, UpstreamRejected
-from tollhouse.services.batches.handover.bookings import UNREACHABLE, Bookings
 from tollhouse.services.batches.handover.desk import Desk, Spooled
-from tollhouse.services.batches.handover.gathering import Gathering
+from tollhouse.services.batches.handover.ending import Ending
 from tollhouse.services.batches.handover.lines import HandedLines
-from tollhouse.services.batches.handover.parts import ENDED, READY, SENDING, SENT, Parts
+from tollhouse.services.batches.handover.parts import READY, SENDING, SENT, Parts
 from tollhouse.services.batches.handover.wording import LineCalls
-from tollhouse.store.ledger.bulk import BulkLedger
 from tollhouse.store.records import HandoverRecord
 from tollhouse.wire.host_batch import HostBatch
 
@@ -27,20 +24,10 @@ CLOCKS = 120.0
 ENDS_ITSELF = timedelta(hours=24)
 """After so long a provider ends a batch."""
 MOST_SENDS = 5
-MOST_READS = 3
-"""How often results are read again that lack lines."""
 PASSING = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 """Statuses of a provider that may be another the next time."""
 MADE_ANYWAY = (408, 500, 502, 503, 504, 529)
 """Those of them after which the batch may have been made all the same."""
-
-Ending = Literal["completed", "expired", "cancelled", "lost", "refused"]
-_CODES: dict[str, str] = {
-    "expired": "batch_expired",
-    "cancelled": "batch_cancelled",
-    "lost": "provider_batch_lost",
-    "refused": "provider_batch_failed",
-}
 
 
 def is_given_up(part: HandoverRecord, now: datetime) -> bool:
@@ -58,10 +45,9 @@ class Course:
         part: HandoverRecord,
         parts: Parts,
         lines: HandedLines,
-        ledger: BulkLedger,
-        gathering: Gathering,
         calls: LineCalls,
         desk: Desk,
+        end: Ending,
         *,
         here: bool,
         longest_poll: float,
@@ -74,24 +60,22 @@ class Course:
         self._part = part
         self._parts = parts
         self._lines = lines
-        self._ledger = ledger
-        self._gathering = gathering
         self._calls = calls
         self._desk = desk
+        self._end = end
         self._here = here
         self._longest_poll = longest_poll
         self._alive = alive
         self._known = known
-        self._stop = False
 
     def step(self, now: datetime, *, stop: bool) -> None:
         """Do what is due. `stop`: nothing more of it is wanted."""
-        part, self._stop = self._part, stop
+        part = self._part
         if part.state == READY and stop:
-            self._undo()
+            self._end.undo()
             return
         if is_given_up(part, now):
-            self._charge()
+            self._end.charge()
             return
         try:
             if part.state == READY:
@@ -107,8 +91,6 @@ class Course:
         except UpstreamError as error:
             self._later(error)
 
-    # --- There ----------------------------------------------------------------------------------------------------
-
     def _send(self) -> None:
         part = self._part
         begun = self._parts.change(
@@ -121,7 +103,7 @@ class Course:
                 call = self._calls.call(line)
                 spooled.add(self._calls.written(line, call, self._calls.choice(call)))
             if not spooled.lines:
-                self._ended("completed", None)
+                self._end.ended("completed", None)
                 return
             spooled.seal()
             if not self._alive():
@@ -135,7 +117,7 @@ class Course:
                 if (status is None or status in PASSING) and (part.sends < MOST_SENDS or not self._here):
                     self._parts.change(part.id, only=SENDING, state=READY)
                     raise
-                self._refused(error.message)
+                self._end.refused(error.message)
                 return
         crash_points.reach("handover_sent")
         self._adopt(batch)
@@ -178,7 +160,7 @@ class Course:
         if age < SEND_AGAIN:
             self._parts.change(part.id, wait=max(FIRST_LOOK, min(15.0, SEND_AGAIN - age)))
         elif part.sends >= MOST_SENDS:
-            self._refused(part.reason or "The provider could not be reached.")
+            self._end.refused(part.reason or "The provider could not be reached.")
         else:
             self._parts.change(part.id, only=SENDING, state=READY, wait=0.0)
 
@@ -217,85 +199,9 @@ class Course:
             counts=dict(batch.counts),
         )
         if batch.state == "refused":
-            self._refused(batch.reason or "The provider does not say why.", batch)
+            self._end.refused(batch.reason or "The provider does not say why.", batch)
         elif batch.state == "ended":
-            self._take(batch)
-
-    # --- And back -------------------------------------------------------------------------------------------------
-
-    def _take(self, batch: HostBatch) -> None:
-        part = self._part
-        bookings = Bookings(part, self._calls, self._lines, self._ledger)
-        for _ in bookings.take(self._desk.results(batch)):
-            if not self._alive():
-                return
-        if bookings.strange and not bookings.mine:
-            self._disown(batch)
-            return
-        if batch.whole and bookings.mine < part.lines and part.reads + 1 < MOST_READS:
-            # It may not have written all of them yet.
-            logs.event("handover_lacks_results", level=logs.WARNING, handover=part.id, lines=part.lines - bookings.mine)
-            self._parts.change(part.id, reads=part.reads + 1, wait=min(self._longest_poll, 5.0 * 2**part.reads))
-            return
-        ending: Ending = "completed"
-        if part.cancelled_at is not None or batch.told in ("cancelled", "canceling"):
-            ending = "cancelled"
-        elif bookings.unmade or batch.told == "expired":
-            ending = "expired"
-        elif bookings.mine < part.lines:
-            ending = "lost"
-        self._ended(ending, batch)
-
-    def _disown(self, batch: HostBatch) -> None:
-        """It was taken for this handover, and has other lines: the right one is looked for again."""
-        logs.event("handover_mistaken", level=logs.WARNING, handover=self._part.id, batch=batch.id)
-        self._parts.change(
-            self._part.id,
-            only=SENT,
-            state=SENDING,
-            provider_batch_id=None,
-            strangers=[*self._part.strangers, batch.id],
-            wait=0.0,
-        )
-
-    def _refused(self, reason: str, batch: HostBatch | None = None) -> None:
-        """The provider does none of it."""
-        logs.event("handover_refused", level=logs.WARNING, handover=self._part.id, reason=reason)
-        self._ended("refused", batch, reason)
-
-    def _ended(self, ending: Ending, batch: HostBatch | None, reason: str = "") -> None:
-        """What it has not answered is made here, or has ended with that."""
-        part = self._part
-        # Where nothing more is wanted of the batch, its end says what becomes of them.
-        code = None if self._here or self._stop else _CODES.get(ending, _CODES["lost"])
-        why = f"The provider {part.provider} did not answer this line: its batch was {ending}. {reason}".strip()
-        bookings = Bookings(part, self._calls, self._lines, self._ledger)
-        left = bookings.unbook(code, why[:500])
-        self._gathering.let_go(part.id)
-        self._parts.change(part.id, state=ENDED, ended_at=True, reason=reason[:500] or None)
-        self._count(ending)
-        logs.event("handover_ended", handover=part.id, outcome=ending, lines=part.lines, left=left)
-        if batch is not None:
-            try:
-                self._desk.clear(batch, part.file_id)
-            except UpstreamError as error:
-                logs.event("handover_not_cleared", level=logs.WARNING, handover=part.id, error=error.message)
-
-    def _undo(self) -> None:
-        """It was not sent: as if it had never been."""
-        part = self._part
-        Bookings(part, self._calls, self._lines, self._ledger).unbook(None, "")
-        self._gathering.let_go(part.id)
-        self._parts.change(part.id, state=ENDED, ended_at=True)
-
-    def _charge(self) -> None:
-        part = self._part
-        if part.state in (SENDING, SENT):
-            why = f"The provider {part.provider} has the line, and cannot be asked what became of it."
-            Bookings(part, self._calls, self._lines, self._ledger).charge(why)
-        self._gathering.let_go(part.id)
-        self._parts.change(part.id, state=ENDED, ended_at=True, reason=UNREACHABLE)
-        self._count("lost")
+            self._end.take(batch)
 
     def _later(self, error: UpstreamError) -> None:
         part = self._parts.get(self._part.id)

@@ -150,6 +150,6 @@ class Gathering:
 
 
 def _refused(line: Line, why: str) -> Result:
-    why = f"The line cannot be handed over to its provider: {why}."
+    why = f"The line cannot be handed over to its provider: {why.rstrip('.')}."
     text = not_made(new_id("batch_req"), line.custom_id, NoProviderBatch.code, why)
     return Result(line, succeeded=False, text=text)

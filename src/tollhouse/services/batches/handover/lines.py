@@ -1,8 +1,9 @@
 """Lines that are handed over, in SQL: marked, found again, ended, given back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
 
 from tollhouse.services.batches.lines import DONE, HANDED, WAITING, Line, Result, count
 from tollhouse.store.database import Database
@@ -10,6 +11,8 @@ from tollhouse.store.records import BatchLineRecord, BatchRecord, BatchResultRec
 
 CHUNK = 250
 """Lines of one transaction: keeps SQLite's write lock short."""
+
+Keep = Callable[[Session, Result], Result]
 
 _ROW = BatchLineRecord
 
@@ -69,8 +72,10 @@ class HandedLines:
             )
             session.execute(update(BatchRecord).where(BatchRecord.id == part.batch_id).values(handed_to=handed_to))
 
-    def finish(self, part: HandoverRecord, results: Sequence[Result]) -> None:
-        """These have ended; one that had before changes nothing."""
+    def finish(self, part: HandoverRecord, results: Sequence[Result], keep: Keep = lambda session, one: one) -> None:
+        """These have ended; one that had before changes nothing. `keep` is asked of each in the same transaction, and
+        gives how it ended then.
+        """
         with self._database.write() as session:
             numbers = [one.line.number for one in results]
             ended = (
@@ -86,7 +91,7 @@ class HandedLines:
                 .execution_options(synchronize_session=False)
             )
             changed = set(session.scalars(ended))
-            mine = [one for one in results if one.line.number in changed]
+            mine = [keep(session, one) for one in results if one.line.number in changed]
             if mine:
                 session.execute(
                     insert(BatchResultRecord),

@@ -20,7 +20,9 @@ from tollhouse.services.batches.call import BUDGET_SECONDS
 from tollhouse.services.batches.handover.choice import LATEST, PROVIDERS_WINDOW, HandoverChoice
 from tollhouse.services.batches.handover.course import Course, is_given_up
 from tollhouse.services.batches.handover.desk import Desk
+from tollhouse.services.batches.handover.ending import Ending
 from tollhouse.services.batches.handover.gathering import Gathering
+from tollhouse.services.batches.handover.keeping import Keeping
 from tollhouse.services.batches.handover.lines import HandedLines
 from tollhouse.services.batches.handover.parts import GATHERING, READY, Parts
 from tollhouse.services.batches.handover.terms import Terms
@@ -28,6 +30,8 @@ from tollhouse.services.batches.handover.wording import LineCalls
 from tollhouse.services.batches.output import BatchOutput
 from tollhouse.services.keys.authentication import Authentication
 from tollhouse.services.models.catalogue import CatalogueReader
+from tollhouse.services.responses.responses import Responses
+from tollhouse.services.responses.stored_responses import StoredResponses
 from tollhouse.store.database import Database
 from tollhouse.store.leases import Leases
 from tollhouse.store.ledger.bulk import BulkLedger
@@ -48,6 +52,8 @@ class HandoverMeans:
     hosts: BatchHosts
     choice: HandoverChoice
     output: BatchOutput
+    responses: Responses
+    stored: StoredResponses
     wake: Callable[[], object]
     """Wakes whoever calls lines here."""
     owner: str
@@ -153,11 +159,12 @@ class HandoverRun:
             return
         host = host or Host(part.host_id, part.provider, "", "")
         here = batch.provider_batch == "auto"
+        poll = self._means.longest_poll
         with closing(self._means.blobs.open(batch.input_file_id)) as blob:
             calls = self._calls(batch, part, host, blob)
             key = next((key for key in host.keys if key.id == part.host_key_id), host.keys[0] if host.keys else None)
             desk = Desk(self._means.hosts, host, key, calls.interface, longest_line=self._means.longest_line)
-            Course(
+            end = Ending(
                 part,
                 self._parts,
                 self._lines,
@@ -165,11 +172,26 @@ class HandoverRun:
                 self._gathering,
                 calls,
                 desk,
+                leaves=here or stop,
+                longest_poll=poll,
+                alive=self._goes_on,
+            )
+            course = Course(
+                part,
+                self._parts,
+                self._lines,
+                calls,
+                desk,
+                end,
                 here=here,
-                longest_poll=self._means.longest_poll,
-                alive=lambda: not (self._lost.is_set() or self._means.asked_to_stop()),
+                longest_poll=poll,
+                alive=self._goes_on,
                 known=self._is_known,
-            ).step(now, stop=stop)
+            )
+            course.step(now, stop=stop)
+
+    def _goes_on(self) -> bool:
+        return not (self._lost.is_set() or self._means.asked_to_stop())
 
     def _gather(self, batch: BatchRecord, principal: Principal, now: datetime, until: float) -> bool | None:
         """Whether there is more to do at once; None where nothing is left to be handed over."""
@@ -256,7 +278,8 @@ class HandoverRun:
         return next((host for host in hosts if host.id == part.host_id), None)
 
     def _calls(self, batch: BatchRecord, part: HandoverRecord, host: Host, blob: OpenBlob) -> LineCalls:
-        return LineCalls(batch, part, host, blob, self._means.hosts.manners)
+        keeping = Keeping(self._means.responses, self._means.stored, batch)
+        return LineCalls(batch, part, host, blob, self._means.hosts.manners, keeping)
 
     def _is_known(self, provider_batch_id: str) -> bool:
         row = HandoverRecord
