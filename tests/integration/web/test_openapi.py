@@ -1,5 +1,6 @@
 """`/openapi.json` says what the inference API is: all of it, validly, and as it is."""
 
+import re
 from typing import Any
 
 import pytest
@@ -123,3 +124,12 @@ def test_a_page_shows_it_without_anything_from_elsewhere(gateway: Gateway, docum
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "<script" not in text
     assert "src=" not in text
+    assert "<code>/v1</code>" in text, "descriptions are Markdown"
+    assert "`" not in text
+
+
+def test_every_link_of_the_first_page_leads_somewhere(gateway: Gateway) -> None:
+    client = gateway.app.test_client()
+    links = re.findall(r'href="([^"]+)"', client.get("/").get_data(as_text=True))
+    assert {"/openapi", "/openapi.json", "/api/docs"} == set(links)
+    assert {client.get(link).status_code for link in links} == {200}

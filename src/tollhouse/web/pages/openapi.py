@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response, current_app, make_response, render_template, request
+from markupsafe import Markup, escape
 
 from tollhouse.web.openapi.document import document
 from tollhouse.wire import json_text
@@ -29,6 +30,15 @@ def show_page() -> Response:
     page.headers["x-content-type-options"] = "nosniff"
     page.headers["referrer-policy"] = "no-referrer"
     return page
+
+
+@blueprint.app_template_filter("marked")
+def _marked(text: str) -> Markup:
+    """What is between backticks as code, as other viewers show a description's Markdown."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(one) if n % 2 else escape(one) for n, one in enumerate(parts)
+    )
 
 
 def _document() -> dict[str, Any]:
