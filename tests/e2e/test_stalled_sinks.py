@@ -63,7 +63,7 @@ class Unread(RunningGateway):
             os.close(end)
 
     def _read(self, output: Path) -> None:
-        with output.open("ab", buffering=0) as file, open(self._pipe, "rb", buffering=0) as pipe:
+        with output.open("ab", buffering=0) as file, os.fdopen(self._pipe, "rb", buffering=0) as pipe:
             while piece := pipe.read(4096):
                 file.write(piece)
                 self.reads.wait()

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-
 ROOM_SECONDS = 0.5
 """How long a reader may take to make room for what is only mentioned."""
 
