@@ -28,9 +28,9 @@ def free_port() -> int:
 class RunningGateway:
     """Started with the home's defaults and a free port. Stop it: that is Ctrl-C."""
 
-    def __init__(self, home: Path, **settings: str) -> None:
+    def __init__(self, home: Path, *, port: int | None = None, **settings: str) -> None:
         self.home = home
-        self.port = free_port()
+        self.port = port or free_port()
         self._clients: list[Any] = []
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = home.with_name(f"{home.name}-{self.port}.log")
@@ -46,10 +46,8 @@ class RunningGateway:
             **settings,
         }
         home.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*COMMAND, "up"], env=self.environment, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
+        self._log.unlink(missing_ok=True)  # of an earlier start on the same port
+        self.process = self._start(self._log)
         self._wait()
         found = re.search(r"sk-th-[0-9A-Za-z]{40}", self.output())
         self.key = found.group() if found else ""
@@ -124,6 +122,12 @@ class RunningGateway:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         return self.process.wait(seconds)
+
+    def _start(self, output: Path) -> subprocess.Popen[bytes]:
+        with output.open("ab") as log:
+            return subprocess.Popen(
+                [*COMMAND, "up"], env=self.environment, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 60

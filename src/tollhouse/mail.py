@@ -3,6 +3,7 @@
 import smtplib
 import ssl
 import threading
+import time
 from collections.abc import Sequence
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -15,6 +16,8 @@ from tollhouse.settings import Settings
 
 SECONDS = 20
 AT_ONCE = 4
+MOST_WAITING = 100
+"""Mails that wait for a server that hangs; what comes beyond is not sent, and the log says so."""
 
 
 class LogMailer:
@@ -58,14 +61,19 @@ class SmtpMailer:
         self._under_way: set[threading.Thread] = set()
 
     def send(self, to: str, subject: str, text: str) -> None:
+        if len(self._under_way) >= MOST_WAITING:
+            error = f"{MOST_WAITING} others wait for the server"
+            logs.event("mail_failed", level=logs.ERROR, to=to, subject=subject, error=error)
+            return
         # Under gevent a thread is a greenlet, and smtplib's sockets wait as all others do.
         thread = threading.Thread(target=self._send, args=(to, subject, text), name="mail", daemon=True)
         self._under_way.add(thread)
         thread.start()
 
     def close(self) -> None:
+        until = time.monotonic() + SECONDS
         for thread in list(self._under_way):
-            thread.join(SECONDS)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def deliver(self, to: Sequence[str], subject: str, text: str, files: Sequence[Attachment] = ()) -> None:
         message = EmailMessage()

@@ -304,18 +304,19 @@ def kill(gateway: RunningGateway, command: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def call_until_it_goes(gateway: RunningGateway) -> None:
+def call_until_it_goes(gateway: RunningGateway, model: str = "m") -> None:
     import openai
 
     deadline = time.monotonic() + 30
     while True:
         try:
-            call(gateway, "m")
+            call(gateway, model)
         except openai.APIConnectionError:
-            # It was with the process that was killed before it was sent, or the key is not known yet.
+            # It was with the process that was killed before it was sent.
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        except openai.AuthenticationError:
+        except (openai.AuthenticationError, openai.NotFoundError):
+            # The key or the model is not known yet.
             assert time.monotonic() < deadline
             time.sleep(0.1)
         else:

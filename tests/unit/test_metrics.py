@@ -13,6 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from tollhouse import metrics
 from tollhouse.domain.ledger import Attempt, Entry
 from tollhouse.domain.usage import Usage
+from tollhouse.metrics import dead
 
 BOUNDED = {"format", "provider", "model", "status", "kind", "code", "outcome", "client", "process", "known", "scope"}
 BOUNDED |= {"priority", "percent", "channel", "queue"}
@@ -183,3 +184,41 @@ def test_what_the_dead_counted_is_kept_in_one_file_and_their_gauges_are_gone(tmp
     counted = {path.name for path in tmp_path.glob("counter_*.db")}
     assert "counter_dead.db" in counted
     assert len(counted) == 2, "files of the dead would be read by every scrape; the other is that of who rendered"
+
+
+def test_who_is_killed_while_burying_counts_nobody_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with counting_process(tmp_path, 1):
+        pass
+
+    class Killed(BaseException):
+        pass
+
+    close = dead.MmapedDict.close
+
+    def killed(written: dead.MmapedDict) -> None:
+        close(written)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dead.MmapedDict, "close", killed)
+        with pytest.raises(Killed):
+            dead.bury(tmp_path)
+    assert 'tollhouse_jobs_total{kind="roll_up_usage",outcome="ok"} 3.0' in rendered(tmp_path)
+
+
+def test_who_died_before_its_first_count_spoils_no_scrape(tmp_path: Path) -> None:
+    with counting_process(tmp_path, 1) as gone:
+        pass
+    (tmp_path / f"histogram_{gone}.db").write_bytes(b"")
+    assert 'tollhouse_jobs_total{kind="roll_up_usage",outcome="ok"} 3.0' in rendered(tmp_path)
+
+
+def test_a_process_that_keeps_the_lock_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead, "PATIENCE_SECONDS", 0.05)
+    kept = dead.locked(tmp_path)
+    with kept, dead.locked(tmp_path), pytest.raises(TimeoutError), dead.locked(tmp_path, exclusive=True):
+        pass
+    with dead.locked(tmp_path, exclusive=True):
+        pass

@@ -1,15 +1,14 @@
 """Lines to a file that all processes of a machine share, and that is begun anew when it is large."""
 
-import importlib
 import logging
 import os
-import sys
 import time
 from collections import deque
 from pathlib import Path
 from typing import Any
 
 from tollhouse import metrics
+from tollhouse.logs.native import native
 
 MOST_WAITING = 20_000
 """Lines that wait for a disk; what comes beyond is dropped and counted."""
@@ -43,7 +42,7 @@ class FileSink:
         self._waiting.append(line)
         if not self._runs:
             self._runs = True
-            _native("_thread", "start_new_thread")(self._run, ())
+            native("_thread", "start_new_thread")(self._run, ())
 
     def flush(self, seconds: float) -> None:
         """Return when all is written, or after this time."""
@@ -52,7 +51,7 @@ class FileSink:
             time.sleep(0.005)
 
     def _run(self) -> None:
-        sleep = _native("time", "sleep")
+        sleep = native("time", "sleep")
         file: Any = None
         while True:
             self._busy = True
@@ -106,12 +105,3 @@ def _ends_torn(path: str) -> bool:
             return file.read(1) != b"\n"
     except OSError:
         return False
-
-
-def _native(module: str, name: str) -> Any:
-    """What gevent may have put its own in place of: this thread is none of its greenlets."""
-    if "gevent.monkey" in sys.modules:
-        from gevent.monkey import get_original
-
-        return get_original(module, name)
-    return getattr(importlib.import_module(module), name)

@@ -7,15 +7,18 @@ the dead.
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from prometheus_client.mmap_dict import MmapedDict
 
 DEAD = "dead"
 """The process that all of them are, in the names of their files."""
 LOCK = "lock"
+PATIENCE_SECONDS = 5.0
 LATEST = "gauge_mostrecent"
 """Tells of what outlives a process: who said it last is right, dead or not."""
 _FILE = re.compile(
@@ -36,10 +39,25 @@ def bury(folder: Path) -> None:
 
 @contextmanager
 def locked(folder: Path, *, exclusive: bool = False) -> Iterator[None]:
-    """Keep those who bury from those who read: what was counted must be found in one place, and not in two."""
+    """Keep those who bury from those who read: what was counted must be found in one place, and not in two.
+
+    Raises TimeoutError where another process keeps it, as one that is stopped does.
+    """
     with (folder / LOCK).open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not _is_taken(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH):
+            if time.monotonic() >= until:
+                raise TimeoutError("Another process keeps what was counted to itself.")
+            time.sleep(0.005)
         yield
+
+
+def _is_taken(lock: IO[bytes], how: int) -> bool:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)  # to wait in it would hold up all greenlets
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _of_dead(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -56,16 +74,31 @@ def _of_dead(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _add(source: Path, sums: Path, *, latest: bool) -> None:
-    together = MmapedDict(str(sums))  # type: ignore[no-untyped-call]
-    try:
-        for key, value, said_at, _ in MmapedDict.read_all_values_from_file(str(source)):  # type: ignore[no-untyped-call]
-            before, said_before = together.read_value(key)  # type: ignore[no-untyped-call]
-            if not latest:
-                together.write_value(key, before + value, 0.0)  # type: ignore[no-untyped-call]
-            elif said_at >= said_before:
-                together.write_value(key, value, said_at)  # type: ignore[no-untyped-call]
-    finally:
-        together.close()  # type: ignore[no-untyped-call]
+    """All of it or nothing: whoever does this may be killed in the middle, and what was added would be added again."""
+    together = _read(sums) if sums.exists() else {}
+    for key, (value, said_at) in _read(source).items():
+        before, said_before = together.get(key, (0.0, 0.0))
+        if not latest:
+            together[key] = before + value, 0.0
+        elif said_at >= said_before:
+            together[key] = value, said_at
+    fresh = sums.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    written = MmapedDict(str(fresh))  # type: ignore[no-untyped-call]
+    for key, (value, said_at) in together.items():
+        written.write_value(key, value, said_at)  # type: ignore[no-untyped-call]
+    written.close()  # type: ignore[no-untyped-call]
+    fresh.replace(sums)
+
+
+def _read(file: Path) -> dict[str, tuple[float, float]]:
+    """By key, what is counted and when it was said. Who died before its first count left a file of nothing."""
+    if not file.stat().st_size:
+        return {}
+    return {
+        key: (value, said_at)
+        for key, value, said_at, _ in MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call]
+    }
 
 
 def _lives(pid: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from tollhouse.domain.ports import Outside, at_once
 from tollhouse.metrics.dead import bury, locked
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -39,8 +40,10 @@ if _SHARED:
     values.ValueClass = values.MultiProcessValue(lambda: _Process.identity)  # type: ignore[no-untyped-call]
 
 
-def render() -> bytes:
-    """All metrics in Prometheus' text format, of type CONTENT_TYPE."""
+def render(outside: Outside = at_once) -> bytes:
+    """All metrics in Prometheus' text format, of type CONTENT_TYPE. With some models and processes that takes tens of
+    milliseconds of a processor, which are spent `outside`. Raises TimeoutError.
+    """
     if not _SHARED:
         return generate_latest(REGISTRY)
     folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
@@ -48,7 +51,7 @@ def render() -> bytes:
     together = CollectorRegistry()
     MultiProcessCollector(together)  # type: ignore[no-untyped-call]
     with locked(folder):
-        return generate_latest(together)
+        return outside(lambda: generate_latest(together))
 
 
 def highest(name: str) -> float:

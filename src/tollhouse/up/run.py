@@ -27,15 +27,15 @@ def run(settings: Settings) -> int:
     """Run everything until someone asks to stop. The exit status: 0 then, 1 when something did not come up."""
     terminal = Terminal(sys.stdout)
     try:
-        with Supervisor(terminal.say) as supervisor, _alone(settings, supervisor):
+        with Supervisor(terminal.mention) as supervisor, _alone(settings, supervisor):
             check_port(settings.host, settings.port)
             check_redis_url(settings.redis_url)
             _start(settings, supervisor, terminal)
             supervisor.watch()
-            terminal.say("Stopping: open calls are finished first. Ctrl-C again stops at once.")
-        terminal.say("Everything is stopped.")
+            terminal.mention("Stopping: open calls are finished first. Ctrl-C again stops at once.")
+        terminal.mention("Everything is stopped.")
     except Interrupted:
-        terminal.say("Everything is stopped.")
+        terminal.mention("Everything is stopped.")
     except TollhouseError as error:
         return _failed(error)
     except OSError as error:

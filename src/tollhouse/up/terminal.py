@@ -1,11 +1,15 @@
 """What `up` says to the person who started it."""
 
 import os
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
+
+ROOM_SECONDS = 0.5
+"""How long a reader may take to make room for what is only mentioned."""
 
 
 class Terminal:
@@ -28,6 +32,18 @@ class Terminal:
         except (OSError, ValueError):
             self._gone = True
             self._forget()
+
+    def mention(self, text: str) -> None:
+        """Say it unless whoever reads has stopped reading: nothing waits for that. A few lines at most."""
+        if self._has_room():
+            self.say(text)
+
+    def _has_room(self) -> bool:
+        """Of a page, if it is a pipe."""
+        try:
+            return bool(select.select([], [self._out], [], ROOM_SECONDS)[1])
+        except (OSError, ValueError):
+            return True  # it is no file of the system, or `say` finds out what is wrong with it
 
     def _forget(self) -> None:
         """Put nothing in the place of the reader: parts started from now on, and Python's end, still write there."""

@@ -42,7 +42,7 @@ def run_all(settings: Settings) -> int:
     """Keep one of each running until asked to stop. The exit status."""
     terminal = Terminal(sys.stdout)
     try:
-        with Supervisor(terminal.say) as supervisor:
+        with Supervisor(terminal.mention) as supervisor:
             supervisor.start(*worker_parts(settings))
             supervisor.watch()
     except Interrupted:

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response
 
 from tollhouse import metrics
+from tollhouse.domain.errors import Unavailable
 from tollhouse.web.gate import services
 from tollhouse.wire import json_text
 
@@ -29,4 +30,8 @@ def readyz() -> Response:
 
 @blueprint.get("/metrics")
 def show_metrics() -> Response:
-    return Response(metrics.render(), content_type=metrics.CONTENT_TYPE)
+    try:
+        text = metrics.render(services().outside)
+    except TimeoutError as error:
+        raise Unavailable(f"{error} Ask again.") from error
+    return Response(text, content_type=metrics.CONTENT_TYPE)

@@ -1,5 +1,6 @@
 """Mail goes to a real server, in the background, and into the log where there is none."""
 
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway import settings_for
-from tollhouse import logs
+from tollhouse import logs, mail
 from tollhouse.domain.errors import InvalidSetting
 from tollhouse.mail import LogMailer, SmtpMailer
 
@@ -79,6 +80,19 @@ def test_a_password_is_not_sent_without_tls(office: PostOffice, caplog: pytest.L
 def test_a_server_that_is_away_is_nobodys_error() -> None:
     mailer = SmtpMailer("smtp://127.0.0.1:1", "gateway@example.com")
     mailer.send("ada@example.com", "x", "y")
+    mailer.close()
+
+
+def test_while_a_server_hangs_so_many_mails_wait_and_nobody_waits_for_them(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mail, "MOST_WAITING", 3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, caplog.at_level("ERROR", logger="tollhouse"):
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{silent.getsockname()[1]}", "gateway@example.com")
+        for number in range(5):
+            mailer.send(f"{number}@example.com", "x", "y")  # returns, though nobody says a word
+        said = [(one.message, one.__dict__["fields"]["to"]) for one in caplog.records]
+    assert said == [("mail_failed", "3@example.com"), ("mail_failed", "4@example.com")]
     mailer.close()
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from tests.gateway import Gateway
 from tests.running import wait_until
+from tollhouse import metrics
 from tollhouse.services.models.models import NewModel
 
 
@@ -34,6 +35,16 @@ def test_metrics_count_calls_and_tokens(gateway: Gateway) -> None:
     text = gateway.get("/metrics").get_data(as_text=True)
     assert 'tollhouse_calls_total{format="chat",model="echo",provider="echo",status="200"}' in text
     assert gateway.key_id() not in text
+
+
+def test_metrics_that_another_process_keeps_are_to_be_asked_for_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(_: object) -> bytes:
+        raise TimeoutError("Another process keeps what was counted to itself.")
+
+    monkeypatch.setattr(metrics, "render", kept)
+    assert gateway.get("/metrics").status_code == 503
 
 
 def test_the_front_page_says_what_runs_here(gateway: Gateway) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import socket
 import subprocess
 import sys
 import threading
@@ -191,7 +193,8 @@ sink.flush(30)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="where there is no /proc a pipe is written as a file is")
-def test_a_reader_of_standard_output_that_stops_holds_nobody_up(configured: Callable[..., Log]) -> None:
+@pytest.mark.parametrize("kind", ["pipe", "socket", "terminal"])
+def test_a_reader_of_standard_output_that_stops_holds_nobody_up(kind: str) -> None:
     program = """
 import sys
 from tollhouse import logs, metrics, settings
@@ -201,14 +204,57 @@ for number in range(12_000):
 print(metrics.LOG_LINES_DROPPED._value.get(), file=sys.stderr, flush=True)
 logs.flush(60)
 """
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout
+    reader, writer = ends(kind)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE) as process:
+        os.close(writer)
         assert process.stderr
         dropped = float(process.stderr.readline())  # it has come here, though nobody has read a line
-        lines = [json.loads(line) for line in process.stdout.read().splitlines()]
+        lines = [json.loads(line) for line in read_all(reader).splitlines()]
     assert 0 < dropped < 12_000
     assert len(lines) == 12_000 - dropped
     assert [line["number"] for line in lines] == list(range(len(lines)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="where there is no /proc a pipe is written as a file is")
+@pytest.mark.parametrize("patched", ["", "from gevent import monkey; monkey.patch_all()"])
+def test_what_waited_is_written_when_the_reader_goes_on_though_no_line_follows(patched: str) -> None:
+    program = f"""
+{patched}
+import sys, time
+from tollhouse import logs, settings
+logs.configure(settings.load({{"TOLLHOUSE_LOG_FORMAT": "json"}}), "web")
+for number in range(1_000):
+    logs.event("line", number=number)
+print("done", file=sys.stderr, flush=True)
+time.sleep(120)
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stderr.readline() == b"done\n"
+        lines = [json.loads(process.stdout.readline()) for _ in range(1_000)]
+        process.kill()
+    assert [line["number"] for line in lines] == list(range(1_000))
+
+
+def ends(kind: str) -> tuple[int, int]:
+    """Of what a process writes to, to read and to write."""
+    if kind == "socket":
+        one, other = socket.socketpair()
+        return one.detach(), other.detach()
+    return pty.openpty() if kind == "terminal" else os.pipe()
+
+
+def read_all(end: int) -> bytes:
+    read = bytearray()
+    try:
+        while piece := os.read(end, 1 << 16):
+            read += piece
+    except OSError:
+        pass  # so a terminal ends
+    os.close(end)
+    return bytes(read)
 
 
 def test_lines_are_not_held_back_where_the_reader_reads(tmp_path: Path) -> None:
