@@ -69,7 +69,7 @@ SPOOL = "spool"
 """Folder of the home in which settlements wait for a database that is away."""
 
 
-class Services(People, Hooks, SetUp, Planned, Alerts, Reports):
+class Services(People, Hooks, SetUp, Reports, Planned, Alerts):
     """The services of one process, each made when it is first asked for. Made after a fork; close it once."""
 
     def __init__(self, settings: Settings, process: Process) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from tollhouse.domain.routes import Catalogue
 from tollhouse.services.jobs.background_jobs import BackgroundJobs
 from tollhouse.services.jobs.ended_work import EndedWork
-from tollhouse.services.jobs.sources import BatchSource, JobSource, ResponseSource, RunSource
+from tollhouse.services.jobs.sources import BatchSource, JobSource, ReportSource, ResponseSource, RunSource
 from tollhouse.services.models.catalogue import CatalogueReader
-from tollhouse.services.schedules.kinds import BatchKind, PromptKind, ScheduleKind
+from tollhouse.services.reports.scheduled_reports import ScheduledReports
+from tollhouse.services.schedules.kinds import BatchKind, PromptKind, ReportKind, ScheduleKind
 from tollhouse.services.schedules.runs import ScheduleRuns
 from tollhouse.services.schedules.schedules import Schedules
 from tollhouse.wiring_batches import Work
@@ -27,6 +28,10 @@ class Planned(Work):
     @property
     @abstractmethod
     def snapshot(self) -> CatalogueReader: ...
+
+    @property
+    @abstractmethod
+    def scheduled_reports(self) -> ScheduledReports: ...
 
     @abstractmethod
     def serve(self) -> "Serving": ...
@@ -50,6 +55,7 @@ class Planned(Work):
             BatchSource(self.batches, "batch", "batch"),
             BatchSource(self.batches, "message_batch", "msgbatch"),
             ResponseSource(self.database, self.stored_responses),
+            ReportSource(self.database),
             RunSource(),
         ]
         return BackgroundJobs(self.database, sources)
@@ -68,6 +74,7 @@ class Planned(Work):
         kinds: list[ScheduleKind] = [
             PromptKind(self._catalogue, lambda: self.serve().background),
             BatchKind(self.database, self.batches),
+            ReportKind(self.scheduled_reports),
         ]
         return {kind.name: kind for kind in kinds}
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tollhouse import table_files
-from tollhouse.domain.ports import Mailer, Vault
+from tollhouse.domain.errors import UpstreamRejected
+from tollhouse.domain.ports import JobQueue, Mailer, Vault
 from tollhouse.domain.tables import Table, TableFormat
 from tollhouse.outside import outside_the_loop
-from tollhouse.providers.webhook import Webhook
+from tollhouse.providers.courier import HttpCourier
+from tollhouse.providers.proxy import Proxy
 from tollhouse.services.payloads import Payloads
 from tollhouse.services.privacy.forgetting import Forgetting
 from tollhouse.services.privacy.personal_data import PersonalDataOf
@@ -19,6 +21,7 @@ from tollhouse.services.reports.report_delivery import ReportDelivery
 from tollhouse.services.reports.reports import Reports as ReportTables
 from tollhouse.services.reports.response_times import ResponseTimes
 from tollhouse.services.reports.roll_up import RollUp
+from tollhouse.services.reports.scheduled_reports import ScheduledReports
 from tollhouse.services.reports.usage import UsageReport
 from tollhouse.services.requests.requests import RequestLog
 from tollhouse.settings import Settings
@@ -33,6 +36,8 @@ ARCHIVE = "archive"
 """Folder of the home."""
 SEARCHES_AT_ONCE = 2
 """Threads that search the ledger: what they read competes with the calls for this machine."""
+POST_SECONDS = 15.0
+"""How long the receiver of a report may take to answer."""
 
 
 class Reports(ABC):
@@ -44,6 +49,10 @@ class Reports(ABC):
     @property
     @abstractmethod
     def database(self) -> Database: ...
+
+    @property
+    @abstractmethod
+    def queue(self) -> JobQueue: ...
 
     @property
     @abstractmethod
@@ -70,13 +79,36 @@ class Reports(ABC):
     def report_delivery(self) -> ReportDelivery:
         return ReportDelivery(self.database, self.reports, self.write_table, self._mailer, self._post_report)
 
+    @cached_property
+    def scheduled_reports(self) -> ScheduledReports:
+        return ScheduledReports(
+            self.database,
+            self.report_delivery,
+            check_url=self._report_courier.check,
+            has_mail=bool(self.settings.smtp_url),
+            wake=lambda: self.queue.enqueue("deliver_reports"),
+        )
+
     def write_table(self, table: Table, format: TableFormat) -> bytes:
         """A file of it, made where that takes no memory of this process for good."""
         return table_files.write_apart(table, format)
 
     def _post_report(self, url: str, document: Mapping[str, Any]) -> None:
-        webhook = Webhook.of(self.settings, url, allow_private=self.settings.report_private == "on")
-        webhook.post(json_text.write(document), {})
+        status = self._report_courier.bring(url, {}, json_text.write(document)).status
+        if not 200 <= status < 300:
+            raise UpstreamRejected(
+                f"The receiver answered with status {status}.", status=status, body=b"", content_type=""
+            )
+
+    @cached_property
+    def _report_courier(self) -> HttpCourier:
+        return HttpCourier(
+            self.settings.report_private == "on",
+            POST_SECONDS,
+            allowed_by="TOLLHOUSE_REPORT_PRIVATE=on allows it",
+            proxy=Proxy.of(self.settings),
+            ca_bundle=self.settings.ca_bundle,
+        )
 
     @cached_property
     def archive(self) -> Archive:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tollhouse.services.privacy.forgetting import Forgetting
     from tollhouse.services.repeats.idempotency import Idempotency
     from tollhouse.services.reports.roll_up import RollUp
+    from tollhouse.services.reports.scheduled_reports import ScheduledReports
     from tollhouse.services.responses.stored_responses import StoredResponses
     from tollhouse.services.schedules.runs import ScheduleRuns
     from tollhouse.services.webhooks.claims import WebhookClaims
@@ -69,6 +70,9 @@ class Services(Protocol):
 
     @property
     def schedule_runs(self) -> "ScheduleRuns": ...
+
+    @property
+    def scheduled_reports(self) -> "ScheduledReports": ...
 
     @property
     def forgetting(self) -> "Forgetting": ...

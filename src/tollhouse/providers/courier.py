@@ -16,7 +16,7 @@ from tollhouse.providers.webhook import Webhook, split_url
 from tollhouse.settings import Settings
 
 CONNECT_SECONDS = 5.0
-_WHERE = "TOLLHOUSE_WEBHOOK_NETWORKS says which are allowed"
+ALLOWED_BY = "TOLLHOUSE_WEBHOOK_NETWORKS says which are allowed"
 
 
 class HttpCourier:
@@ -27,13 +27,15 @@ class HttpCourier:
         networks: Allowed,
         answer_seconds: float,
         *,
+        allowed_by: str = ALLOWED_BY,
         proxy: Proxy | None = None,
         ca_bundle: str = "",
     ) -> None:
-        """`networks` are those of this network in which receivers may be, `answer_seconds` is what they have for an
-        answer once they are connected to.
+        """`networks` are those of this network in which receivers may be, which `allowed_by` tells whoever asks for
+        another; `answer_seconds` is what they have for an answer once they are connected to.
         """
         self._networks = networks
+        self._allowed_by = allowed_by
         self._deadlines = Deadlines(
             connect=CONNECT_SECONDS,
             first_byte=answer_seconds,
@@ -71,7 +73,7 @@ class HttpCourier:
         if literal or local:
             address = literal or "127.0.0.1"
             if not may_be_at(address, self._networks):
-                raise InvalidField(f"url: {host} is at a private address; {_WHERE}.", param="url")
+                raise InvalidField(f"url: {host} is at a private address; {self._allowed_by}.", param="url")
 
     def bring(self, url: str, headers: Mapping[str, str], body: bytes) -> Receipt:
         webhook = Webhook(
@@ -96,4 +98,4 @@ class HttpCourier:
         if not isinstance(error, UpstreamRefused):
             return f"{name} sent what is not HTTP."
         said = error.message.partition(";")[0].rstrip(".")
-        return f"{said}; {_WHERE}." if said.endswith("at a private address") else f"{said}."
+        return f"{said}; {self._allowed_by}." if said.endswith("at a private address") else f"{said}."

@@ -51,6 +51,12 @@ class ReportSettings:
         3600.0,
         seconds(0.2, 86400),
     )
+    deliver_reports_seconds: float = setting(
+        "TOLLHOUSE_DELIVER_REPORTS_SECONDS",
+        "How often a worker is woken for reports of schedules, whatever was lost; one that is due wakes one at once.",
+        15.0,
+        seconds(0.2, 86400),
+    )
     report_private: str = setting(
         "TOLLHOUSE_REPORT_PRIVATE",
         "Whether reports may be posted to an address inside this network.",

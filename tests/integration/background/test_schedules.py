@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.integration.background.conftest import LoggedProcess, wait_until
+from tests.receiver import receiving
 from tests.servers.valkey import ValkeyServer
+from tollhouse.domain.actor import SHELL
 from tollhouse.services.models.models import NewModel
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
-from tollhouse.store.records import BackgroundRecord, ScheduleRecord, ScheduleRunRecord
+from tollhouse.store.records import BackgroundRecord, ReportDeliveryRecord, ScheduleRecord, ScheduleRunRecord
 from tollhouse.wiring import Services, build
 
 SECRET = "a secret for schedulers that is long enough"
@@ -27,7 +29,7 @@ from tollhouse.settings import Settings
 entry, home, url, database, secret = sys.argv[1:]
 settings = Settings(
     home=Path(home), redis_url=url, database_url=database, secret_key=secret, log_format="json",
-    start_scheduled_seconds=1,
+    start_scheduled_seconds=1, deliver_reports_seconds=1, report_private="on",
 )
 sys.exit({"worker": worker, "scheduler": scheduler}[entry].run(settings))
 """
@@ -37,7 +39,9 @@ MANY = 12
 @pytest.fixture
 def services(database: Database, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Services]:
     valkey.flush()
-    settings = Settings(home=tmp_path, redis_url=valkey.url, database_url=database.url, secret_key=SECRET)
+    settings = Settings(
+        home=tmp_path, redis_url=valkey.url, database_url=database.url, secret_key=SECRET, report_private="on"
+    )
     services = build(settings, "cli")
     services.providers.add("echo", "echo", "echo:")
     services.models.add(NewModel("echo", "echo"))
@@ -112,3 +116,32 @@ def test_two_schedulers_at_once_fire_each_schedule_once_also_where_one_is_killed
     assert follower.end() == 0
     assert worker.end() == 0
     assert sum(len(one.said("schedule_fired")) for one in (first, second)) == 4 * MANY
+
+
+def test_two_schedulers_and_two_workers_send_each_report_once(
+    services: Services, start: Callable[[str, str], LoggedProcess]
+) -> None:
+    services.users.ensure_admin("boss@example.com", "a password for reports")
+    boss = services.users.named("boss@example.com").id
+    with receiving() as receiver:
+        work = {"report": "usage", "by": ["model"], "period": "yesterday", "url": receiver.url}
+        for number in range(MANY):
+            services.schedules.create(f"number {number}", "report", work, "0 0 1 1 *", user_id=boss, by=SHELL)
+        processes = [start(entry, f"{entry} {name}") for entry in ("scheduler", "worker") for name in ("one", "two")]
+        for one in processes[:2]:
+            wait_until(lambda one=one: one.said("scheduler_started"), 60)
+        for times in (1, 2):
+            make_due(services)
+            wait_until(lambda times=times: noted(services, times), 60)
+        wait_until(lambda: ended(services) == 2 * MANY, 90)
+        assert len({arrived.event["id"] for arrived in receiver.got}) == len(receiver.got) == 2 * MANY
+    assert [one.end() for one in processes[:2]] == [0, 0]
+    assert sum(len(one.said("schedule_fired")) for one in processes) == 2 * MANY
+
+
+def ended(services: Services) -> int:
+    """The reports that were sent."""
+    with services.database.read() as session:
+        states = session.scalars(select(ReportDeliveryRecord.state)).all()
+    assert {*states} <= {"queued", "completed"}
+    return states.count("completed")

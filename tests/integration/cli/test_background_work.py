@@ -56,6 +56,24 @@ def test_a_body_comes_from_the_command_or_a_file(tollhouse: Tollhouse, key: str,
     )
 
 
+def test_a_report_is_scheduled_for_a_person(tollhouse: Tollhouse, key: str) -> None:
+    boss = "boss@example.com"
+    tollhouse("users", "create", boss, "--role", "owner")
+    report = ("--report", "usage", "--by", "team", "--by", "day", "--period", "last_week")
+    hook = ("--url", "https://hooks.example.com/x")
+    made = tollhouse.json("schedules", "add", "weekly", *DAILY, "--user", boss, *report, *hook)
+    work = {"report": "usage", "by": ["team", "day"], "period": "last_week", "url": "https://hooks.example.com/x"}
+    assert (made["kind"], made["work"]) == ("report", work)
+    of_team = ("--of-team", "default", "--team", "default")
+    assert tollhouse.json("schedules", "add", "b", *DAILY, "--user", boss, *report, *hook, *of_team)["team_id"]
+    assert "mail server" in tollhouse.error(
+        "schedules", "add", "c", *DAILY, "--user", boss, *report, "--to", boss, status=2
+    )
+    for wrong in (("--key", key, *report), ("--user", boss, *report, "--prompt", "x"), ("--user", boss, "--by", "day")):
+        assert tollhouse("schedules", "add", "d", *DAILY, *wrong, status=2).stdout == ""
+    assert "nobody" in tollhouse.error("schedules", "add", "e", *DAILY, "--user", "x@example.com", *report, *hook)
+
+
 def test_without_anything_the_list_says_so(tollhouse: Tollhouse) -> None:
     assert tollhouse("jobs", "list").stdout == "Nothing runs in the background.\n"
     assert tollhouse.json("jobs", "list") == []

@@ -70,7 +70,7 @@ def left(database: Database, column: Any) -> set[str]:
 
 def test_event_logs_go_and_their_responses_stay_and_say_so(database: Database, ended: EndedWork) -> None:
     old, young, open = response(database, OLD, CHUNK + 5), response(database, YOUNG), response(database, None)
-    assert ended.expire() == {"event_logs": 1, "batches": 0, "schedule_runs": 0}
+    assert ended.expire() == {"event_logs": 1, "batches": 0, "schedule_runs": 0, "reports": 0}
     assert left(database, ResponseEventsRecord.response_id) == {young, open}
     assert left(database, BackgroundRecord.id) == {old, young, open}
     with database.read() as session:

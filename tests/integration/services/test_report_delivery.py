@@ -12,10 +12,11 @@ from tollhouse.domain.actor import SHELL, Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.ports import Attachment
 from tollhouse.domain.rights import Role
-from tollhouse.services.reports.report_delivery import ReportDelivery, subscription_from
+from tollhouse.services.reports.report_delivery import ReportDelivery
 from tollhouse.services.reports.report_times import PERIODS, period_named
 from tollhouse.services.reports.reports import Reports
 from tollhouse.services.reports.response_times import ResponseTimes
+from tollhouse.services.reports.subscription import subscription_from
 from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.archive import NO_ARCHIVE
 from tollhouse.store.database import Database
@@ -95,11 +96,9 @@ def test_it_has_what_its_owner_may_see(delivery: ReportDelivery, posts: list[Any
         ({"report": "usage", "url": "x", "period": "soon"}, "period"),
     ],
 )
-def test_what_cannot_be_delivered_is_told_before_it_is_due(
-    delivery: ReportDelivery, fields: dict[str, Any], param: str
-) -> None:
+def test_what_cannot_be_delivered_is_told_before_it_is_due(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidField) as raised:
-        delivery.check(subscription_from(fields))
+        subscription_from(fields)
     assert raised.value.param == param
 
 

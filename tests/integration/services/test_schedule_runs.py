@@ -11,11 +11,11 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from tests.ledgers import MINT
+from tollhouse.domain.actor import Actor
 from tollhouse.domain.errors import InvalidField, NotFound, Unavailable
-from tollhouse.domain.principal import Principal
 from tollhouse.services.keys.authentication import Authentication
 from tollhouse.services.keys.keys import Keys
-from tollhouse.services.schedules.kinds import Also
+from tollhouse.services.schedules.kinds import Also, Plan
 from tollhouse.services.schedules.runs import LATE, LEASE, MOST_ATTEMPTS, ScheduleRuns
 from tollhouse.services.schedules.schedules import Schedules
 from tollhouse.store.database import Database
@@ -28,25 +28,26 @@ class Kind:
     """Notes what is begun as a row of its own, in the transaction that begins it."""
 
     name = "noted"
+    as_person = False
 
     def __init__(self, database: Database) -> None:
         self.errors: list[Exception] = []
         self._database = database
 
-    def check(self, principal: Principal, work: Mapping[str, Any]) -> None:
-        if "wrong" in work:
+    def check(self, plan: Plan, by: Actor) -> None:
+        if "wrong" in plan.work:
             raise InvalidField("wrong: it is.", param="wrong")
 
     def file_of(self, work: Mapping[str, Any]) -> str | None:
         return None
 
-    def begin(self, principal: Principal, work: Mapping[str, Any], also: Also) -> None:
+    def begin(self, plan: Plan, due_at: datetime, also: Also) -> None:
         if self.errors:
             raise self.errors.pop(0)
 
         def change(session: Session) -> None:
             name = f"work-{datetime.now(UTC).timestamp()}"
-            session.execute(insert(LeaseRecord).values(name=name, owner=work["of"], until=datetime.now(UTC)))
+            session.execute(insert(LeaseRecord).values(name=name, owner=plan.work["of"], until=datetime.now(UTC)))
             also(session, name)
 
         self._database.put(change)
@@ -142,13 +143,13 @@ def test_who_is_late_begins_nothing(
     runs.fire()
     begin, second = kind.begin, []
 
-    def slowly(principal: Principal, work: Mapping[str, Any], also: Also) -> None:
+    def slowly(plan: Plan, due_at: datetime, also: Also) -> None:
         kind.begin = begin  # type: ignore[method-assign]
         assert runs.start() == 0
         with database.write() as session:
             session.execute(update(ScheduleRunRecord).values(lease_until=database.now(session) - LEASE))
         second.append(runs.start())
-        begin(principal, work, also)
+        begin(plan, due_at, also)
 
     kind.begin = slowly  # type: ignore[method-assign]
     assert runs.start() == 0

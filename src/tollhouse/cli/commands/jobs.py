@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 @click.group("jobs")
 def command() -> None:
-    """Show and cancel what runs in the background: batches, responses, runs of schedules."""
+    """Show and cancel what runs in the background: batches, responses, reports, runs of schedules."""
 
 
 @command.command("list")
 @click.option("--team", "team_id", help="Those of this team, by its id.")
-@click.option("--kind", type=click.Choice(["batch", "message_batch", "response", "schedule_run"]), help="Of this kind.")
+@click.option("--kind", type=click.Choice(["batch", "message_batch", "response", "report", "schedule_run"]),
+              help="Of this kind.")  # fmt: skip
 @click.option("--state", type=click.Choice(["open", "ended"]), help="Those that have not ended, or those that have.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="The most to list.")
 @json_option

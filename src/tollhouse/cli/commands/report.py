@@ -11,15 +11,13 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, print_json, print_table
 from tollhouse.cli.parameters import MOMENT
+from tollhouse.cli.report_terms import FORMATS, GROUPS, PERIODS, REPORTS
 from tollhouse.cli.table_file import file_options, save
 from tollhouse.domain.actor import SHELL
 from tollhouse.domain.periods import zone
 
 if TYPE_CHECKING:
     from tollhouse.domain.tables import Table
-
-_GROUPS = ("key", "user", "team", "model", "provider", "tag", "hour", "day", "month", "end_user")
-_PERIODS = ("today", "yesterday", "last_7_days", "last_week", "this_month", "last_month")
 
 
 @click.group("report")
@@ -30,7 +28,7 @@ def command() -> None:
 def _common(function: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
-            click.option("--by", multiple=True, type=click.Choice(_GROUPS), help="What to add up by; may be repeated."),
+            click.option("--by", multiple=True, type=click.Choice(GROUPS), help="What to add up by; may be repeated."),
             click.option("--since", type=MOMENT, metavar="ISO", help="From this moment on."),
             click.option("--until", type=MOMENT, metavar="ISO", help="Up to this moment, which does not count."),
             click.option("--timezone", default="UTC", show_default=True, metavar="TZ", help="Whose days are meant."),
@@ -82,14 +80,14 @@ def chargeback(month: str | None, **given: Any) -> None:
 
 
 @command.command()
-@click.argument("report", type=click.Choice(("usage", "latency", "forecast", "anomalies", "chargeback")))
+@click.argument("report", type=click.Choice(REPORTS))
 @click.option("--to", "emails", multiple=True, metavar="EMAIL", help="Mail it there with a file; may be repeated.")
 @click.option("--url", metavar="URL", help="Post it there as JSON, with the text that chat services show.")
-@click.option("--by", multiple=True, type=click.Choice(_GROUPS), help="What to add up by; may be repeated.")
-@click.option("--period", type=click.Choice(_PERIODS), help="Of when.")
+@click.option("--by", multiple=True, type=click.Choice(GROUPS), help="What to add up by; may be repeated.")
+@click.option("--period", type=click.Choice(PERIODS), help="Of when.")
 @click.option("--timezone", default="UTC", show_default=True, metavar="TZ", help="Whose days are meant.")
 @click.option("--team", metavar="T", help="Of this team alone, by id or name.")
-@click.option("--format", type=click.Choice(("csv", "xlsx", "parquet", "json")), default="csv", show_default=True,
+@click.option("--format", type=click.Choice(FORMATS), default="csv", show_default=True,
               help="Of the file.")  # fmt: skip
 @json_option
 def send(
@@ -104,20 +102,19 @@ def send(
     as_json: bool,
 ) -> None:
     """Run a report and send it, by mail or to a webhook."""
-    from tollhouse.services.reports.report_delivery import subscription_from
+    from tollhouse.services.reports.subscription import subscription_from
 
     with administration() as services:
         fields = {
             "report": report,
             "by": by,
             "period": period,
-            "timezone": timezone,
             "team_id": services.teams.named(team).id if team else None,
             "format": format,
             "emails": emails,
             "url": url,
         }
-        done = services.report_delivery.deliver(subscription_from(fields), by=SHELL)
+        done = services.report_delivery.deliver(subscription_from(fields, timezone), by=SHELL)
     if as_json:
         print_json({"report": done.report, "rows": done.rows, "emails": done.emails, "posted": done.posted})
     else:

@@ -7,6 +7,7 @@ import click
 from tollhouse.cli.administration import administration
 from tollhouse.cli.output import json_option, minute, moment, print_json, print_table
 from tollhouse.cli.parameters import JSON_OBJECT
+from tollhouse.cli.report_terms import REPORT_FIELDS, REPORTS, report_options
 from tollhouse.domain.actor import SHELL
 
 if TYPE_CHECKING:
@@ -14,14 +15,20 @@ if TYPE_CHECKING:
     from tollhouse.services.schedules.schedules import Schedule
 
 
+_KINDS = (("prompt", "prompt"), ("prompt", "body"), ("batch", "file_id"), ("report", "report"))
+"""Each with the option that asks for it."""
+
+
 @click.group("schedules")
 def command() -> None:
-    """Begin calls of models and batches by a timetable."""
+    """Begin calls of models, batches and reports by a timetable."""
 
 
 @command.command()
 @click.argument("name")
-@click.option("--key", "key_id", required=True, help="The id of the API key as which it is begun.")
+@click.option("--key", "key_id", help="The id of the API key as which it is begun.")
+@click.option("--user", help="The person as whom it is begun, by address or id; instead of a key.")
+@click.option("--team", help="The team that the person's schedule is of, by id or name.")
 @click.option("--cron", required=True, help="Minute, hour, day, month, day of the week: `30 6 * * MON-FRI`.")
 @click.option("--timezone", default="UTC", show_default=True, help="An IANA name such as Europe/Berlin.")
 @click.option("--prompt", help="What the model is told; the answer is a stored response.")
@@ -29,35 +36,51 @@ def command() -> None:
 @click.option("--body", type=JSON_OBJECT, help="The whole body of a response as JSON, or @FILE; instead of a prompt.")
 @click.option("--batch", "file_id", help="The id of an uploaded file: its lines are a batch each time.")
 @click.option("--endpoint", default="/v1/chat/completions", show_default=True, help="The endpoint of the batch.")
+@click.option("--report", type=click.Choice(REPORTS), help="The report that is sent each time.")
+@report_options
 @click.option("--missed", type=click.Choice(["run", "skip"]), default="run", show_default=True, help="If it is late.")
 @json_option
-def add(
-    name: str,
-    prompt: str | None,
-    model: str | None,
-    body: dict[str, Any] | None,
-    file_id: str | None,
-    endpoint: str,
-    as_json: bool,
-    **terms: Any,
-) -> None:
-    """Make a schedule. Its work is checked now, and begun when it is due."""
-    if sum(one is not None for one in (prompt, body, file_id)) != 1:
-        raise click.UsageError("Give one of --prompt, --body and --batch.")
-    if prompt is not None and model is None:
-        raise click.UsageError("A --prompt needs a --model.")
-    kind = "batch" if file_id is not None else "prompt"
-    work: dict[str, Any] = {"model": model, "input": prompt}
-    if file_id is not None:
-        work = {"input_file_id": file_id, "endpoint": endpoint, "completion_window": "24h"}
-    elif body is not None:
-        work = body
+def add(name: str, user: str | None, team: str | None, of_team: str | None, as_json: bool, **given: Any) -> None:
+    """Make a schedule. Its work is checked now, and begun when it is due. A report is sent with a person's rights."""
+    terms = {field: given.pop(field) for field in ("cron", "timezone", "missed", "key_id")}
+    kinds = [kind for kind, field in _KINDS if given[field] is not None]
+    if len(kinds) != 1:
+        raise click.UsageError("Give one of --prompt, --body, --batch and --report.")
+    if (terms["key_id"] is None) == (user is None):
+        raise click.UsageError("Give one of --key and --user.")
+    (kind,) = kinds
+    _check_report(kind, user, [of_team, *(given[field] for field in REPORT_FIELDS)])
+    work = _work_of(kind, given)
     with administration() as services:
-        schedule = services.schedules.create(name, kind, work, **terms, by=SHELL)
+        if of_team is not None:
+            work["team_id"] = services.teams.named(of_team).id
+        user_id = services.users.named(user).id if user else None
+        team_id = services.teams.named(team).id if team else None
+        schedule = services.schedules.create(name, kind, work, **terms, user_id=user_id, team_id=team_id, by=SHELL)
     if as_json:
         print_json(_shown(schedule))
     else:
         click.echo(f"The schedule {schedule.id} is due next at {_when(schedule)}.")
+
+
+def _check_report(kind: str, user: str | None, of_report: list[Any]) -> None:
+    if kind == "report" and user is None:
+        raise click.UsageError("A --report takes the rights of a --user.")
+    if kind != "report" and any(of_report):
+        raise click.UsageError("What a report is made of takes a --report.")
+
+
+def _work_of(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    if kind == "batch":
+        return {"input_file_id": given["file_id"], "endpoint": given["endpoint"], "completion_window": "24h"}
+    if kind == "report":
+        fields = {name: given[name] for name in ("report", *REPORT_FIELDS) if given[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    if given["body"] is not None:
+        return dict(given["body"])
+    if given["model"] is None:
+        raise click.UsageError("A --prompt needs a --model.")
+    return {"model": given["model"], "input": given["prompt"]}
 
 
 @command.command("list")

@@ -8,7 +8,13 @@ from sqlalchemy.orm import Session
 from tollhouse.services.background.claims import DONE
 from tollhouse.services.schedules.runs import DUE
 from tollhouse.store.database import Database
-from tollhouse.store.records import BackgroundRecord, BatchRecord, ResponseEventsRecord, ScheduleRunRecord
+from tollhouse.store.records import (
+    BackgroundRecord,
+    BatchRecord,
+    ReportDeliveryRecord,
+    ResponseEventsRecord,
+    ScheduleRunRecord,
+)
 
 CHUNK = 200
 """Rows that are deleted at once, of events the responses: keeps SQLite's write lock under 50 ms."""
@@ -29,6 +35,7 @@ class EndedWork:
             "event_logs": (self._forget_events, self._events),
             "batches": (self._forget_batches, self._batches),
             "schedule_runs": (self._forget_runs, self._runs),
+            "reports": (self._forget_reports, self._runs),
         }
         deleted = dict.fromkeys(kinds, 0)
         for kind, (forget, kept_for) in kinds.items():
@@ -60,5 +67,12 @@ class EndedWork:
     def _forget_runs(self, session: Session, before: datetime) -> tuple[int, bool]:
         row = ScheduleRunRecord
         old = select(row.id).where(row.state != DUE, row.created_at < before).limit(CHUNK)
+        number = len(session.scalars(delete(row).where(row.id.in_(old)).returning(row.id)).all())
+        return number, number == CHUNK
+
+    def _forget_reports(self, session: Session, before: datetime) -> tuple[int, bool]:
+        """As long as the runs that have begun them."""
+        row = ReportDeliveryRecord
+        old = select(row.id).where(row.ended_at < before).limit(CHUNK)
         number = len(session.scalars(delete(row).where(row.id.in_(old)).returning(row.id)).all())
         return number, number == CHUNK

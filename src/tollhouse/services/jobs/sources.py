@@ -1,5 +1,5 @@
-"""Where jobs are: batches, responses, runs of schedules. Ids of all kinds end in the time that they were made, so pages
-of one list go through all of them.
+"""Where jobs are: batches, responses, reports, runs of schedules. Ids of all kinds end in the time that they were made,
+so pages of one list go through all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,19 @@ from tollhouse.domain.money import usd_from_nanos
 from tollhouse.services.background.cancel import cancel_response
 from tollhouse.services.background.claims import DONE
 from tollhouse.services.batches.batches import IN_PROGRESS, VALIDATING, Batches
+from tollhouse.services.reports.report_delivery import PREFIX as REPORT_PREFIX
+from tollhouse.services.reports.scheduled_reports import CANCELLED, QUEUED
 from tollhouse.services.responses.stored_responses import StoredResponses
 from tollhouse.services.schedules.runs import DUE, FAILED, SKIPPED
 from tollhouse.store.database import Database
-from tollhouse.store.records import BackgroundRecord, BatchRecord, ResponseRecord, ScheduleRecord, ScheduleRunRecord
+from tollhouse.store.records import (
+    BackgroundRecord,
+    BatchRecord,
+    ReportDeliveryRecord,
+    ResponseRecord,
+    ScheduleRecord,
+    ScheduleRunRecord,
+)
 
 _Select = Select[*tuple[Any, ...]]
 _Asked = TypeVar("_Asked", bound=_Select)
@@ -162,6 +171,48 @@ class ResponseSource:
             )
             for row, status, created_at in rows
         ]
+
+
+class ReportSource:
+    """Reports that schedules send."""
+
+    kind = "report"
+    prefix = REPORT_PREFIX
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, session: Session, wanted: Wanted) -> list[Job]:
+        row = ReportDeliveryRecord
+        asked = _narrowed(select(row), row.id, row.team_id, self.prefix, wanted)
+        if wanted.is_open is not None:
+            asked = asked.where(row.state == QUEUED if wanted.is_open else row.state != QUEUED)
+        return [self._job(one) for one in session.scalars(asked)]
+
+    def one(self, session: Session, id: str) -> Job | None:
+        row = session.get(ReportDeliveryRecord, id)
+        return None if row is None else self._job(row)
+
+    def cancel(self, session: Session, job: Job) -> bool:
+        row = ReportDeliveryRecord
+        ended = {"state": CANCELLED, "ended_at": self._database.now(session), "work": {}}
+        cancelled = update(row).where(row.id == job.id, row.state == QUEUED).values(ended).returning(row.id)
+        return session.scalar(cancelled.execution_options(synchronize_session=False)) is not None
+
+    def _job(self, row: ReportDeliveryRecord) -> Job:
+        is_open = row.state == QUEUED
+        return Job(
+            row.id,
+            self.kind,
+            row.team_id,
+            row.user_id,
+            row.state,
+            is_open,
+            row.created_at,
+            row.ended_at,
+            error=row.error,
+            may_cancel=is_open,
+        )
 
 
 class RunSource:

@@ -56,6 +56,14 @@ def person_of(session: Session, user: UserRecord) -> Person:
     return Person(user.id, user.email, roles.organisation, roles.teams)
 
 
+def actor_of(session: Session, user: UserRecord | None) -> Actor | None:
+    """Somebody with the roles they have now; None where they are gone, or kept out."""
+    if user is None or user.disabled_at is not None:
+        return None
+    person = person_of(session, user)
+    return Actor("person", person.id, person.organisation, person.teams)
+
+
 def set_role(
     database: Database, session: Session, user_id: str, team_id: str | None, role: Role | None, by: Actor, at: datetime
 ) -> None:

@@ -31,6 +31,7 @@ from tollhouse.store.records import (
     LinkRecord,
     MembershipRecord,
     RefreshTokenRecord,
+    ReportDeliveryRecord,
     ResponseRecord,
     ScheduleRecord,
     SignInAttemptRecord,
@@ -159,6 +160,7 @@ class PersonalDataOf:
             announce(session)  # before budgets are locked, as whoever changes those does
             _end_keys(session, id, now)
             self._end_money(session, id, by, now)
+            _end_mail(session, user.email)
             remember_to_forget(session, user, now)
             own_keys = select(ApiKeyRecord.id).where(ApiKeyRecord.user_id == id)
             accounts = [account_of(user.email), account_of(f"reset {user.email}")]
@@ -170,6 +172,7 @@ class PersonalDataOf:
                 (IdempotencyRecord, or_(IdempotencyRecord.owner_id == id, IdempotencyRecord.owner_id.in_(own_keys))),
                 (ScheduleRecord, or_(ScheduleRecord.key_id == id, ScheduleRecord.key_id.in_(own_keys))),
                 (SignInAttemptRecord, SignInAttemptRecord.account.in_(accounts)),
+                (ReportDeliveryRecord, ReportDeliveryRecord.user_id == id),
                 (UserRecord, UserRecord.id == id),
             ):
                 session.execute(delete(record).where(whose), execution_options={"synchronize_session": False})
@@ -179,6 +182,17 @@ class PersonalDataOf:
         """Budgets and limits of somebody who calls no more, and of keys that were theirs, are over as well."""
         own_keys = session.scalars(select(ApiKeyRecord.id).where(ApiKeyRecord.user_id == id))
         end_scopes(self._database, session, [("user", id), *(("key", key) for key in own_keys)], by, at)
+
+
+def _end_mail(session: Session, email: str) -> None:
+    """Reports that others have sent to them go to whoever else gets them."""
+    planned = session.scalars(select(ScheduleRecord).where(ScheduleRecord.kind == "report"))
+    waiting = session.scalars(select(ReportDeliveryRecord).where(ReportDeliveryRecord.ended_at.is_(None)))
+    for row in (*planned, *waiting):
+        named = row.work.get("emails") or ()
+        if email in named:
+            row.work = {**row.work, "emails": [one for one in named if one != email]}
+    session.flush()
 
 
 def _end_keys(session: Session, id: str, at: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -11,8 +11,8 @@ from tollhouse.domain.actor import SYSTEM, Actor
 from tollhouse.domain.errors import InvalidField
 from tollhouse.domain.tables import Column, Table
 from tollhouse.services.reports.report_times import month_named, start_of
-from tollhouse.services.reports.response_times import ResponseTimes
-from tollhouse.services.reports.usage import UsageReport, zone_named
+from tollhouse.services.reports.response_times import ResponseTimes, check_groups_of_times
+from tollhouse.services.reports.usage import UsageReport, check_groups, zone_named
 from tollhouse.services.reports.usage_question import COLUMNS
 from tollhouse.services.reports.usage_sums import NAMES, UsageSums
 from tollhouse.services.reports.usage_trends import anomalies_of, forecasts_of
@@ -57,6 +57,8 @@ class ReportOrder:
     month: str | None = None
     """As 2026-10, of a chargeback; without it the month that is over."""
     factor: float = FACTOR
+    as_of: datetime | None = None
+    """The moment that counts as now; without it, now."""
 
 
 class Reports:
@@ -69,9 +71,7 @@ class Reports:
 
     def run(self, order: ReportOrder, *, by: Actor = SYSTEM) -> Table:
         """Raises InvalidField, Forbidden, NotFound, SearchTooLong."""
-        if order.report not in REPORTS:
-            raise InvalidField(f"report: it must be one of {', '.join(REPORTS)}.", param="report")
-        zone_named(order.timezone)
+        check_order(order)
         table = REPORTS[order.report](self, order, by)
         if len(table.rows) > MOST_ROWS:
             raise InvalidField(f"by: this makes more than {MOST_ROWS} rows: ask about a shorter time.", param="by")
@@ -90,8 +90,8 @@ class Reports:
 
     def forecast(self, order: ReportOrder, by: Actor) -> Table:
         """What this month has cost, and will by its end if it goes on as in the last four weeks."""
-        groups = _without_time(order.by or ("team",))
-        now = self._now().astimezone(zone_named(order.timezone))
+        groups = order.by or ("team",)
+        now = self._now(order).astimezone(zone_named(order.timezone))
         first = now.date().replace(day=1)
         since = min(first, now.date() - timedelta(days=BASIS_DAYS))
         costs = self._daily(order, groups, start_of(since, order.timezone), None, by)
@@ -109,11 +109,9 @@ class Reports:
 
     def anomalies(self, order: ReportOrder, by: Actor) -> Table:
         """Who cost many times as much on a day as on their usual one: today, or since when is asked."""
-        groups = _without_time(order.by or ("key",))
-        if not 1 < order.factor <= 1000:
-            raise InvalidField("factor: it must be more than 1, and at most 1000.", param="factor")
+        groups = order.by or ("key",)
         place = zone_named(order.timezone)
-        now = self._now().astimezone(place)
+        now = self._now(order).astimezone(place)
         first = order.since.astimezone(place).date() if order.since else now.date()
         last = (order.until - timedelta(microseconds=1)).astimezone(place).date() if order.until else now.date()
         since = start_of(first - timedelta(days=BASIS_DAYS), order.timezone)
@@ -132,10 +130,8 @@ class Reports:
 
     def chargeback(self, order: ReportOrder, by: Actor) -> Table:
         """What each team is to pay for a month, to the nano-dollar of the ledger, and the sum of it."""
-        groups = ("team", *(group for group in _without_time(order.by) if group != "team"))
-        if "tag" in groups:
-            raise InvalidField("by: a call with two tags would be paid twice.", param="by")
-        month = month_named(order.month, self._now(), order.timezone)
+        groups = _charged(order)
+        month = month_named(order.month, self._now(order), order.timezone)
         sums = self._sums(
             order, groups, start_of(month.first, order.timezone), start_of(month.next, order.timezone), by
         )
@@ -169,7 +165,9 @@ class Reports:
         with self._database.read() as session:
             return {row.id: row.name for row in session.execute(select(TeamRecord.id, TeamRecord.name))}
 
-    def _now(self) -> datetime:
+    def _now(self, order: ReportOrder) -> datetime:
+        if order.as_of is not None:
+            return order.as_of
         with self._database.read() as session:
             return self._database.now(session)
 
@@ -183,10 +181,31 @@ REPORTS: dict[str, Callable[[Reports, ReportOrder, Actor], Table]] = {
 }
 
 
-def _without_time(groups: Sequence[str]) -> tuple[str, ...]:
-    if any(group not in COLUMNS for group in groups):
+def check_order(order: ReportOrder) -> None:
+    """Raise InvalidField for what no report could be made of, whatever there is to be told."""
+    if order.report not in REPORTS:
+        raise InvalidField(f"report: it must be one of {', '.join(REPORTS)}.", param="report")
+    zone_named(order.timezone)
+    if order.report == "usage":
+        check_groups(order.by or ("model",))
+    elif order.report == "latency":
+        check_groups_of_times(order.by or ("model",))
+    elif any(group not in COLUMNS for group in order.by):
         raise InvalidField(f"by: for this report it must be some of {', '.join(COLUMNS)}.", param="by")
-    return tuple(groups)
+    elif order.report == "chargeback":
+        check_groups(_charged(order))
+        if "tag" in order.by:
+            raise InvalidField("by: a call with two tags would be paid twice.", param="by")
+        if order.month is not None:
+            month_named(order.month, datetime.now(UTC), order.timezone)
+    else:
+        check_groups((*order.by, "day"))
+    if order.report == "anomalies" and not 1 < order.factor <= 1000:
+        raise InvalidField("factor: it must be more than 1, and at most 1000.", param="factor")
+
+
+def _charged(order: ReportOrder) -> tuple[str, ...]:
+    return ("team", *(group for group in order.by if group != "team"))
 
 
 def numbers_of(sums: UsageSums) -> tuple[int, ...]:

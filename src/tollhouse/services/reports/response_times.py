@@ -38,8 +38,7 @@ class ResponseTimes:
         SearchTooLong.
         """
         teams = teams_of_money(actor, team_id)
-        if not by or any(group not in GROUPS for group in by) or len(set(by)) < len(by):
-            raise InvalidField(f"by: of times it must be some of {', '.join(GROUPS)}.", param="by")
+        check_groups_of_times(by)
         columns = [COLUMNS[group] for group in by]
 
         def find(session: Session) -> dict[Name, dict[str, list[int | None]]]:
@@ -87,6 +86,12 @@ class ResponseTimes:
             name: {"calls": [len(of_name[_TIMES[0]])], **{time: _ranked(sorted(all)) for time, all in of_name.items()}}
             for name, of_name in values.items()
         }
+
+
+def check_groups_of_times(by: Sequence[str]) -> None:
+    """Raise InvalidField where times are not told by these."""
+    if not by or any(group not in GROUPS for group in by) or len(set(by)) < len(by):
+        raise InvalidField(f"by: of times it must be some of {', '.join(GROUPS)}.", param="by")
 
 
 def _in_database(

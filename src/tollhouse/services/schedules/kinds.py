@@ -5,11 +5,15 @@ every process; `also` is done in the transaction that makes the row, so that it 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tollhouse.domain.actor import Actor
 from tollhouse.domain.call import Call
 from tollhouse.domain.errors import InvalidField, TollhouseError
 from tollhouse.domain.identifiers import new_id
@@ -18,6 +22,7 @@ from tollhouse.domain.routes import Catalogue
 from tollhouse.services.background.responses import BackgroundResponses
 from tollhouse.services.batches.batches import Batches
 from tollhouse.services.batches.files import find_file, unknown_file
+from tollhouse.services.reports.scheduled_reports import ScheduledReports
 from tollhouse.services.responses.items import size_of
 from tollhouse.services.routing.routing import candidates, route_of
 from tollhouse.services.routing.vitals import Watch
@@ -31,18 +36,31 @@ FORMAT = "responses"
 _OURS = ("background", "stream")
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be begun, and as whom; days are those of the `timezone`."""
+
+    principal: Principal
+    work: Mapping[str, Any]
+    timezone: str
+
+
 class ScheduleKind(Protocol):
     """One kind of work."""
 
     name: str
+    as_person: bool
+    """Whether it takes the rights of a person, which a key does not have."""
 
-    def check(self, principal: Principal, work: Mapping[str, Any]) -> None:
-        """Raise TollhouseError, whose `param` begins with `work.`, where this could not be begun now."""
+    def check(self, plan: Plan, by: Actor) -> None:
+        """Raise TollhouseError, whose `param` is a field of the work, where this could not be begun now, or not be
+        planned by them.
+        """
 
     def file_of(self, work: Mapping[str, Any]) -> str | None:
         """The file that it reads, which is kept as long as its schedule."""
 
-    def begin(self, principal: Principal, work: Mapping[str, Any], also: Also) -> None:
+    def begin(self, plan: Plan, due_at: datetime, also: Also) -> None:
         """Make the row, and `also` with it, given its id. Raises TollhouseError."""
 
 
@@ -50,43 +68,46 @@ class PromptKind:
     """A call of a model: the body of a response, which is made in the background and stored."""
 
     name = "prompt"
+    as_person = False
 
     def __init__(self, catalogue: Callable[[], Catalogue], background: Callable[[], BackgroundResponses]) -> None:
         self._catalogue = catalogue
         self._background = background
 
-    def check(self, principal: Principal, work: Mapping[str, Any]) -> None:
+    def check(self, plan: Plan, by: Actor) -> None:
+        work = plan.work
         for field in _OURS:
             if field in work:
                 raise InvalidField(f"{field}: what is scheduled is made in the background: leave it out.", param=field)
         if work.get("store") is False:
             raise InvalidField("store: what is scheduled is stored: leave it out.", param="store")
         call = _call(work)
-        route = route_of(self._catalogue(), principal, call.facts.model)
-        candidates(route, principal, call, Watch())
+        route = route_of(self._catalogue(), plan.principal, call.facts.model)
+        candidates(route, plan.principal, call, Watch())
 
     def file_of(self, work: Mapping[str, Any]) -> str | None:
         return None
 
-    def begin(self, principal: Principal, work: Mapping[str, Any], also: Also) -> None:
-        self._background().queue(principal, _call({**work, "background": True}), also)
+    def begin(self, plan: Plan, due_at: datetime, also: Also) -> None:
+        self._background().queue(plan.principal, _call({**plan.work, "background": True}), also)
 
 
 class BatchKind:
     """A batch of a file that was uploaded, submitted again each time."""
 
     name = "batch"
+    as_person = False
 
     def __init__(self, database: Database, batches: Batches) -> None:
         self._database = database
         self._batches = batches
 
-    def check(self, principal: Principal, work: Mapping[str, Any]) -> None:
-        self._batches.check(principal, work)
-        file_id = work["input_file_id"]
+    def check(self, plan: Plan, by: Actor) -> None:
+        self._batches.check(plan.principal, plan.work)
+        file_id = plan.work["input_file_id"]
 
         def question(session: Session) -> FileRecord | None:
-            return find_file(session, self._database.now(session), principal.team_id, file_id)
+            return find_file(session, self._database.now(session), plan.principal.team_id, file_id)
 
         found = self._database.ask(question) if file_id.isprintable() else None
         if found is None:
@@ -95,8 +116,27 @@ class BatchKind:
     def file_of(self, work: Mapping[str, Any]) -> str | None:
         return str(work["input_file_id"])
 
-    def begin(self, principal: Principal, work: Mapping[str, Any], also: Also) -> None:
-        self._batches.create(principal, work, also=also)
+    def begin(self, plan: Plan, due_at: datetime, also: Also) -> None:
+        self._batches.create(plan.principal, plan.work, also=also)
+
+
+class ReportKind:
+    """A report, of the time that was due, sent to people here or to an address."""
+
+    name = "report"
+    as_person = True
+
+    def __init__(self, reports: ScheduledReports) -> None:
+        self._reports = reports
+
+    def check(self, plan: Plan, by: Actor) -> None:
+        self._reports.check(plan.principal, plan.work, plan.timezone, by)
+
+    def file_of(self, work: Mapping[str, Any]) -> str | None:
+        return None
+
+    def begin(self, plan: Plan, due_at: datetime, also: Also) -> None:
+        self._reports.queue(plan.principal, plan.work, plan.timezone, due_at, also)
 
 
 def _call(work: Mapping[str, Any]) -> Call:
@@ -108,6 +148,23 @@ def told_of_work(error: TollhouseError) -> TollhouseError:
     """The same, of the field `work` of a schedule."""
     error.param = f"work.{error.param}" if error.param else "work"
     return error
+
+
+def without_secrets(kind: str, work: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Work for everybody's eyes: of a receiver's address no more than where it is, for the rest may be a secret."""
+    if kind != ReportKind.name or not work.get("url"):
+        return work
+    parts = urlsplit(work["url"])
+    return {**work, "url": f"{parts.scheme}://{parts.netloc}/…"}
+
+
+def noted_of(kind: str, work: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """What the audit log, which forgets nobody, has of work, and which fields it changed that cannot be told there."""
+    if kind != ReportKind.name:
+        return work
+    told = {**without_secrets(kind, work), "emails": len(work.get("emails") or ())}
+    hidden = [] if before is None else [name for name in ("emails", "url") if work.get(name) != before.get(name)]
+    return {**told, "changed": hidden} if hidden else told
 
 
 def keep_file(session: Session, file_id: str | None) -> None:

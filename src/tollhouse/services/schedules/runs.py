@@ -22,13 +22,19 @@ from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.rights import Right
 from tollhouse.services.audit import note
 from tollhouse.services.keys.authentication import Authentication
-from tollhouse.services.schedules.kinds import ScheduleKind
+from tollhouse.services.schedules.kinds import Plan, ScheduleKind
 from tollhouse.services.schedules.owner import require_to_spend_as
 from tollhouse.services.schedules.schedules import found_schedule
 from tollhouse.services.schedules.timetable import Timetable
 from tollhouse.services.wake_ups import Wake, wake_after
 from tollhouse.store.database import Database
-from tollhouse.store.records import BatchRecord, ResponseRecord, ScheduleRecord, ScheduleRunRecord
+from tollhouse.store.records import (
+    BatchRecord,
+    ReportDeliveryRecord,
+    ResponseRecord,
+    ScheduleRecord,
+    ScheduleRunRecord,
+)
 
 DUE, STARTED, SKIPPED, FAILED = "due", "started", "skipped", "failed"
 LATE = timedelta(minutes=1)
@@ -42,7 +48,9 @@ _row, _run = ScheduleRecord, ScheduleRunRecord
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRun:
-    """A run as it can be shown. `status` is that of the work that was begun, None where it is no longer kept."""
+    """A run as it can be shown. `status` is that of the work that was begun, None where it is no longer kept; `error`
+    says why it could not be begun, or why a report was not delivered.
+    """
 
     id: str
     schedule_id: str
@@ -170,7 +178,8 @@ class ScheduleRuns:
         try:
             principal = self._authentication.owner(schedule.key_id, schedule.team_id)
             kind = self._kinds[schedule.kind]
-            kind.begin(principal, schedule.work, lambda session, id: self._begun(session, run, id))
+            plan = Plan(principal, schedule.work, schedule.timezone)
+            kind.begin(plan, run.due_at, lambda session, id: self._begun(session, run, id))
         except Taken:
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this run's alone, and told in its history
@@ -216,11 +225,12 @@ class ScheduleRuns:
 
     def page(self, id: str, limit: int, after: str | None = None, *, by: Actor = SYSTEM) -> Page[ScheduleRun]:
         """The runs of a schedule, newest first."""
-        status = func.coalesce(BatchRecord.status, ResponseRecord.status)
+        status = func.coalesce(BatchRecord.status, ResponseRecord.status, ReportDeliveryRecord.state)
         asked = (
-            select(_run, status)
+            select(_run, status, ReportDeliveryRecord.error)
             .outerjoin(BatchRecord, BatchRecord.id == _run.work_id)
             .outerjoin(ResponseRecord, ResponseRecord.id == _run.work_id)
+            .outerjoin(ReportDeliveryRecord, ReportDeliveryRecord.id == _run.work_id)
             .where(_run.schedule_id == id)
             .order_by(_run.id.desc())
             .limit(limit + 1)
@@ -229,9 +239,10 @@ class ScheduleRuns:
             asked = asked.where(_run.id < after)
         with self._database.read() as session:
             found_schedule(session, id, by, Right.VIEW_JOBS)
-            runs = [_shown(run, said) for run, said in session.execute(asked)]
+            runs = [_shown(run, said, error) for run, said, error in session.execute(asked)]
         return page_of(runs, limit, lambda one: one.id)
 
 
-def _shown(run: ScheduleRunRecord, status: str | None) -> ScheduleRun:
-    return ScheduleRun(run.id, run.schedule_id, run.due_at, run.state, run.started_at, run.work_id, status, run.error)
+def _shown(run: ScheduleRunRecord, status: str | None, error: str | None) -> ScheduleRun:
+    why = run.error or error
+    return ScheduleRun(run.id, run.schedule_id, run.due_at, run.state, run.started_at, run.work_id, status, why)

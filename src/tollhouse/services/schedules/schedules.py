@@ -17,7 +17,7 @@ from tollhouse.domain.rights import Right
 from tollhouse.services.audit import note
 from tollhouse.services.keys.authentication import Authentication
 from tollhouse.services.people.teams import no_team
-from tollhouse.services.schedules.kinds import ScheduleKind, keep_file, told_of_work
+from tollhouse.services.schedules.kinds import Plan, ScheduleKind, keep_file, noted_of, told_of_work, without_secrets
 from tollhouse.services.schedules.owner import owner_of, require_to_spend_as
 from tollhouse.services.schedules.timetable import Timetable
 from tollhouse.store.database import Database
@@ -72,18 +72,22 @@ class Schedules:
         missed: str = "run",
         paused: bool = False,
         key_id: str | None = None,
+        user_id: str | None = None,
         team_id: str | None = None,
         by: Actor = SYSTEM,
     ) -> Schedule:
-        """A schedule that begins work as the key `key_id`; without one, as the person who makes it, in `team_id`.
+        """A schedule that begins work as the key `key_id`; without one, as the person who makes it, or for whom the
+        shell does, in `team_id`.
 
         Raises InvalidField, Forbidden, NotFound, and what the kind says of the work.
         """
         timetable = Timetable(cron, timezone)
         _check(name, missed)
+        if kind in self._kinds and self._kinds[kind].as_person and key_id is not None:
+            raise InvalidField(f"key_id: a {kind} takes the rights of a person: leave it out.", param="key_id")
         with self._database.read() as session:
-            owner, team = owner_of(session, by, key_id, team_id)
-        self._check_work(kind, work, owner, team)
+            owner, team = owner_of(session, by, key_id, team_id, user_id)
+        self._check_work(kind, work, owner, team, timezone, by)
         row = ScheduleRecord(
             id=new_id("sch"),
             team_id=team,
@@ -103,7 +107,7 @@ class Schedules:
             session.add(row)
             keep_file(session, row.file_id)
             note(session, by, "schedules.create", row.id, at=now, team_id=team, after=_state(row))
-        return _shown(row)
+        return _shown(row, by)
 
     def page(
         self, limit: int, after: str | None = None, *, team_id: str | None = None, by: Actor = SYSTEM
@@ -121,11 +125,11 @@ class Schedules:
                 by.require(Right.VIEW_JOBS)
             asked = asked.where(row.team_id.in_(seen))
         with self._database.read() as session:
-            return page_of([_shown(one) for one in session.scalars(asked)], limit, lambda one: one.id)
+            return page_of([_shown(one, by) for one in session.scalars(asked)], limit, lambda one: one.id)
 
     def get(self, id: str, *, by: Actor = SYSTEM) -> Schedule:
         with self._database.read() as session:
-            return _shown(found_schedule(session, id, by, Right.VIEW_JOBS))
+            return _shown(found_schedule(session, id, by, Right.VIEW_JOBS), by)
 
     def change(
         self,
@@ -144,12 +148,12 @@ class Schedules:
         _check(wanted["name"], wanted["missed"])
         timetable = Timetable(wanted["cron"], wanted["timezone"])
         if "work" in changes:
-            self._check_work(row.kind, wanted["work"], row.key_id, row.team_id)
+            self._check_work(row.kind, wanted["work"], row.key_id, row.team_id, wanted["timezone"], by)
         with self._database.write() as session:
             row = found_schedule(session, id, by, Right.CHANGE_JOBS, lock=True)
             if unless_changed is not None:
-                unless_changed(_shown(row))
-            before, now = _state(row), self._database.now(session)
+                unless_changed(_shown(row, by))
+            before, work, now = _state(row), row.work, self._database.now(session)
             for field in changes:
                 setattr(row, field, wanted[field])
             row.cron = " ".join(row.cron.split())
@@ -158,20 +162,23 @@ class Schedules:
                 keep_file(session, row.file_id)
             if changes.keys() & {"cron", "timezone", "paused"}:
                 row.next_at = None if row.paused else timetable.after(now)
-            note(session, by, "schedules.change", id, at=now, team_id=row.team_id, before=before, after=_state(row))
-            return _shown(row)
+            after = _state(row, work)
+            note(session, by, "schedules.change", id, at=now, team_id=row.team_id, before=before, after=after)
+            return _shown(row, by)
 
     def remove(self, id: str, *, by: Actor = SYSTEM, unless_changed: Callable[[Schedule], None] | None = None) -> None:
         """What it has begun goes on; of its history nothing is left."""
         with self._database.write() as session:
             row = found_schedule(session, id, by, Right.CHANGE_JOBS, lock=True)
             if unless_changed is not None:
-                unless_changed(_shown(row))
+                unless_changed(_shown(row, by))
             now = self._database.now(session)
             note(session, by, "schedules.remove", id, at=now, team_id=row.team_id, before=_state(row))
             session.delete(row)
 
-    def _check_work(self, kind: str, work: Mapping[str, Any], key_id: str, team_id: str) -> None:
+    def _check_work(
+        self, kind: str, work: Mapping[str, Any], key_id: str, team_id: str, timezone: str, by: Actor
+    ) -> None:
         if kind not in self._kinds:
             raise InvalidField(f"kind: it must be one of {', '.join(sorted(self._kinds))}.", param="kind")
         try:
@@ -179,7 +186,7 @@ class Schedules:
         except Unauthenticated as error:
             raise InvalidField(f"key_id: {error.message}", param="key_id") from None
         try:
-            self._kinds[kind].check(principal, work)
+            self._kinds[kind].check(Plan(principal, work, timezone), by)
         except TollhouseError as error:
             raise told_of_work(error) from None
 
@@ -201,21 +208,24 @@ def _check(name: str, missed: str) -> None:
         raise InvalidField(f"missed: it must be one of {', '.join(MISSED)}.", param="missed")
 
 
-def _state(row: ScheduleRecord) -> dict[str, Any]:
-    text = json_text.write_sorted(row.work)
-    work = row.work if len(text) <= LONGEST_NOTED else {"sha256": hashlib.sha256(text).hexdigest()}
+def _state(row: ScheduleRecord, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    work = noted_of(row.kind, row.work, before)
+    text = json_text.write_sorted(work)
+    if len(text) > LONGEST_NOTED:
+        work = {"sha256": hashlib.sha256(text).hexdigest()}
     fields = {field: getattr(row, field) for field in CHANGEABLE}
     return {"kind": row.kind, "key_id": row.key_id, **fields, "work": work}
 
 
-def _shown(row: ScheduleRecord) -> Schedule:
+def _shown(row: ScheduleRecord, by: Actor) -> Schedule:
+    sees_all = by.id == row.key_id or by.may(Right.VIEW_WEBHOOKS, row.team_id)
     return Schedule(
         row.id,
         row.name,
         row.team_id,
         row.key_id,
         row.kind,
-        row.work,
+        row.work if sees_all else without_secrets(row.kind, row.work),
         row.cron,
         row.timezone,
         row.missed,

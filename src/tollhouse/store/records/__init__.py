@@ -36,6 +36,7 @@ from tollhouse.store.records.process_instance import ProcessInstanceRecord
 from tollhouse.store.records.provider import ProviderRecord
 from tollhouse.store.records.provider_key import ProviderKeyRecord
 from tollhouse.store.records.refresh_token import RefreshTokenRecord
+from tollhouse.store.records.report_delivery import ReportDeliveryRecord
 from tollhouse.store.records.response import ResponseItemRecord, ResponseRecord
 from tollhouse.store.records.route import RouteRecord
 from tollhouse.store.records.schedule import ScheduleRecord, ScheduleRunRecord
@@ -88,6 +89,7 @@ __all__ = [
     "ProviderKeyRecord",
     "ProviderRecord",
     "RefreshTokenRecord",
+    "ReportDeliveryRecord",
     "ResponseEventsRecord",
     "ResponseItemRecord",
     "ResponseRecord",

@@ -7,7 +7,7 @@ from flask_restx import Namespace, Resource
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page
 
-namespace = Namespace("jobs", "What runs in the background: batches, responses, runs of schedules.")
+namespace = Namespace("jobs", "What runs in the background: batches, responses, reports, runs of schedules.")
 
 
 @namespace.route("")

@@ -7,7 +7,7 @@ from flask_restx import Namespace, Resource
 from tollhouse.web.gate import services
 from tollhouse.web.operation import Asked, operation, shown, shown_page, unless_changed
 
-namespace = Namespace("schedules", "Calls of models and batches that are begun by a timetable.")
+namespace = Namespace("schedules", "Calls of models, batches and reports that are begun by a timetable.")
 
 
 @namespace.route("")
@@ -23,7 +23,8 @@ class Schedules(Resource):
     def post(self, asked: Asked) -> dict[str, Any]:
         """Make a schedule, whose work is checked now and begun when it is due
 
-        It is begun as the API key `key_id`, or as the person who makes the schedule, under their budgets and limits.
+        It is begun as the API key `key_id`, or as the person who makes the schedule, under their budgets and limits. A
+        report is always a person's, and sent with the rights that they, and those who get it, have at that time.
         """
         return shown(services().schedules.create(**asked.body, by=asked.by))
 
