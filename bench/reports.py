@@ -119,7 +119,10 @@ def measure(kind: str, url: str, rows: int, days: int) -> None:
         reports = Reports(database, UsageReport(searches), ResponseTimes(searches, NO_ARCHIVE))
         for name, order in (
             ("by model and day, UTC", ReportOrder("usage", ("model", "day"))),
-            ("by model and day, Europe/Berlin", ReportOrder("usage", ("model", "day"), timezone="Europe/Berlin")),
+            *(
+                (f"by model and day, {zone}", ReportOrder("usage", ("model", "day"), timezone=zone))
+                for zone in ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "Asia/Kathmandu")
+            ),
             ("by key and day, UTC", ReportOrder("usage", ("key", "day"))),
             ("chargeback of last month, Europe/Berlin", ReportOrder("chargeback", timezone="Europe/Berlin")),
             ("anomalies of today, UTC", ReportOrder("anomalies")),

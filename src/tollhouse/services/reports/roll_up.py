@@ -1,13 +1,14 @@
 """The roll-up of the ledger: each UTC day that is over, added up once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Label, func, insert, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tollhouse.services.reports.usage_question import moment_of_piece, time_piece
+from tollhouse.services.reports.local_days import CUTS
+from tollhouse.services.reports.usage_question import between, moment_of_piece, time_piece
 from tollhouse.services.reports.usage_sums import NAMES, sums_of_ledger
 from tollhouse.store.database import Database
 from tollhouse.store.records import (
@@ -15,6 +16,7 @@ from tollhouse.store.records import (
     DailyUsageRecord,
     HourlyUsageRecord,
     LedgerRecord,
+    PartHourUsageRecord,
     RolledDayRecord,
 )
 
@@ -53,15 +55,21 @@ class RollUp:
     def _roll(self, day: date) -> None:
         # Read before the write lock is taken: the day is over, so nothing can change in between.
         usage, of_end_users, hours = self._sums(day, _GROUP), self._sums(day, _END_USERS), self._hours(day)
+        parts = self._parts({row["hour"] for row in hours})
         with self._database.write() as session:
             # Whoever is first adds the day up; the other waits here for its commit, and then adds nothing.
             mine = session.scalar(
-                self._insert(RolledDayRecord).values(day=day).on_conflict_do_nothing().returning(RolledDayRecord.day)
+                self._insert(RolledDayRecord)
+                .values(day=day, parts=True)
+                .on_conflict_do_nothing()
+                .returning(RolledDayRecord.day)
             )
             if mine and usage:
                 session.execute(insert(DailyUsageRecord), usage)
                 session.execute(insert(DailyEndUserUsageRecord), of_end_users)
                 session.execute(insert(HourlyUsageRecord), hours)
+            if mine and parts:
+                session.execute(insert(PartHourUsageRecord), parts)
 
     def _sums(self, day: date, group: Sequence[Any]) -> list[dict[str, Any]]:
         names = ["day", *(column.name for column in group), *NAMES]
@@ -76,6 +84,17 @@ class RollUp:
             rows = session.execute(asked).all()
         names = ["hour", *(column.name for column in _HOURLY), *NAMES]
         return [dict(zip(names, (moment_of_piece(row[0], 60), *row[1:]), strict=True)) for row in rows]
+
+    def _parts(self, hours: Iterable[datetime]) -> list[dict[str, Any]]:
+        """Of those of these hours in which days of some zone begin."""
+        names = ["hour", "minutes", *(column.name for column in _HOURLY), *NAMES]
+        found: list[dict[str, Any]] = []
+        with self._database.read() as session:
+            for hour, minutes in ((hour, minutes) for hour in hours for of, minutes in CUTS if of == hour.hour):
+                of_part = between(hour, hour + timedelta(minutes=minutes))
+                rows = session.execute(select(*_HOURLY, *sums_of_ledger()).where(*of_part).group_by(*_HOURLY))
+                found += [dict(zip(names, (hour, minutes, *row), strict=True)) for row in rows]
+        return found
 
 
 def _or_nothing(column: Any, name: str) -> Label[str]:

@@ -3,7 +3,7 @@
 Wherever a row is read from, the sums are the same; what is rolled up, or archived, is so for good.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.tags import split
+from tollhouse.services.reports.local_days import can_be_moved, moved, noon_of, strays_of
 from tollhouse.services.reports.usage_sums import NAMES, UsageSums, sums_of_ledger
 from tollhouse.services.reports.usage_times import TIMES, gaps, grain, midnight, named, whole
 from tollhouse.store.archive import NO_ARCHIVE, Archive
@@ -89,23 +90,64 @@ class Question:
             return None
         table, time = found
         bounds = select(func.min(RolledDayRecord.day), func.max(RolledDayRecord.day))
+        if time is None and self._minutes != 60:
+            bounds = bounds.where(RolledDayRecord.parts)
         first, last = cast("tuple[date | None, date]", session.execute(bounds).one())
         if first is None:
             return None
+        if time is None:
+            return self._from_local_days(session, midnight(first), midnight(last) + _DAY)
         hours = table is HourlyUsageRecord
         covered = whole(midnight(first), midnight(last) + _DAY, self.since, self.until, hours=hours)
         if covered is None:
             return None
         begin, end = covered if hours else (covered[0].date(), covered[1].date())
+        self._add(self._rolled(session, table, time, begin, end))
+        return covered
+
+    def _rolled(self, session: Session, table: Any, time: Any, begin: Any, end: Any) -> Iterable[Sequence[Any]]:
         columns = [getattr(table, name) for name in self._dimensions]
         grouped = [time, *columns] if self._times else columns
         sums = [func.sum(getattr(table, name)) for name in NAMES]
-        asked = select(*grouped, *sums).where(time >= begin, time < end, *self._of_teams(table)).group_by(*grouped)
-        self._add(session.execute(asked))
+        asked = select(*grouped, *sums).where(time >= begin, time < end, *self._of_teams(table))
+        return session.execute(asked.group_by(*grouped))
+
+    def _from_local_days(self, session: Session, first: datetime, end: datetime) -> tuple[datetime, datetime] | None:
+        """Add days and months of another zone than UTC, mostly from whole days of UTC; from when to when that was."""
+        days = whole(first, end, self.since, self.until, hours=False)
+        covered = whole(first, end, self.since, self.until, hours=True) if self._minutes == 60 else days
+        if covered is None:
+            return None
+        begin, until = days or (covered[0], covered[0])
+        by_day, minutes = "day" in self.groups, cast("int", self._minutes)
+        strays = strays_of(begin.date(), until.date(), self.place, minutes, by_day=by_day)
+        if not can_be_moved(strays):
+            return None
+        table = DailyUsageRecord
+        rows = self._rolled(session, table, table.day, begin.date(), until.date()) if days else ()
+        self._add((noon_of(row[0]), *row[1:]) for row in rows)
+        self._move(moved(session, strays, self._dimensions, self.teams), {one.half: one.begin for one in strays})
+        for rest_begin, rest_end in gaps((begin, until), *covered):
+            hourly = HourlyUsageRecord
+            self._add(self._rolled(session, hourly, hourly.hour, rest_begin, rest_end))
         return covered
 
+    def _move(self, rows: Iterable[Sequence[Any]], where: Mapping[datetime, datetime]) -> None:
+        """Take rows from the day that the noon is in, and add them to the one `where` the half of that day has some.
+        What then has nothing left was never there.
+        """
+        width = len(self._dimensions)
+        for half, *row in rows:
+            named, sums = row[:width], row[width:]
+            self._add([(where[half], *named, *sums)])
+            self._add([(noon_of(half.date()), *named, *(-number for number in sums))])
+        empty = UsageSums()
+        self.sums = {name: one for name, one in self.sums.items() if one != empty}
+
     def _table(self) -> tuple[Any, Any] | None:
-        """What is rolled up by all that is asked about, and its column of time."""
+        """What is rolled up by all that is asked about, and its column of time; None for that where whole days of UTC
+        are not the zone's.
+        """
         utc = str(self.place) in ("UTC", "Etc/UTC")
         groups, times = set(self.groups) - set(TIMES), set(self._times)
         if "end_user" in groups and groups <= {"end_user", "team"}:
@@ -115,6 +157,8 @@ class Question:
             return None
         if not times or (utc and "hour" not in times):
             return DailyUsageRecord, DailyUsageRecord.day
+        if groups <= _BY_HOUR and "hour" not in times:
+            return DailyUsageRecord, None
         if groups <= _BY_HOUR and self._minutes == 60:
             return HourlyUsageRecord, HourlyUsageRecord.hour
         return None

@@ -14,6 +14,7 @@ from tollhouse.store.records.daily_usage import (
     DailyEndUserUsageRecord,
     DailyUsageRecord,
     HourlyUsageRecord,
+    PartHourUsageRecord,
     RolledDayRecord,
 )
 from tollhouse.store.records.deployment import DeploymentRecord
@@ -82,6 +83,7 @@ __all__ = [
     "LinkRecord",
     "MembershipRecord",
     "ModelRecord",
+    "PartHourUsageRecord",
     "PayloadRecord",
     "PriceTermsRecord",
     "ProbeRecord",

@@ -1,6 +1,6 @@
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, String
+from sqlalchemy import BigInteger, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tollhouse.store.columns import Instant
@@ -62,9 +62,25 @@ class HourlyUsageRecord(Sums, Base):
     provider: Mapped[str] = mapped_column(String(100), primary_key=True)
 
 
+class PartHourUsageRecord(Sums, Base):
+    """The same of the first `minutes` of hours in which days of some zones begin, which are no whole hours from UTC."""
+
+    __tablename__ = "part_hour_usage"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy reads it once
+
+    hour: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    minutes: Mapped[int] = mapped_column(primary_key=True)
+    team_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    model: Mapped[str] = mapped_column(String(200), primary_key=True)
+    provider: Mapped[str] = mapped_column(String(100), primary_key=True)
+
+
 class RolledDayRecord(Base):
-    """A UTC day that is added up for good: what is read from the tables above, not from the ledger."""
+    """A UTC day that is added up for good: what is read from the tables above, not from the ledger. Of days that were
+    archived before there were parts of hours there are none.
+    """
 
     __tablename__ = "rolled_days"
 
     day: Mapped[date] = mapped_column(primary_key=True)
+    parts: Mapped[bool] = mapped_column(server_default=false())
