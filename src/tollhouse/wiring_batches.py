@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import urlsplit
 
 from tollhouse.domain.ports import BatchHosts, Blobs, JobQueue, Outside
 from tollhouse.outside import interruptible, outside_the_loop
@@ -30,7 +29,7 @@ from tollhouse.services.responses.stored_responses import StoredResponses
 from tollhouse.settings import Settings
 from tollhouse.store.database import Database
 from tollhouse.store.local_blobs import LocalBlobs
-from tollhouse.store.s3_blobs import S3Blobs, check_installed, connect
+from tollhouse.store.s3_blobs import S3Blobs, check_installed
 
 FILES = "files"
 """Folder of the home that has the content of files."""
@@ -94,15 +93,8 @@ class Work(ABC):
         settings = self.settings
         if not settings.files_url:
             return LocalBlobs(settings.home / FILES, outside_the_loop())
-        check_installed()
-        where = urlsplit(settings.files_url)
-        return S3Blobs(
-            lambda: connect(
-                settings.s3_endpoint, settings.s3_region, settings.s3_access_key_id, settings.s3_secret_access_key
-            ),
-            where.netloc,
-            where.path,
-        )
+        check_installed("TOLLHOUSE_FILES_URL")
+        return S3Blobs.at(settings.files_url, settings)
 
     @cached_property
     def batches(self) -> Batches:

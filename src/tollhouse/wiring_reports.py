@@ -1,14 +1,15 @@
 """The part of the wiring that is about what was used: reports, searches, a person's data."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tollhouse import table_files
 from tollhouse.domain.errors import UpstreamRejected
-from tollhouse.domain.ports import JobQueue, Mailer, Vault
+from tollhouse.domain.ports import Blobs, JobQueue, Mailer, Vault, at_once
 from tollhouse.domain.tables import Table, TableFormat
 from tollhouse.outside import outside_the_loop
 from tollhouse.providers.courier import HttpCourier
@@ -28,12 +29,14 @@ from tollhouse.settings import Settings
 from tollhouse.store.archive import Archive
 from tollhouse.store.archiving import Archiving
 from tollhouse.store.database import Database
+from tollhouse.store.local_blobs import LocalBlobs
+from tollhouse.store.s3_blobs import S3Blobs, check_installed
 from tollhouse.store.sealed_boxes import SealedBoxes
 from tollhouse.store.searches import Searches
 from tollhouse.wire import json_text
 
 ARCHIVE = "archive"
-"""Folder of the home."""
+"""Folder of the home, for rows of the ledger that are too old for it."""
 SEARCHES_AT_ONCE = 2
 """Threads that search the ledger: what they read competes with the calls for this machine."""
 POST_SECONDS = 15.0
@@ -112,11 +115,34 @@ class Reports(ABC):
 
     @cached_property
     def archive(self) -> Archive:
-        return Archive(archive_folder(self.settings))
+        return Archive(self._archive_stores)
 
     @cached_property
     def archiving(self) -> Archiving:
-        return Archiving(self.database, archive_folder(self.settings))
+        return Archiving(self.database, self._archive_bucket or self._archive_folder)
+
+    @contextmanager
+    def _archive_stores(self) -> Iterator[list[Blobs]]:
+        """Where it is written, and then where it was before there was a bucket."""
+        bucket = self._archive_bucket
+        if bucket is None:
+            yield [self._archive_folder]
+            return
+        with closing(bucket):
+            yield [bucket, self._archive_folder]
+
+    @property
+    def _archive_bucket(self) -> S3Blobs | None:
+        """One of its own each time."""
+        if not self.settings.archive_url:
+            return None
+        check_installed("TOLLHOUSE_ARCHIVE_URL")
+        return S3Blobs.at(self.settings.archive_url, self.settings)
+
+    @property
+    def _archive_folder(self) -> LocalBlobs:
+        named = self.settings.archive_folder
+        return LocalBlobs(Path(named) if named else self.settings.home / ARCHIVE, at_once)
 
     @cached_property
     def requests(self) -> RequestLog:
@@ -145,8 +171,3 @@ class Reports(ABC):
     @cached_property
     def roll_up(self) -> RollUp:
         return RollUp(self.database)
-
-
-def archive_folder(settings: Settings) -> Path:
-    """Where rows of the ledger are kept that are too old for it."""
-    return Path(settings.archive_folder) if settings.archive_folder else settings.home / ARCHIVE

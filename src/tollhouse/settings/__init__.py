@@ -56,7 +56,14 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         except ValueError:
             shown = "the value given" if one.metadata["secret"] else repr(text[:100])
             raise InvalidSetting(f"{name} must be {read.__doc__}; {shown} is not.", param=name) from None
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.archive_url and settings.archive_url == settings.files_url:
+        raise InvalidSetting(
+            "TOLLHOUSE_ARCHIVE_URL must not be TOLLHOUSE_FILES_URL, in which what is no file is deleted: add to its "
+            "prefix, as s3://bucket/archive.",
+            param="TOLLHOUSE_ARCHIVE_URL",
+        )
+    return settings
 
 
 def variable(name: str, dotenv: Path | None = None) -> str | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tollhouse.settings.kinds import days_from, one_of, seconds, setting, whole
+from tollhouse.settings.kinds import bucket, days_from, one_of, seconds, setting, whole
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,13 @@ class ReportSettings:
         "TOLLHOUSE_ARCHIVE_FOLDER",
         "The folder of these, which all machines must share; empty: `archive` in the home.",
         "",
+    )
+    archive_url: str = setting(
+        "TOLLHOUSE_ARCHIVE_URL",
+        "The bucket where these are kept instead, of the store that files may be in; another than theirs, or another "
+        "prefix in it. What is in the folder already is read from there.",
+        "",
+        bucket,
     )
     archive_ledger_seconds: float = setting(
         "TOLLHOUSE_ARCHIVE_LEDGER_SECONDS",

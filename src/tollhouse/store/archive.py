@@ -1,32 +1,38 @@
-"""The ledger's archive: rows of days long ago, a Parquet file a UTC day, in a folder that all machines share.
+"""The ledger's archive: rows of days long ago, a Parquet file a UTC day, in a folder that all machines share, or in a
+bucket.
 
 Everything but whom a call was made for: whoever is deleted must be forgotten, and files are written once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tollhouse.domain.errors import ContentMissing, InvalidSetting
+from tollhouse.domain.ports import Blobs
 from tollhouse.store.records import ArchivedDayRecord, LedgerRecord
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 COLUMNS = tuple(column.name for column in LedgerRecord.__table__.columns if column.name != "end_user")
+READ_AT_ONCE = 8 << 20
 _DAY = timedelta(days=1)
 Moment = datetime | None
 
 
 class Archive:
-    """Reads. `folder` is None where there is none, as in tests and in a gateway that archives nothing."""
+    """Reads, from the first of its stores that has a file: there may be some in a folder from before there was a
+    bucket. `stores` opens them for one question, in whatever thread asks it: connections belong to threads. None are
+    for tests, and for a gateway that archives nothing.
+    """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
+    def __init__(self, stores: Callable[[], AbstractContextManager[Sequence[Blobs]]]) -> None:
+        self._stores = stores
 
     def until(self, session: Session) -> Moment:
         """Before this, rows are in the archive alone; None where nothing was archived."""
@@ -70,34 +76,50 @@ class Archive:
             asked = asked.where(ArchivedDayRecord.day >= begin.astimezone(UTC).date())
         if end is not None:
             asked = asked.where(ArchivedDayRecord.day <= (end - timedelta(microseconds=1)).astimezone(UTC).date())
-        for _, name in session.execute(asked).all():
-            frame = self._read(name)
-            if begin is not None:
-                frame = frame[frame["booked_at"] >= begin]
-            if end is not None:
-                frame = frame[frame["booked_at"] < end]
-            if teams is not None:
-                frame = frame[frame["team_id"].isin(teams)]
-            if len(frame):
-                yield frame
-
-    def _read(self, name: str) -> "DataFrame":
-        check_installed()
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        if self.folder is None:
-            raise InvalidSetting("Rows of this time are in an archive, and no folder is set for one.")
-        try:
-            table = pq.read_table(self.folder / name)
-        except (OSError, pa.ArrowInvalid):
-            raise ContentMissing(
-                f"The archive's file {name} is not there, or is damaged: the folder must be shared by all machines."
-            ) from None
-        return table.to_pandas(integer_object_nulls=True)
+        days = session.execute(asked).all()
+        if not days:
+            return
+        with self._stores() as stores:
+            for _, name in days:
+                frame = _read(stores, name)
+                if begin is not None:
+                    frame = frame[frame["booked_at"] >= begin]
+                if end is not None:
+                    frame = frame[frame["booked_at"] < end]
+                if teams is not None:
+                    frame = frame[frame["team_id"].isin(teams)]
+                if len(frame):
+                    yield frame
 
 
-NO_ARCHIVE = Archive(None)
+NO_ARCHIVE = Archive(lambda: nullcontext(()))
+
+
+def _read(stores: Sequence[Blobs], name: str) -> "DataFrame":
+    check_installed()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not stores:
+        raise InvalidSetting("Rows of this time are in an archive, and no place is set for one.")
+    for store in stores:
+        with suppress(ContentMissing, pa.ArrowInvalid):
+            return pq.read_table(pa.BufferReader(content_of(store, name))).to_pandas(integer_object_nulls=True)
+    raise ContentMissing(
+        f"The archive's file {name} is not there, or is damaged: a folder must be shared by all machines."
+    )
+
+
+def content_of(store: Blobs, name: str) -> bytes:
+    """All of a file. Raises ContentMissing, Unavailable."""
+    blob, parts, length = store.open(name), list[bytes](), 0
+    try:
+        while part := blob.read(length, READ_AT_ONCE):
+            parts.append(part)
+            length += len(part)
+    finally:
+        blob.close()
+    return b"".join(parts)
 
 
 def check_installed() -> None:

@@ -1,17 +1,13 @@
 """Moving rows of days long ago from the ledger to its archive: none is lost, none is there twice, whenever this dies.
 
-A day's file is written and synced first; then a row says that it counts, in a transaction of its own, and from then on
-nobody reads the day from the ledger; then its rows are deleted there, a few at a time. A file without a row counts for
-nothing, and rows of a day that is archived are deleted by whoever comes next.
+A day's file is written, to stay, and read again first; then a row says that it counts, in a transaction of its own, and
+from then on nobody reads the day from the ledger; then its rows are deleted there, a few at a time. A file without a
+row counts for nothing, and rows of a day that is archived are deleted by whoever comes next.
 """
 
-import os
 import secrets
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select
@@ -19,7 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tollhouse import crash_points, logs
 from tollhouse.domain.errors import Unavailable
-from tollhouse.store.archive import COLUMNS, check_installed
+from tollhouse.domain.ports import Blobs, NewBlob
+from tollhouse.store.archive import COLUMNS, check_installed, content_of
 from tollhouse.store.database import Database
 from tollhouse.store.records import ArchivedDayRecord, LedgerRecord, RolledDayRecord
 
@@ -30,15 +27,17 @@ READ_AT_ONCE = 20_000
 DELETED_AT_ONCE = 500
 """Rows of one transaction: keeps SQLite's write lock under 50 ms."""
 ORPHAN_SECONDS = 86_400
+PREFIX = "ledger-"
+"""Of the names of its files: what else is in the same place is not touched."""
 _DAY = timedelta(days=1)
 
 
 class Archiving:
-    """Writes to `folder`, which is made where it is not there."""
+    """Writes to `store`."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, store: Blobs) -> None:
         self._database = database
-        self._folder = folder
+        self._store = store
         self._insert = sqlite.insert if database.dialect == "sqlite" else postgresql.insert
 
     def run(self, days: int) -> list[date]:
@@ -71,51 +70,49 @@ class Archiving:
         with self._database.write() as session:
             mine = session.scalar(
                 self._insert(ArchivedDayRecord)
-                .values(day=day, file=file.name, rows=rows, archived_at=self._database.now(session))
+                .values(day=day, file=file, rows=rows, archived_at=self._database.now(session))
                 .on_conflict_do_nothing()
                 .returning(ArchivedDayRecord.day)
             )
         crash_points.reach("archive counts")
         if mine is None:
-            file.unlink()
+            self._store.delete(file)
         return mine is not None
 
-    def _write(self, day: date) -> tuple[Path, int]:
-        """The day's file, on the disk, and how many rows it has."""
+    def _write(self, day: date) -> tuple[str, int]:
+        """The day's file, which is there to stay, and how many rows it has. Raises OutOfSpace, Unavailable."""
         check_installed()
         import pyarrow.parquet as pq
 
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._folder / f"ledger-{day.isoformat()}-{secrets.token_hex(6)}.parquet"
-        draft = file.with_suffix(".part")
+        file = f"{PREFIX}{day.isoformat()}-{secrets.token_hex(6)}.parquet"
         schema = _schema()
         rows = cost = 0
+        blob = self._store.create(file)
         try:
-            with draft.open("xb") as out:
-                os.fchmod(out.fileno(), 0o600)
-                with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-                    for chunk in self._rows(day):
-                        writer.write_table(_table(chunk, schema))
-                        rows += len(chunk)
-                        cost += sum(row[_COST] or 0 for row in chunk)
-                out.flush()
-                os.fsync(out.fileno())
-            self._check(draft, rows, cost)
-            draft.replace(file)
-        except OSError as error:
-            raise Unavailable(f"The archive cannot be written: {error.strerror or error}.") from error
+            with pq.ParquetWriter(Sink(blob), schema, compression="zstd") as writer:
+                for chunk in self._rows(day):
+                    writer.write_table(_table(chunk, schema))
+                    rows += len(chunk)
+                    cost += sum(row[_COST] or 0 for row in chunk)
+            blob.keep()
         finally:
-            draft.unlink(missing_ok=True)
-        _sync(self._folder)
+            blob.close()
+        self._check(file, rows, cost)
         return file, rows
 
-    def _check(self, draft: Path, rows: int, cost: int) -> None:
+    def _check(self, file: str, rows: int, cost: int) -> None:
         """What was written must be readable and add up before anything is deleted."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        costs = pq.read_table(draft, columns=["cost"])["cost"].to_pylist()
-        if len(costs) != rows or sum(one or 0 for one in costs) != cost:
-            raise Unavailable(f"The archive's file {draft.name} does not have what was written to it.")
+        try:
+            written = pq.read_table(pa.BufferReader(content_of(self._store, file)), columns=["cost"])
+        except pa.ArrowInvalid:
+            written = None
+        costs = [] if written is None else written["cost"].to_pylist()
+        if written is None or len(costs) != rows or sum(one or 0 for one in costs) != cost:
+            self._store.delete(file)
+            raise Unavailable(f"The archive's file {file} does not have what was written to it.")
 
     def _rows(self, day: date) -> Iterator[Sequence[Sequence[Any]]]:
         """In the order of ids, which is about that of time."""
@@ -158,11 +155,28 @@ class Archiving:
 
     def _clear_files(self, known: set[str]) -> None:
         """Of a run that died. Another that goes on has none that is as old."""
-        for pattern in ("ledger-*.parquet", "ledger-*.part"):
-            for file in self._folder.glob(pattern):
-                with suppress(FileNotFoundError):
-                    if file.name not in known and time.time() - file.stat().st_mtime > ORPHAN_SECONDS:
-                        file.unlink()
+        for file in self._store.old(ORPHAN_SECONDS):
+            if file.startswith(PREFIX) and file not in known:
+                self._store.delete(file)
+
+
+class Sink:
+    """A blob as what writes Parquet wants a file to be. To close it does not keep the blob."""
+
+    closed = False
+
+    def __init__(self, blob: NewBlob) -> None:
+        self._blob = blob
+
+    def write(self, data: bytes) -> int:
+        self._blob.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """A blob is there when it is kept."""
+
+    def close(self) -> None:
+        self.closed = True
 
 
 _COST = COLUMNS.index("cost")
@@ -185,13 +199,3 @@ def _table(chunk: Sequence[Sequence[Any]], schema: "pa.Schema") -> "pa.Table":
     return pa.table(
         [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
     )
-
-
-def _sync(folder: Path) -> None:
-    """So that a file stays there whatever happens to the machine. Some file systems of a network cannot."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,11 +5,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from tollhouse import logs
 from tollhouse.domain.errors import ContentMissing, InvalidSetting, Unavailable
+from tollhouse.settings import Settings
 
 PART = 8 * 1024 * 1024
 """What is sent at once, and held until it is: a store takes 10,000 parts of 5 MB or more."""
@@ -20,12 +23,11 @@ CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 4
 MOST_CONNECTIONS = 64
 
 
-def check_installed() -> None:
-    """Raise InvalidSetting where the library is missing."""
+def check_installed(setting: str) -> None:
+    """Raise InvalidSetting, which names the setting that has a bucket, where the library is missing."""
     if find_spec("boto3") is None:
         raise InvalidSetting(
-            "TOLLHOUSE_FILES_URL names a bucket, and the package boto3 is missing: install tollhouse[s3].",
-            param="TOLLHOUSE_FILES_URL",
+            f"{setting} names a bucket, and the package boto3 is missing: install tollhouse[s3].", param=setting
         )
 
 
@@ -36,7 +38,8 @@ def connect(endpoint: str, region: str, access_key_id: str, secret_access_key: s
     import boto3
     from botocore.config import Config
 
-    return boto3.client(
+    # A session of its own: the one that the library shares is not for several threads.
+    return boto3.Session().client(
         "s3",
         endpoint_url=endpoint or None,
         region_name=region,
@@ -56,7 +59,9 @@ def connect(endpoint: str, region: str, access_key_id: str, secret_access_key: s
 
 
 class S3Blobs:
-    """The Blobs port. An object appears when its last part is there, and not before."""
+    """The Blobs port. An object appears when its last part is there, and not before. What is deeper in the bucket than
+    the prefix says, behind a further slash, belongs to others.
+    """
 
     def __init__(self, connect: Callable[[], Any], bucket: str, prefix: str = "") -> None:
         """`connect` makes the client, once and when it is first needed: its library takes a while to load."""
@@ -65,6 +70,18 @@ class S3Blobs:
         self._connecting = threading.Lock()
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    @classmethod
+    def at(cls, url: str, settings: Settings) -> Self:
+        """At s3://bucket/prefix, of the store that the settings name. Its library must be installed."""
+        keys = settings.s3_access_key_id, settings.s3_secret_access_key
+        where = urlsplit(url)
+        return cls(lambda: connect(settings.s3_endpoint, settings.s3_region, *keys), where.netloc, where.path)
+
+    def close(self) -> None:
+        """End its connections. Only for who has one for a while."""
+        if self._client is not None:
+            self._client.close()
 
     @property
     def _store(self) -> Any:
@@ -94,14 +111,19 @@ class S3Blobs:
     def old(self, seconds: float) -> Iterator[str]:
         before = time.time() - seconds
         with _readable():
-            pages = self._store.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
-            for page in pages:
-                for one in page.get("Contents", ()):
-                    if one["LastModified"].timestamp() < before:
-                        yield one["Key"].removeprefix(self._prefix)
-            for one in self._uploads(self._prefix):
-                if one["Initiated"].timestamp() < before:
-                    yield one["Key"].removeprefix(self._prefix)
+            for key, at in self._all():
+                id = key.removeprefix(self._prefix)
+                if "/" not in id and at.timestamp() < before:
+                    yield id
+
+    def _all(self) -> Iterator[tuple[str, datetime]]:
+        """Whole and begun, with when that was."""
+        pages = self._store.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+        for page in pages:
+            for one in page.get("Contents", ()):
+                yield one["Key"], one["LastModified"]
+        for one in self._uploads(self._prefix):
+            yield one["Key"], one["Initiated"]
 
     def _uploads(self, prefix: str) -> Iterator[Any]:
         """Those that nobody has completed."""

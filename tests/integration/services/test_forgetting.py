@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.ledgers import MINT
+from tollhouse.domain.ports import at_once
 from tollhouse.domain.rights import Role
 from tollhouse.services.batches.files import BATCH_OUTPUT
 from tollhouse.services.keys.keys import Keys
@@ -20,6 +21,7 @@ from tollhouse.services.reports.roll_up import RollUp
 from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.archiving import Archiving
 from tollhouse.store.database import Database
+from tollhouse.store.local_blobs import LocalBlobs
 from tollhouse.store.records import DailyEndUserUsageRecord, FileRecord, ForgettingRecord, HoldRecord, LedgerRecord
 from tollhouse.store.searches import Searches
 
@@ -111,7 +113,7 @@ def test_sums_of_days_that_are_archived_lose_an_address_too(
         book(day(ago), key_id="key_of_a_team", end_user=EMAIL.title())
         book(day(ago), key_id="key_of_a_team", end_user="somebody else")
     RollUp(database).run()
-    assert Archiving(database, tmp_path / "archive").run(days=2)
+    assert Archiving(database, LocalBlobs(tmp_path / "archive", at_once)).run(days=2)
     total = usage.by("day")
     delete()
     assert Forgetting(database).run() == 1

@@ -1,6 +1,7 @@
 """Reports over a real ledger: their sums are the ledger's, and each sees what they may."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import func, select
 from tests.integration.services.conftest import utc
 from tollhouse.domain.actor import SHELL, Actor
 from tollhouse.domain.errors import Forbidden, InvalidField, NotFound
+from tollhouse.domain.ports import at_once
 from tollhouse.domain.rights import Role
 from tollhouse.services.people.teams import Teams
 from tollhouse.services.reports.reports import REPORTS, ReportOrder, Reports
@@ -20,6 +22,7 @@ from tollhouse.services.reports.usage import UsageReport
 from tollhouse.store.archive import Archive
 from tollhouse.store.archiving import Archiving
 from tollhouse.store.database import Database
+from tollhouse.store.local_blobs import LocalBlobs
 from tollhouse.store.records import LedgerRecord
 from tollhouse.store.searches import Searches
 
@@ -28,7 +31,7 @@ Book = Callable[..., str]
 
 @pytest.fixture
 def reports(database: Database, tmp_path: Path) -> Reports:
-    searches, archive = Searches(database), Archive(tmp_path / "archive")
+    searches, archive = Searches(database), Archive(lambda: nullcontext([LocalBlobs(tmp_path / "archive", at_once)]))
     return Reports(database, UsageReport(searches, archive), ResponseTimes(searches, archive))
 
 
@@ -62,7 +65,7 @@ def test_percentiles_are_times_that_calls_had(
     book(old, latency_us=1, saved=5)
     if archived:
         RollUp(database).run()
-        assert Archiving(database, tmp_path / "archive").run(days=2)
+        assert Archiving(database, LocalBlobs(tmp_path / "archive", at_once)).run(days=2)
     (row,) = rows(reports, "latency")
     assert row["calls"] == 100
     assert [row[f"total_p{percent}_ms"] for percent in (50, 90, 95, 99)] == [50, 90, 95, 99]

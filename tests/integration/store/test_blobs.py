@@ -150,10 +150,10 @@ def test_a_store_that_fails_is_told_as_one(
 
 
 def test_a_bucket_without_its_library_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_installed()
+    check_installed("TOLLHOUSE_FILES_URL")
     monkeypatch.setattr(s3_blobs, "find_spec", lambda name: None)
     with pytest.raises(InvalidSetting, match=r"tollhouse\[s3\]") as raised:
-        check_installed()
+        check_installed("TOLLHOUSE_FILES_URL")
     assert raised.value.param == "TOLLHOUSE_FILES_URL"
 
 
@@ -161,3 +161,14 @@ def test_a_bucket_without_its_library_is_a_wrong_setting(monkeypatch: pytest.Mon
 def test_what_is_no_bucket_is_a_wrong_setting(url: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match=r"TOLLHOUSE_FILES_URL must be a bucket"):
         load({"TOLLHOUSE_FILES_URL": url}, tmp_path / ".env")
+
+
+def test_the_ledgers_archive_is_not_among_the_files(s3: S3Server, tmp_path: Path) -> None:
+    """Files delete what is no file of theirs: what lies deeper is not theirs to see."""
+    files, archive = S3Blobs(s3.client, s3.bucket, "one"), S3Blobs(s3.client, s3.bucket, "one/ledger")
+    write(files, "file-1", b"x")
+    write(archive, "ledger-1", b"x")
+    assert (list(files.old(-3600)), list(archive.old(-3600))) == (["file-1"], ["ledger-1"])
+    with pytest.raises(InvalidSetting, match="must not be TOLLHOUSE_FILES_URL") as raised:
+        load(dict.fromkeys(("TOLLHOUSE_FILES_URL", "TOLLHOUSE_ARCHIVE_URL"), "s3://bucket/one"), tmp_path / ".env")
+    assert raised.value.param == "TOLLHOUSE_ARCHIVE_URL"
