@@ -57,7 +57,7 @@ def add(
     if as_json:
         print_json(_shown(schedule))
     else:
-        click.echo(f"The schedule {schedule.id} is due next at {_when(schedule)}.")
+        click.echo(_told(schedule))
 
 
 @command.command("list")
@@ -151,7 +151,11 @@ def _change(id: str, changes: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(_shown(schedule))
     else:
-        click.echo(f"The schedule {schedule.id} is due next at {_when(schedule)}.")
+        click.echo(_told(schedule))
+
+
+def _told(schedule: "Schedule") -> str:
+    return f"The schedule {schedule.id} is {'' if schedule.paused else 'due next at '}{_when(schedule)}."
 
 
 def _when(schedule: "Schedule") -> str:
