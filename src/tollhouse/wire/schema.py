@@ -63,6 +63,9 @@ def _complaint(error: jsonschema_rs.ValidationError) -> str:
         return "this field is required"
     if _unknown(error):
         return "there is no such field"
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum):
+        # The validator's own message leaves most of them out.
+        return f"it must be one of {', '.join('null' if one is None else str(one) for one in error.kind.options)}"
     # The message quotes the value, which may be a prompt: only a short one is told.
     value = error.instance
     if isinstance(value, (dict, list, str)) and (len(value) > 40 or len(str(value)) > 40):

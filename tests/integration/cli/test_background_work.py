@@ -27,6 +27,7 @@ def test_a_schedule_is_added_paused_resumed_run_and_removed(tollhouse: Tollhouse
     assert "0 6 * * *" in tollhouse("schedules", "list").stdout
     assert tollhouse.json("schedules", "pause", id)["next_at"] is None
     assert "paused" in tollhouse("schedules", "list").stdout
+    assert tollhouse("schedules", "pause", id).stdout == f"The schedule {id} is paused.\n"
     assert tollhouse.json("schedules", "resume", id)["next_at"] == made["next_at"]
     run = tollhouse.json("schedules", "run", id)
     assert run["state"] == "due"

@@ -12,6 +12,8 @@ from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.errors import BadRequest, InvalidField
 from tollhouse.domain.routes import Host, Manners, Target
 from tollhouse.wire import FORM_FORMATS, FORMATS
+from tollhouse.wire.batch import ENDPOINTS
+from tollhouse.wire.schema import RequestSchema
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 SMALLEST: dict[str, dict[str, Any]] = {
@@ -279,3 +281,12 @@ def test_what_is_too_long_is_told_how_long_it_may_be() -> None:
     with pytest.raises(InvalidField) as raised:
         FORMATS["chat"].read({"model": "x" * 600, "messages": [{"role": "user", "content": "Hi"}]}, 9)
     assert raised.value.message == "model: this text may have at most 200 characters."
+
+
+def test_of_a_choice_all_are_told_that_there_are() -> None:
+    body = {"input_file_id": "file-1", "endpoint": "/v1/nope", "completion_window": "24h"}
+    with pytest.raises(InvalidField) as raised:
+        RequestSchema("batch").check(body)
+    assert raised.value.message == f"endpoint: it must be one of {', '.join(ENDPOINTS)}."
+    with pytest.raises(InvalidField, match="provider_batch: it must be one of auto, never, always, null"):
+        RequestSchema("batch").check({**body, "endpoint": "/v1/responses", "provider_batch": True})

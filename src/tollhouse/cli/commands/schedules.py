@@ -60,7 +60,7 @@ def add(name: str, user: str | None, team: str | None, of_team: str | None, as_j
     if as_json:
         print_json(_shown(schedule))
     else:
-        click.echo(f"The schedule {schedule.id} is due next at {_when(schedule)}.")
+        click.echo(_told(schedule))
 
 
 def _check_report(kind: str, user: str | None, of_report: list[Any]) -> None:
@@ -174,7 +174,11 @@ def _change(id: str, changes: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(_shown(schedule))
     else:
-        click.echo(f"The schedule {schedule.id} is due next at {_when(schedule)}.")
+        click.echo(_told(schedule))
+
+
+def _told(schedule: "Schedule") -> str:
+    return f"The schedule {schedule.id} is {'' if schedule.paused else 'due next at '}{_when(schedule)}."
 
 
 def _when(schedule: "Schedule") -> str:

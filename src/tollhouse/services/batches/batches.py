@@ -29,6 +29,7 @@ LONGEST_WINDOW = timedelta(days=7)
 PREFIX = "batch"
 
 _SCHEMA = RequestSchema("batch")
+_EXPIRES = "output_expires_after"
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -49,8 +50,7 @@ class Batches:
         if not principal.may_call(body["endpoint"]):
             raise Forbidden("This API key may not call the endpoint of this batch.", param="endpoint")
         window_of(body["completion_window"])
-        if body.get("output_expires_after"):
-            read_kept_for(body["output_expires_after"])
+        _output_kept_for(body)
 
     def create(
         self,
@@ -62,10 +62,8 @@ class Batches:
     ) -> dict[str, Any]:
         """A batch that is to be validated, in this `trace`; `also` as for `add`. Raises InvalidField, NotFound."""
         self.check(principal, body)
-        kept_for = BATCH_KEPT_FOR
-        if body.get("output_expires_after"):
-            kept_for = read_kept_for(body["output_expires_after"])
-        return shown_batch(self.add(principal, body, tags, int(kept_for.total_seconds()), also=also, trace=trace))
+        seconds = int(_output_kept_for(body).total_seconds())
+        return shown_batch(self.add(principal, body, tags, seconds, also=also, trace=trace))
 
     def add(
         self,
@@ -217,6 +215,15 @@ def window_of(said: str) -> timedelta:
             param="completion_window",
         )
     return window
+
+
+def _output_kept_for(body: Mapping[str, Any]) -> timedelta:
+    """How long the files are kept that come of it. Raises InvalidField."""
+    given = body.get(_EXPIRES)
+    if not given:
+        return BATCH_KEPT_FOR
+    said = {f"{_EXPIRES}.{name}": value for name, value in given.items()}
+    return read_kept_for(said, f"{_EXPIRES}.anchor", f"{_EXPIRES}.seconds")
 
 
 def _unknown(id: str) -> NotFound:

@@ -25,6 +25,8 @@ from tollhouse.wire.batch import answered, not_made
 from tollhouse.wire.host_batch import HostResult
 
 UNREACHABLE = "provider_batch_unreachable"
+MOST_KEPT = 32
+"""Responses that one transaction keeps: several statements each, and SQLite's write lock is held that long."""
 
 
 class Bookings:
@@ -40,7 +42,8 @@ class Bookings:
 
     def take(self, results: Iterable[HostResult]) -> Iterator[int]:
         """Book them; how many, now and then. Holds a few in memory, however many there are."""
-        for group in _groups(self._known(results)):
+        most = min(MOST_TOGETHER, MOST_KEPT) if self._calls.format == "responses" else MOST_TOGETHER
+        for group in _groups(self._known(results), most):
             self._book(group)
             yield len(group)
 
@@ -193,12 +196,12 @@ def _unmade(line: Line, code: str, message: str) -> Result:
     return Result(line, succeeded=False, text=not_made(new_id("batch_req"), line.custom_id, code, message))
 
 
-def _groups(results: Iterable[tuple[int, HostResult]]) -> Iterator[Sequence[tuple[int, HostResult]]]:
+def _groups(results: Iterable[tuple[int, HostResult]], most: int) -> Iterator[Sequence[tuple[int, HostResult]]]:
     """As many together as one transaction may write."""
     group: list[tuple[int, HostResult]] = []
     size = 0
     for number, result in results:
-        if group and (len(group) == MOST_TOGETHER or size + len(result.body) > MOST_BYTES):
+        if group and (len(group) == most or size + len(result.body) > MOST_BYTES):
             yield group
             group, size = [], 0
         group.append((number, result))
