@@ -17,7 +17,9 @@ from tollhouse.domain.ports import Ledger, Outside, Upstreams, at_once
 from tollhouse.domain.principal import Principal, Priority
 from tollhouse.domain.retries import Special
 from tollhouse.domain.routes import Catalogue, Route, Target
-from tollhouse.services.caching.caching import Asked, Caching
+from tollhouse.services.caching.asked import Asked
+from tollhouse.services.caching.caching import Caching
+from tollhouse.services.caching.embedding import embedding_call
 from tollhouse.services.calls.admission import Admission, Admitted
 from tollhouse.services.calls.breakers import Breakers
 from tollhouse.services.calls.capacity import Capacity, Place
@@ -137,7 +139,10 @@ class Inference:
         def send() -> Reply:
             return self._send(self._hold(catalogue, principal, call, route, targets, place), call.request_id)
 
-        return Asked(principal, call, route, targets, send, admit)
+        def embed(model: str, text: str) -> Reply:
+            return self.open(principal, embedding_call(model, text, call.tags))
+
+        return Asked(principal, call, route, targets, send, admit, embed)
 
     def _word(self, call: Call, targets: Sequence[Target]) -> Sequence[Choice]:
         """The call as each target takes it. A large one holds up nobody else."""
@@ -164,6 +169,7 @@ class Inference:
             choices,
             admitted,
             Booking(self._ledger, admitted, choices[0][0], allowance, self._means.watch, place, call.course),
+            priority=principal.priority,
             admit=lambda choices, number: self._admission.admit(principal, booked, choices, number),
             turn_to=self._turns_to(route, principal, call),
         )

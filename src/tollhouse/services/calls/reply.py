@@ -75,8 +75,10 @@ class Reply:
         """Of the host's, what the caller may see."""
         self.dialect = dialect
         """None where no word of ours can stand in the reply: then its end is cut off, for the client to see."""
-        self.cache: Literal["hit", "miss"] | None = None
+        self.cache: Literal["hit", "similar", "miss"] | None = None
         """Whether it was given before; None where nobody looked."""
+        self.similarity: float | None = None
+        """Of what was asked then, where it was not the same."""
         self.age: int | None = None
         """Seconds since that; None for one that was not."""
         self._exchange = exchange

@@ -301,6 +301,8 @@ def _described(reply: Reply) -> list[tuple[str, str]]:
         headers.append(("x-tollhouse-cache", reply.cache))
         if reply.age is not None:
             headers.append(("age", str(reply.age)))
+        if reply.similarity is not None:
+            headers.append(("x-tollhouse-similarity", str(reply.similarity)))
     if reply.streamed:
         headers += (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
         return headers
