@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from tollhouse import logs, traces
-from tollhouse.domain.ports import QUEUE, JobQueue, Outside, at_once
+from tollhouse.domain.ports import QUEUE, JobQueue, Outside, ReplyCache, at_once
 from tollhouse.jobs.registry import kinds
 from tollhouse.outside import beside_the_loop, end_thread, outside_the_loop
 from tollhouse.providers.price_list import PublishedPrices
@@ -221,7 +221,7 @@ class Services(People, Hooks, SetUp, Reports, Planned, Alerts):
                 credentials=Credentials(events=self.provider_events),
                 capacity=Capacity(self.settings.open_calls if self.process == "web" else 0),
                 remainders=Remainders(beside=beside_the_loop()) if self._reads_on else NO_REMAINDERS,
-                caching=Caching(cache, beside=beside_the_loop(), outside=self.outside) if cache else None,
+                caching=self._caching(cache) if cache else None,
                 payloads=PayloadLog(notes, self.settings.payload_bytes),
                 outside=self.outside,
             )
@@ -253,6 +253,10 @@ class Services(People, Hooks, SetUp, Reports, Planned, Alerts):
 
         most = self.settings.cache_bytes
         return RedisCache(redis_url(self.settings), most) if most else None
+
+    def _caching(self, kept: ReplyCache) -> Caching:
+        seconds = self.settings.cache_embedding_seconds
+        return Caching(kept, beside=beside_the_loop(), outside=self.outside, embedding_seconds=seconds)
 
     @property
     def _reads_on(self) -> bool:

@@ -6,6 +6,18 @@ LONGEST_SECONDS = 30 * 86400
 """That a reply is kept at most, whoever asks for longer."""
 
 
+DEFAULT_SIMILARITY = 0.95
+"""From which on two questions are taken for one, where nobody has said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Similarity:
+    """When two questions are taken for one: by the cosine of what the model makes of their texts, from `least` on."""
+
+    model: str
+    least: float = DEFAULT_SIMILARITY
+
+
 @dataclass(frozen=True, slots=True)
 class CacheControl:
     """What a call itself says, in the words of the header. `max_age` is in seconds."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from tollhouse.domain.caching import Similarity
 from tollhouse.domain.call import Facts, Unit
 from tollhouse.domain.limits import Limit
 from tollhouse.domain.money import FREE, Rates, Tariff
@@ -150,6 +151,8 @@ class Route:
     """The target, where there is one and no more: then there is nothing to put in order."""
     cache_seconds: int | None = None
     """How long replies are kept; None where each call says, 0 for never."""
+    similar: Similarity | None = None
+    """When one is given to who asks otherwise; None for never."""
 
     @classmethod
     def of(
@@ -160,11 +163,12 @@ class Route:
         for_longer: tuple[Stage, ...] = (),
         for_refused: tuple[Stage, ...] = (),
         cache_seconds: int | None = None,
+        similar: Similarity | None = None,
     ) -> "Route":
         """The stages have at least one target."""
         targets = [target for stage in stages for target in stage.targets]
         lone = targets[0] if len(targets) == 1 else None
-        return cls(name, stages, sticky, for_longer, for_refused, lone, cache_seconds)
+        return cls(name, stages, sticky, for_longer, for_refused, lone, cache_seconds, similar)
 
     @property
     def targets(self) -> tuple[Target, ...]:

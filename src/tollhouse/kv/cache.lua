@@ -1,6 +1,6 @@
 -- Keeps a value for a while, and all of them together within a bound: the oldest make room.
 -- KEYS: the value; names by when they end, and by when they came; their sizes, the sum of these.
--- ARGV: name, value, milliseconds, bytes.
+-- ARGV: name, value, milliseconds, bytes; how many records like the value are kept under the name, 0 for it alone.
 local value, ends, came, sizes, sum = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local name, milliseconds, most = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local prefix = string.sub(value, 1, -1 - string.len(name))
@@ -19,12 +19,17 @@ local function drop(one)
   return tonumber(redis.call('GET', sum) or 0)
 end
 
+local kept, records = ARGV[2], tonumber(ARGV[5])
+if records > 0 then
+  local before = redis.call('GET', value) or ''
+  if #before % #kept == 0 then kept = string.sub(before .. kept, -records * #kept) end
+end
 for _, one in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, 100)) do drop(one) end
 drop(name)
-redis.call('SET', value, ARGV[2], 'PX', milliseconds)
+redis.call('SET', value, kept, 'PX', milliseconds)
 redis.call('ZADD', ends, now + milliseconds, name)
 redis.call('ZADD', came, time[1] * 1000000 + time[2], name)
-local size = string.len(ARGV[2]) + 400
+local size = #kept + 400
 redis.call('HSET', sizes, name, size)
 local total = redis.call('INCRBY', sum, size)
 while total > most do

@@ -52,27 +52,36 @@ class RedisCache:
         return value
 
     def put(self, key: str, value: bytes, seconds: int) -> None:
-        if self._away:
+        if not self._write(key, value, seconds, 0):
             self._local.put(key, value, seconds)
-            return
-        if not self._places.acquire(timeout=WAIT_SECONDS):
-            return
-        names = [PREFIX + name for name in (key, "ends", "came", "sizes", "sum")]
-        try:
-            self._put(names, [key, value, 1000 * seconds, self._most])
-        except ResponseError as error:
-            self._tell(error)
-        except RedisError as error:
-            self._lose(error)
-            self._local.put(key, value, seconds)
-        finally:
-            self._places.release()
+
+    def append(self, key: str, record: bytes, seconds: int, most: int) -> None:
+        if not self._write(key, record, seconds, most):
+            self._local.append(key, record, seconds, most)
 
     def close(self) -> None:
         """Idempotent."""
         self._closed = True
         self._redis.close()
         self._local.close()
+
+    def _write(self, key: str, value: bytes, seconds: int, records: int) -> bool:
+        """False where it is away. With `records`, behind what is there."""
+        if self._away:
+            return False
+        if not self._places.acquire(timeout=WAIT_SECONDS):
+            return True
+        names = [PREFIX + name for name in (key, "ends", "came", "sizes", "sum")]
+        try:
+            self._put(names, [key, value, 1000 * seconds, self._most, records])
+        except ResponseError as error:
+            self._tell(error)
+        except RedisError as error:
+            self._lose(error)
+            return False
+        finally:
+            self._places.release()
+        return True
 
     def _see(self) -> None:
         if self._presence is None:

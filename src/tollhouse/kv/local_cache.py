@@ -30,20 +30,30 @@ class LocalCache:
             self._kept.move_to_end(key)
             return value
 
+    def append(self, key: str, record: bytes, seconds: int, most: int) -> None:
+        with self._lock:
+            until, kept = self._kept.get(key, (0.0, b""))
+            if until <= time.monotonic() or len(kept) % len(record):
+                kept = b""
+            self._put(key, (kept + record)[-most * len(record) :], seconds)
+
     def put(self, key: str, value: bytes, seconds: int) -> None:
         with self._lock:
-            self._drop(key)
-            if len(value) + ENTRY_OVERHEAD > self._most:
-                return
-            self._kept[key] = time.monotonic() + seconds, value
-            self._size += len(value) + ENTRY_OVERHEAD
-            while self._size > self._most:
-                self._drop(next(iter(self._kept)))
+            self._put(key, value, seconds)
 
     def close(self) -> None:
         with self._lock:
             self._kept.clear()
             self._size = 0
+
+    def _put(self, key: str, value: bytes, seconds: int) -> None:
+        self._drop(key)
+        if len(value) + ENTRY_OVERHEAD > self._most:
+            return
+        self._kept[key] = time.monotonic() + seconds, value
+        self._size += len(value) + ENTRY_OVERHEAD
+        while self._size > self._most:
+            self._drop(next(iter(self._kept)))
 
     def _drop(self, key: str) -> None:
         _, value = self._kept.pop(key, (0.0, None))

@@ -35,8 +35,15 @@ LIMITER_TRIP_SECONDS = Histogram(
 )
 CACHE_CALLS = Counter(
     "tollhouse_cache_calls",
-    "Calls whose reply may be given again: hit, it was; shared, it came from a call that was under way; miss, a "
-    "provider was called.",
+    "Calls whose reply may be given again: hit, it was; similar, one to a similar question was; shared, it came from a "
+    "call that was under way; miss, a provider was called.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+CACHE_EMBEDDINGS = Counter(
+    "tollhouse_cache_embeddings",
+    "Vectors of questions, to compare them by: ok; late, it came when nobody waited any more; failed; refused by the "
+    "caller's own limits; resting, its model was not asked, for it had failed.",
     ["outcome"],
     registry=REGISTRY,
 )

@@ -17,7 +17,10 @@ from tollhouse.domain.ports import Ledger, Outside, Upstreams, at_once
 from tollhouse.domain.principal import Principal, Priority
 from tollhouse.domain.retries import Special
 from tollhouse.domain.routes import Catalogue, Route, Target
-from tollhouse.services.caching.caching import Asked, Caching
+from tollhouse.domain.values import value
+from tollhouse.services.caching.asked import Asked
+from tollhouse.services.caching.caching import Caching
+from tollhouse.services.caching.embedding import embedding_call
 from tollhouse.services.calls.admission import Admission, Admitted
 from tollhouse.services.calls.breakers import Breakers
 from tollhouse.services.calls.capacity import Capacity, Place
@@ -35,6 +38,18 @@ from tollhouse.services.models.credentials import Credentials
 from tollhouse.services.routing.routing import candidates, in_order, route_of
 from tollhouse.services.routing.vitals import Watch
 from tollhouse.wire import FORMATS, PAIRS, json_text
+
+
+@value
+class Arrival:
+    """A call that has come in: who makes it, where it may go, by which catalogue, and its place among open calls."""
+
+    principal: Principal
+    call: Call
+    route: Route
+    targets: Sequence[Target]
+    catalogue: Catalogue
+    place: Place
 
 
 class Inference:
@@ -105,8 +120,8 @@ class Inference:
             catalogue = self._catalogue.current
             route, targets = self._route(catalogue, principal, call)
             if self._caching is not None and (call.cache_control is not None or route.cache_seconds is not None):
-                return self._caching.open(self._asked(catalogue, principal, call, route, targets, place))
-            dispatch = self._hold(catalogue, principal, call, route, targets, place)
+                return self._caching.open(self._asked(Arrival(principal, call, route, targets, catalogue, place)))
+            dispatch = self._hold(Arrival(principal, call, route, targets, catalogue, place))
         except BaseException:
             place.leave()
             raise
@@ -117,27 +132,23 @@ class Inference:
         _, targets = self._route(self._catalogue.current, principal, call)
         self._word(call, targets)
 
-    def _asked(
-        self,
-        catalogue: Catalogue,
-        principal: Principal,
-        call: Call,
-        route: Route,
-        targets: Sequence[Target],
-        place: Place,
-    ) -> Asked:
+    def _asked(self, arrival: Arrival) -> Asked:
         """What may be answered by what was said before."""
+        principal, call, route = arrival.principal, arrival.call, arrival.route
         free = replace(call, facts=replace(call.facts, model=route.name, free=True, generates=False))
 
         def admit(target: Target) -> Booking:
             choice = (target, Wording(FORMATS[call.format], PAIRS[call.format, call.format], free, ()))
-            admitted, allowance = self._admit(principal, free, (choice,), catalogue)
-            return Booking(self._ledger, admitted, target, allowance, self._means.watch, place, call.course)
+            admitted, allowance = self._admit(principal, free, (choice,), arrival.catalogue)
+            return Booking(self._ledger, admitted, target, allowance, self._means.watch, arrival.place, call.course)
 
         def send() -> Reply:
-            return self._send(self._hold(catalogue, principal, call, route, targets, place), call.request_id)
+            return self._send(self._hold(arrival), call.request_id)
 
-        return Asked(principal, call, route, targets, send, admit)
+        def embed(model: str, text: str) -> Reply:
+            return self.open(principal, embedding_call(model, text, call.tags))
+
+        return Asked(principal, call, route, arrival.targets, send, admit, embed)
 
     def _word(self, call: Call, targets: Sequence[Target]) -> Sequence[Choice]:
         """The call as each target takes it. A large one holds up nobody else."""
@@ -145,25 +156,19 @@ class Inference:
         run = self._outside if call.facts.size >= json_text.LARGE else at_once
         return run(lambda: word(call, targets, self._means.upstreams.manners))
 
-    def _hold(
-        self,
-        catalogue: Catalogue,
-        principal: Principal,
-        call: Call,
-        route: Route,
-        targets: Sequence[Target],
-        place: Place,
-    ) -> Dispatch:
+    def _hold(self, arrival: Arrival) -> Dispatch:
         """Translate, limit, admit: ready to be sent, or nothing is held."""
-        choices = self._word(call, targets)
+        principal, call, route = arrival.principal, arrival.call, arrival.route
+        choices = self._word(call, arrival.targets)
         booked = _booked_as(call, route.name)
-        admitted, allowance = self._admit(principal, booked, choices, catalogue)
+        admitted, allowance = self._admit(principal, booked, choices, arrival.catalogue)
         return Dispatch(
             self._means,
             call,
             choices,
             admitted,
-            Booking(self._ledger, admitted, choices[0][0], allowance, self._means.watch, place, call.course),
+            Booking(self._ledger, admitted, choices[0][0], allowance, self._means.watch, arrival.place, call.course),
+            priority=principal.priority,
             admit=lambda choices, number: self._admission.admit(principal, booked, choices, number),
             turn_to=self._turns_to(route, principal, call),
         )

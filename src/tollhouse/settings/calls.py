@@ -142,6 +142,13 @@ class CallSettings:
         128 * 1024 * 1024,
         whole(0, 1 << 40),
     )
+    cache_embedding_seconds: float = setting(
+        "TOLLHOUSE_CACHE_EMBEDDING_SECONDS",
+        "How long a call waits for the vector of its question, where its model gives replies to similar questions; "
+        "then it goes on without.",
+        0.3,
+        seconds(0.01, 60),
+    )
     idempotency_bytes: int = setting(
         "TOLLHOUSE_IDEMPOTENCY_BYTES",
         "Longest answer to a call with an Idempotency-Key that is kept to be given again; who asks again for a longer "

@@ -1,6 +1,7 @@
 """What gunicorn finds out anew for each request though nothing of it changes, found out once: a tenth of a call."""
 
 import ctypes
+import gc
 import sys
 import time
 from contextlib import suppress
@@ -27,6 +28,14 @@ def tune(config: Any) -> None:
     # A thread that comes back from the disk with a commit waits this long for a busy loop; 5 ms is Python's own.
     sys.setswitchinterval(0.0005)
     _map_large_blocks()
+
+
+def keep_what_is_there() -> None:
+    """Once the application is loaded: its 200,000 objects stay to the end of the process, and the garbage collector
+    need not look through them. Each time that took 100 ms, in which nobody was served.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _date(timestamp: float | None = None) -> str:

@@ -21,7 +21,7 @@ from tollhouse.settings import load
 from tollhouse.web.client_socket import ClientSocket
 from tollhouse.web.client_watch import ClientWatch
 from tollhouse.web.entrance import Entrance
-from tollhouse.web.gunicorn_tuning import tune
+from tollhouse.web.gunicorn_tuning import keep_what_is_there, tune
 from tollhouse.web.turnstile import Turnstile
 
 MOST_DRAINED_BYTES = 64 * 1024 * 1024
@@ -101,6 +101,7 @@ class Worker(GeventWorker):
 
         try:
             super().load_wsgi()
+            keep_what_is_there()
         except (TollhouseError, SQLAlchemyError) as error:
             if not _first_to_fail.acquire(block=False):
                 self._await_end()

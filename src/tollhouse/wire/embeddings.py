@@ -1,6 +1,9 @@
 """OpenAI Embeddings."""
 
-from collections.abc import Mapping
+import binascii
+from array import array
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tollhouse.domain.call import Call, Facts
@@ -40,3 +43,19 @@ class EmbeddingsFormat:
 
     def meter(self, facts: Facts, input_bound: int) -> Meter:
         return WholeMeter(openai_usage, facts, input_bound, fault=_FAULT)
+
+
+def first_vector(reply: bytes) -> Sequence[float] | None:
+    """The vector of the first text, whichever way it is written; None where there is none to be read."""
+    document = json_text.read_leniently(reply)
+    data = document.get("data") if isinstance(document, dict) else None
+    first = data[0] if isinstance(data, list) and data else None
+    numbers = first.get("embedding") if isinstance(first, dict) else None
+    if isinstance(numbers, str):
+        try:
+            numbers = array("f", b64decode(numbers, validate=True)).tolist()  # little-endian, as machines are
+        except (binascii.Error, ValueError):
+            return None
+    if not isinstance(numbers, list) or not numbers or not all(type(number) in (int, float) for number in numbers):
+        return None
+    return numbers

@@ -32,6 +32,8 @@ def test_a_model_is_there_for_calls_at_the_price_that_was_given(api: Management,
         "max_output": 50,
         "fallbacks": [],
         "cache_seconds": None,
+        "cache_embedding_model": None,
+        "cache_similarity": None,
         "created_at": made["created_at"],
     }
     assert api.get(f"/models/{made['id']}", owner).json == made

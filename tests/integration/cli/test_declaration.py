@@ -165,6 +165,8 @@ WRONG = [
     ('[models.m]\nprovider = "nobody"\n', "no provider 'nobody'"),
     ('[models.m]\nprovider = "host"\ninput_price = "cheap"\noutput_price = 1\n', "models.m.input_price: 'cheap'"),
     ('[models.m]\nprovider = "host"\nfallbacks = ["nowhere"]\n', "no other model 'nowhere'"),
+    ('[models.m]\nprovider = "host"\ncache_embedding_model = "nowhere"\n', "no other model 'nowhere'"),
+    ('[models.m]\nprovider = "host"\ncache_similarity = "high"\n', "models.m.cache_similarity: it must be"),
     ('[[budgets]]\nusd = 1\nperiod = "day"\n', "budgets[0]: it must be for one of"),
     ('[[budgets]]\nteam = "team_default"\ntag = "x"\nusd = 1\nperiod = "day"\n', "budgets[0]: it must be for one of"),
     ('[[budgets]]\nteam = "team_default"\nusd = -1\nperiod = "day"\n', "budgets[0].usd: '-1'"),
@@ -432,3 +434,18 @@ def test_a_webhook_that_was_disabled_by_itself_is_neither_exported_as_that_nor_e
     assert [change["fields"] for change in tollhouse.json("apply", str(file))] == [["enabled"]]
     assert tollhouse.json("webhooks", "list")[0]["disabled_for"] == "by_hand"
     assert tollhouse.json("apply", str(file)) == []
+
+
+def test_models_may_name_by_which_others_their_cache_compares_before_those_are_there(tollhouse, file: Path) -> None:
+    compared = 'cache_seconds = 60\ncache_embedding_model = "large"\ncache_similarity = 0.9\nfallbacks = ["large"]\n'
+    file.write_text(FILE.replace('fallbacks = ["large"]\n', compared))
+    tollhouse("apply", str(file))
+    assert tollhouse.json("apply", str(file)) == []
+    assert tollhouse.json("export")["models"]["small"]["cache_similarity"] == "0.9"
+    file.write_text(FILE)
+    assert tollhouse.json("apply", str(file))[0]["fields"] == [
+        "cache_seconds",
+        "cache_embedding_model",
+        "cache_similarity",
+    ]
+    assert "cache_similarity" not in tollhouse.json("export")["models"]["small"]

@@ -94,3 +94,33 @@ def test_in_memory_the_oldest_makes_room() -> None:
     assert local.get("d") is None
     local.put("e", b"gone", 0)
     assert local.get("e") is None
+
+
+@pytest.mark.parametrize("kind", ["redis", "local"])
+def test_records_are_kept_one_behind_the_other_and_the_oldest_make_room(valkey: ValkeyServer, kind: str) -> None:
+    valkey.flush()
+    kept = RedisCache(valkey.url, 10_000) if kind == "redis" else LocalCache(10_000)
+    for record in (b"\x00a", b"bb", b"cc", b"dd"):
+        kept.append("records", record, 60, 3)
+    assert kept.get("records") == b"bbccdd"
+    kept.append("records", b"longer", 60, 3)
+    assert kept.get("records") == b"bbccddlonger"
+    kept.append("records", b"other", 60, 3)
+    assert kept.get("records") == b"other", "what was there is not made of such"
+    kept.close()
+
+
+def test_what_is_appended_counts_within_the_bound(replies: RedisCache, valkey: ValkeyServer) -> None:
+    for _ in range(5):
+        replies.append("records", b"x" * 100, 60, 100)
+    with Redis.from_url(valkey.url) as redis:
+        assert int(redis.get("tollhouse:{replies}:sum") or 0) == 500 + 400
+        assert 0 < redis.ttl("tollhouse:{replies}:records") <= 60
+
+
+def test_records_are_kept_here_while_the_server_is_away() -> None:
+    replies = RedisCache(f"redis://127.0.0.1:{free_port()}/0", 10_000)
+    for record in (b"a", b"b"):
+        replies.append("records", record, 60, 10)
+    assert replies.get("records") == b"ab"
+    replies.close()

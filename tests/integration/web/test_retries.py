@@ -217,6 +217,18 @@ def test_a_deployments_own_limit_sends_what_is_over_it_elsewhere(make: Callable[
     assert int(answers[-1].headers["retry-after"]) > 1
 
 
+def test_of_a_deployments_own_limit_batch_work_leaves_a_quarter_to_who_waits(make: Callable[..., Gateway]) -> None:
+    gateway = make(retries=0)
+    gateway.add_echo("m", "")
+    gateway.services.routes.set("m", RouteTerms(terms=Terms(rpm=4)))
+    batch = gateway.services.keys.create("batch", priority="batch").key
+    gateway.services.serve().catalogue.refresh()
+    body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    answers = [gateway.post(CHAT, body, key=key) for key in (batch, batch, batch, batch, None, None)]
+    assert [one.status_code for one in answers] == [200, 200, 200, 429, 200, 429]
+    assert {answers[at].json["error"]["code"] for at in (3, 5)} == {"deployment_full"}
+
+
 @pytest.mark.parametrize("way", ["close", "read"])
 def test_a_client_that_leaves_is_booked_at_what_came_or_at_what_the_provider_says(
     make: Callable[..., Gateway], way: str

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tollhouse.domain.call import Call, Facts
-from tollhouse.domain.errors import RateLimited
+from tollhouse.domain.errors import DeploymentFull, RateLimited
 from tollhouse.domain.limits import Limit
 from tollhouse.domain.principal import ORGANISATION, Principal
 from tollhouse.domain.routes import Catalogue, Host, Manners, Target
@@ -112,6 +112,21 @@ def test_calls_of_batch_priority_leave_a_quarter_to_who_waits() -> None:
         limiting.take(KEY, call, asked, known)
     with pytest.raises(RateLimited, match="8 requests a minute, and they"):
         limiting.take(KEY, call, asked, known)
+
+
+def test_of_a_deployments_own_limit_they_leave_a_quarter_as_well() -> None:
+    limiting, own = Limiting(LocalLimiter()), Limit("lim_own", ("deployment", "dep_1"), None, None, 8)
+    (choice,) = choices(replace(TARGET, limit=own), output_cap=5)
+    taken = [limiting.take_share(choice, "batch") for _ in range(6)]
+    with pytest.raises(DeploymentFull):
+        limiting.take_share(choice, "batch")
+    taken += [limiting.take_share(choice, "interactive") for _ in range(2)]
+    with pytest.raises(DeploymentFull):
+        limiting.take_share(choice, "interactive")
+    for one in taken[:3]:
+        assert one is not None
+        one.give_back()
+    assert limiting.take_share(choice, "batch") is not None
 
 
 def test_a_call_of_batch_priority_that_is_larger_than_its_share_has_the_whole_limit() -> None:

@@ -39,6 +39,12 @@ for _one in (deploy, undeploy, deployments, route, prices, cache, explain):
 @click.option(
     "--cache-seconds", type=int, metavar="N", help="How long its replies are kept to be given again; 0: never."
 )
+@click.option(
+    "--cache-embedding-model",
+    metavar="NAME",
+    help="By whose vectors similar questions are found; by default none are.",
+)
+@click.option("--cache-similarity", type=float, metavar="COSINE", help="From which on they are similar; 0.95.")
 @json_option
 def add(as_json: bool, **given: Any) -> None:
     """Add a model, effective in all processes within a second."""
@@ -109,5 +115,7 @@ def _shown(model: "Model") -> dict[str, Any]:
         "max_output": model.max_output,
         "fallbacks": list(model.fallbacks),
         "cache_seconds": model.cache_seconds,
+        "cache_embedding_model": model.cache_embedding_model,
+        "cache_similarity": model.cache_similarity,
         "created_at": moment(model.created_at),
     }

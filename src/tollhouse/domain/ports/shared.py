@@ -20,4 +20,9 @@ class ReplyCache(Protocol):
     def put(self, key: str, value: bytes, seconds: int) -> None:
         """Keep it for so long, or not; in the place of what was kept under the key. Waits as `get` does."""
 
+    def append(self, key: str, record: bytes, seconds: int, most: int) -> None:
+        """As `put`, but behind the records of this length that are kept under the key, the last `most` of them with it;
+        in the place of what is not made of such.
+        """
+
     def close(self) -> None: ...

@@ -1,64 +1,55 @@
 """Replies that are given again: looked up before a call is sent, and kept after it.
 
 A hit stands in for the upstream: its caller is authenticated, limited and booked as ever, under a hold of nothing. A
-miss is a flight, which others who ask for the same at that moment follow.
+miss is a flight, which others who ask for the same at that moment follow. Before that, where a model's setting says so,
+it is looked whether something similar was asked.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
 
 from tollhouse import logs, metrics
 from tollhouse.domain.caching import Freshness, freshness
-from tollhouse.domain.call import Call
 from tollhouse.domain.course import Course
 from tollhouse.domain.errors import ClientGone, TollhouseError, UpstreamError
 from tollhouse.domain.ports import Beside, InTurn, Outside, ReplyCache, at_once
-from tollhouse.domain.principal import Principal
-from tollhouse.domain.routes import Route, Target
+from tollhouse.services.caching.asked import Asked
+from tollhouse.services.caching.embedding import Embeddings
 from tollhouse.services.caching.flights import Flight, Flights, Listening
-from tollhouse.services.caching.kept_reply import KeptExchange, KeptReply, read_kept
+from tollhouse.services.caching.kept_reply import KeptExchange, KeptReply, SimilarReply, read_kept
 from tollhouse.services.caching.retold import LentAccount, retold
+from tollhouse.services.caching.similar import Question, Questions
 from tollhouse.services.calls.reply import CLIENT_GONE, Reply
-from tollhouse.services.calls.settlement import NOTHING, Booking
-from tollhouse.services.routing.routing import SESSION_HEADER
-from tollhouse.wire import json_text
-from tollhouse.wire.canonical import canonical, is_withheld
+from tollhouse.services.calls.settlement import NOTHING
+from tollhouse.wire.canonical import is_withheld
 
 LONGEST_REPLY = 1024 * 1024
 """Bytes of a reply that is kept, or that somebody may hear from its beginning who came late."""
-_VERSION = b"1"
-"""Of what is kept, and of what makes two calls the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A call that may be answered by what was said before. `send` makes it; `admit` lets it in at no cost, booked as
-    the target's.
-    """
-
-    principal: Principal
-    call: Call
-    route: Route
-    targets: Sequence[Target]
-    send: Callable[[], Reply]
-    admit: Callable[[Target], Booking]
+EMBEDDING_SECONDS = 0.3
+"""That a call waits for the vector of its question."""
 
 
 class Caching:
     """The cache of one process's calls, and the calls that are shared just now."""
 
-    def __init__(self, kept: ReplyCache, *, beside: Beside | None = None, outside: Outside = at_once) -> None:
+    def __init__(
+        self,
+        kept: ReplyCache,
+        *,
+        beside: Beside | None = None,
+        outside: Outside = at_once,
+        embedding_seconds: float = EMBEDDING_SECONDS,
+    ) -> None:
         """`outside` reads large bodies."""
+        beside = beside or InTurn()
         self._kept = kept
-        self._flights = Flights(LONGEST_REPLY, beside or InTurn())
+        self._flights = Flights(LONGEST_REPLY, beside)
+        self._questions = Questions(kept, Embeddings(beside, embedding_seconds), outside)
         self._outside = outside
 
     def open(self, asked: Asked) -> Reply:
         """A reply that has begun, as `Inference.open`."""
         fresh = freshness(asked.route.cache_seconds, asked.call.cache_control)
-        key = self._key(asked) if fresh is not None else None
+        key = asked.key(self._outside) if fresh is not None else None
         if fresh is None or key is None:
             return asked.send()
         if not fresh.age:
@@ -72,6 +63,7 @@ class Caching:
             if (hit := self._find(asked, key, fresh)) is not None:
                 return hit
             flight, listening, leads = self._flights.board(key)
+            question = None
             if not leads:
                 if (reply := self._follow(flight, listening, asked)) is not None:
                     return reply
@@ -82,26 +74,51 @@ class Caching:
                 # It was on its way when the other was kept.
                 flight.give_up()
                 return hit
+            elif asked.route.similar is not None:
+                question, hit = self._compare(asked, key, fresh, flight)
+                if hit is not None:
+                    return hit
             metrics.CACHE_CALLS.labels("miss").inc()
-            return self._lead(flight, listening, asked, key, fresh)
-
-    def _key(self, asked: Asked) -> str | None:
-        """The same for calls that are the same, in one team; None where the reply is not to be given again."""
-        call, route = asked.call, asked.route
-        run = self._outside if call.facts.size >= json_text.LARGE else at_once
-        if call.form is not None or (text := run(lambda: canonical(call.format, call.body))) is None:
-            return None
-        name = call.facts.model if route.name.endswith("*") else route.name
-        headers = sorted((header, value) for header, value in call.headers.items() if header != SESSION_HEADER)
-        kind = [asked.principal.team_id, call.format, name, call.facts.stream, call.strict, headers]
-        return run(lambda: blake2b(b"\n".join((_VERSION, json_text.write(kind), text)), digest_size=32).hexdigest())
+            return self._lead(flight, listening, asked, key, fresh, question)
 
     # --- What was kept ----------------------------------------------------------------------------------------------
 
     def _find(self, asked: Asked, key: str, fresh: Freshness) -> Reply | None:
+        kept = self._read(key)
+        if isinstance(kept, SimilarReply):
+            wish = asked.route.similar
+            if wish is None or kept.similarity < wish.least:
+                return None
+            return self._give(asked, self._read(kept.key), fresh, kept.similarity)
+        return self._give(asked, kept, fresh)
+
+    def _read(self, key: str) -> KeptReply | SimilarReply | None:
         stored = self._kept.get(key)
-        kept = read_kept(stored) if stored is not None else None
-        if kept is None:
+        return read_kept(stored) if stored is not None else None
+
+    def _compare(
+        self, asked: Asked, key: str, fresh: Freshness, flight: Flight
+    ) -> tuple[Question | None, Reply | None]:
+        """What the call asks, and the reply to something similar, which takes the place of the flight."""
+        hit = None
+        try:
+            question = self._questions.of(asked)
+            for one in question.neighbours(fresh.age) if question is not None else ():
+                if (hit := self._give(asked, self._read(one.key), fresh, one.similarity)) is not None:
+                    # Who asks for just this finds it at once: those who have boarded the flight, and whoever comes.
+                    seconds = fresh.seconds - (hit.age or 0)
+                    self._kept.put(key, SimilarReply(one.key, one.similarity).write(), max(1, seconds))
+                    flight.give_up()
+                    break
+        except BaseException:
+            flight.give_up()
+            raise
+        return question, hit
+
+    def _give(
+        self, asked: Asked, kept: KeptReply | SimilarReply | None, fresh: Freshness, similarity: float | None = None
+    ) -> Reply | None:
+        if not isinstance(kept, KeptReply):
             return None
         age = max(0, int(time.time() - kept.made_at))
         source = kept.source(asked.route)
@@ -114,11 +131,14 @@ class Caching:
         except BaseException as error:
             booking.settle(NOTHING, *_ending(error))
             raise
-        reply.cache, reply.age = "hit", age
-        metrics.CACHE_CALLS.labels("hit").inc()
+        reply.cache, reply.age = "hit" if similarity is None else "similar", age
+        reply.similarity = similarity
+        metrics.CACHE_CALLS.labels(reply.cache).inc()
         return reply
 
-    def _keep(self, asked: Asked, key: str, fresh: Freshness, reply: Reply, text: bytes) -> None:
+    def _keep(
+        self, asked: Asked, key: str, fresh: Freshness, question: Question | None, reply: Reply, text: bytes
+    ) -> None:
         """Keep what is whole and as its caller wanted it; whatever goes wrong, that one does not notice."""
         try:
             target, usage = reply.account.target, reply.usage
@@ -137,16 +157,27 @@ class Caching:
                 made_at=time.time(),
             )
             self._kept.put(key, kept.write(), fresh.seconds)
+            if question is not None:
+                question.remember(key, kept.made_at, fresh.seconds)
         except Exception as error:  # noqa: BLE001 - a reply is not failed for its copy
             logs.event("reply_not_kept", level=logs.ERROR, error=error)
 
     # --- What is under way ------------------------------------------------------------------------------------------
 
-    def _lead(self, flight: Flight, listening: Listening, asked: Asked, key: str, fresh: Freshness) -> Reply:
+    def _lead(
+        self,
+        flight: Flight,
+        listening: Listening,
+        asked: Asked,
+        key: str,
+        fresh: Freshness,
+        question: Question | None = None,
+    ) -> Reply:
+        def keep(reply: Reply, text: bytes) -> None:
+            self._keep(asked, key, fresh, question, reply, text)
+
         try:
-            flight.begin(
-                asked.call.request_id, asked.send, lambda reply, text: self._keep(asked, key, fresh, reply, text)
-            )
+            flight.begin(asked.call.request_id, asked.send, keep)
             own = listening.begun()
             if own is None:
                 raise flight.error or AssertionError("a flight that neither began nor failed")

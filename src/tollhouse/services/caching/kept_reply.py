@@ -36,13 +36,27 @@ class KeptReply:
         return None
 
 
-def read_kept(stored: bytes) -> KeptReply | None:
+@dataclass(frozen=True, slots=True)
+class SimilarReply:
+    """Under the key of this was kept what was said to a similar question."""
+
+    key: str
+    similarity: float
+
+    def write(self) -> bytes:
+        """A line of JSON."""
+        return json_text.write(asdict(self)) + b"\n"
+
+
+def read_kept(stored: bytes) -> KeptReply | SimilarReply | None:
     """What `write` wrote; None for anything else, such as what another version of this program wrote."""
     head, found, text = stored.partition(b"\n")
     document = json_text.read_leniently(head) if found else None
     if not isinstance(document, dict):
         return None
     try:
+        if "similarity" in document:
+            return SimilarReply(**document)
         return KeptReply(text, **{**document, "dropped": tuple(document["dropped"])})
     except (KeyError, TypeError):
         return None

@@ -15,6 +15,7 @@ from tollhouse.domain.errors import (
     UpstreamRejected,
 )
 from tollhouse.domain.ports import Outgoing, Upstreams
+from tollhouse.domain.principal import Priority
 from tollhouse.domain.retries import Special, again, special
 from tollhouse.domain.routes import HostKey, Target
 from tollhouse.domain.usage import Usage
@@ -66,6 +67,7 @@ class Dispatch:
         admitted: Admitted,
         booking: Booking,
         *,
+        priority: Priority,
         admit: Admit,
         turn_to: TurnTo | None,
     ) -> None:
@@ -76,6 +78,7 @@ class Dispatch:
         self._means = means
         self._call = call
         self._choices = choices
+        self._priority = priority
         self._admit = admit
         self._turn_to = turn_to
         self._began = time.monotonic()
@@ -199,7 +202,7 @@ class Dispatch:
         self._key = None
         means.breakers.check(target)
         self._key = key = means.keys.choose(target)
-        share = means.limiting.take_share(choice)
+        share = means.limiting.take_share(choice, self._priority)
         booking.sent_to(target, share)
         format, said = wording.format, wording.call
         cap = admitted.cap

@@ -14,11 +14,11 @@ class Failures:
 
     def __init__(self, request_id: str, dialect: str | None, provider: str, *, numbers: bool) -> None:
         """`dialect` is None where no word of ours can stand in the reply; `numbers` says that its events have them."""
+        self.dialect = dialect
         self.first: TollhouseError | None = None
         self.told = False
         """Whether the translation has told the caller of one."""
         self._request_id = request_id
-        self._dialect = dialect
         self._provider = provider
         self._numbers = numbers
         self._numbered = b""  # the last that went out with a number
@@ -39,10 +39,10 @@ class Failures:
     def event_of(self, error: TollhouseError, meter: Meter) -> bytes | None:
         """What tells the caller that nothing more comes; None where it knows, or cannot be told."""
         self.note(error, meter)
-        if self.first is not error or meter.refused or self.told or self._dialect is None:
+        if self.first is not error or meter.refused or self.told or self.dialect is None:
             return None
         told = response_error_event(error, self._numbered) if self._numbers else None
-        return told or error_event(error, self._dialect, self._request_id)
+        return told or error_event(error, self.dialect, self._request_id)
 
     def rejection(self, meter: Meter) -> UpstreamRejected:
         """What the provider said under a status of success, as if it had said it by the status that belongs to it."""

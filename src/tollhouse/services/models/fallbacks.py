@@ -1,4 +1,4 @@
-"""Names of models that lead to others: fallbacks and aliases, and that they lead somewhere."""
+"""Names of models that lead to others: fallbacks, aliases, by what a cache compares, and that they lead somewhere."""
 
 from collections.abc import Mapping, Sequence
 
@@ -43,3 +43,17 @@ def fallback_users(session: Session, name: str) -> list[str]:
         if name in route.context_fallbacks or name in route.refusal_fallbacks
     }
     return sorted(users - {name})
+
+
+def is_known(session: Session, name: str) -> bool:
+    """Whether calls may ask for it: as a model, an alias, or what a star stands for."""
+    names = session.scalars(select(ModelRecord.name)).all()
+    if any(name == one or (one.endswith("*") and name.startswith(one[:-1])) for one in names):
+        return True
+    return any(name in aliases for aliases in session.scalars(select(RouteRecord.aliases)))
+
+
+def embedding_users(session: Session, name: str) -> list[str]:
+    """The other models whose cache compares questions by this one."""
+    asked = select(ModelRecord.name).where(ModelRecord.cache_embedding_model == name, ModelRecord.name != name)
+    return sorted(session.scalars(asked))

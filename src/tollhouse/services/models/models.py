@@ -17,7 +17,13 @@ from tollhouse.domain.page import Page, page_of
 from tollhouse.domain.rights import Right
 from tollhouse.services.audit import note
 from tollhouse.services.models.deployment_terms import check_prices
-from tollhouse.services.models.fallbacks import check_name_is_free, check_no_loop, fallback_users
+from tollhouse.services.models.fallbacks import (
+    check_name_is_free,
+    check_no_loop,
+    embedding_users,
+    fallback_users,
+    is_known,
+)
 from tollhouse.services.naming import check_model_name, check_name, upstream_name
 from tollhouse.store.changes import announce
 from tollhouse.store.database import Database
@@ -30,7 +36,8 @@ DEAREST_UNIT = 10**12
 class NewModel:
     """A model to add. Prices are nano-dollars per million tokens, the unit's per whole image, second, character
     or search; None to take the published ones. `cache_seconds` is how long its replies are kept to be given again:
-    None where each call says, 0 for never.
+    None where each call says, 0 for never. By the vectors of `cache_embedding_model` calls are compared that ask in
+    other words: from `cache_similarity` on, None for the default, they are taken for one.
     """
 
     name: str
@@ -43,6 +50,8 @@ class NewModel:
     fallbacks: Sequence[str] = ()
     unit_price: int | None = None
     cache_seconds: int | None = None
+    cache_embedding_model: str | None = None
+    cache_similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class Model:
     max_output: int | None
     fallbacks: tuple[str, ...]
     cache_seconds: int | None
+    cache_embedding_model: str | None
+    cache_similarity: float | None
     created_at: datetime
 
 
@@ -67,7 +78,8 @@ Unchanged = Callable[[Model], None]
 """Given what a model is, inside the transaction that changes it; raises Changed where that is not what was seen."""
 
 _PRICES = ("input_price", "output_price", "unit_price")
-_FIELDS = ("upstream_model", *_PRICES, "context_window", "max_output", "fallbacks", "cache_seconds")
+_CACHE = ("cache_seconds", "cache_embedding_model", "cache_similarity")
+_FIELDS = ("upstream_model", *_PRICES, "context_window", "max_output", "fallbacks", *_CACHE)
 
 
 class Models:
@@ -106,6 +118,8 @@ class Models:
             before = _state(row, host)
             new = NewModel(**{**_terms(row, host), **changes, "name": row.name})
             new = replace(new, fallbacks=new.fallbacks or ())
+            if new.cache_embedding_model is None and "cache_similarity" not in changes:
+                new = replace(new, cache_similarity=None)
             provider = _provider(session, new.provider)
             _check(session, new)
             _put(row, new, provider)
@@ -123,6 +137,8 @@ class Models:
             row, host = _named(session, name, unless_changed)
             for other in fallback_users(session, row.name):
                 raise Conflict(f"The model {other!r} falls back on {row.name!r}: change that first.")
+            for other in embedding_users(session, row.name):
+                raise Conflict(f"The cache of the model {other!r} compares by {row.name!r}: change that first.")
             note(session, by, "models.remove", row.id, at=self._database.now(session), before=_state(row, host))
             session.delete(row)
 
@@ -210,6 +226,7 @@ def _check(session: Session, new: NewModel) -> None:
         raise InvalidField("unit-price: it must be from 0 to 1000 USD.", param="unit_price")
     if new.cache_seconds is not None and not 0 <= new.cache_seconds <= LONGEST_SECONDS:
         raise InvalidField(f"cache_seconds: it must be from 0 to {LONGEST_SECONDS}.", param="cache_seconds")
+    _check_similarity(session, new)
     if new.upstream_model:
         check_name(new.upstream_model, "upstream_model", 200)
     known = {name: tuple(fallbacks) for name, fallbacks in session.execute(_FALLBACKS)}
@@ -219,11 +236,27 @@ def _check(session: Session, new: NewModel) -> None:
     check_no_loop(new.name, {**known, new.name: tuple(new.fallbacks)})
 
 
+def _check_similarity(session: Session, new: NewModel) -> None:
+    model, least = new.cache_embedding_model, new.cache_similarity
+    if least is not None and not 0 < least <= 1:
+        raise InvalidField("cache_similarity: it must be above 0, and 1 at most.", param="cache_similarity")
+    if model is None:
+        if least is not None:
+            raise InvalidField(
+                "cache_similarity: there is no cache_embedding_model to compare by.", param="cache_similarity"
+            )
+    elif model == new.name or not is_known(session, model):
+        raise InvalidField(
+            f"cache_embedding_model: there is no other model {model[:200]!r}.", param="cache_embedding_model"
+        )
+
+
 def _put(row: ModelRecord, new: NewModel, provider: ProviderRecord) -> None:
     row.provider_id, row.upstream_model = provider.id, new.upstream_model or upstream_name(new.name)
     row.input_price, row.output_price, row.unit_price = new.input_price, new.output_price, new.unit_price
     row.context_window, row.max_output, row.fallbacks = new.context_window, new.max_output, list(new.fallbacks)
     row.cache_seconds = new.cache_seconds
+    row.cache_embedding_model, row.cache_similarity = new.cache_embedding_model, new.cache_similarity
 
 
 def _terms(row: ModelRecord, host: str) -> dict[str, Any]:
@@ -254,5 +287,7 @@ def _shown(row: ModelRecord, provider: str) -> Model:
         row.max_output,
         tuple(row.fallbacks),
         row.cache_seconds,
+        row.cache_embedding_model,
+        row.cache_similarity,
         row.created_at,
     )

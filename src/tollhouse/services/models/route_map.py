@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from tollhouse.domain.caching import DEFAULT_SIMILARITY, Similarity
 from tollhouse.domain.routes import Host, Route, Stage, Target
 from tollhouse.services.models.targets import Site, Targets
 from tollhouse.store.records import DeploymentRecord, ModelRecord, RouteRecord
@@ -87,6 +88,7 @@ class RouteMap:
             self._stages_of(row.context_fallbacks, rest, {name}) if row else (),
             self._stages_of(row.refusal_fallbacks, rest, {name}) if row else (),
             model.row.cache_seconds,
+            _similarity(model.row),
         )
 
     def _stages(self, model: _Model, name: str, rest: str, names: tuple[str, ...] | None = None) -> Iterator[Stage]:
@@ -132,6 +134,13 @@ class WildcardRoute:
             self._known.clear()
         route = self._known[asked] = self._routes.route_of(self.name, asked, rest)
         return route
+
+
+def _similarity(row: ModelRecord) -> Similarity | None:
+    if row.cache_embedding_model is None:
+        return None
+    least = row.cache_similarity
+    return Similarity(row.cache_embedding_model, DEFAULT_SIMILARITY if least is None else least)
 
 
 def _priority(target: Target) -> int:

@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy import BigInteger, Double, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tollhouse.store.columns import Document, Instant
@@ -9,7 +9,8 @@ from tollhouse.store.records.base import Base
 
 class ModelRecord(Base):
     """A public model name. Prices are nano-dollars per million tokens, the unit's per whole unit; NULL: the
-    published price list's. `cache_seconds` is how long replies are kept: NULL where each call says, 0 for never.
+    published price list's. `cache_seconds` is how long replies are kept: NULL where each call says, 0 for never;
+    `cache_embedding_model` is by whose vectors similar questions are found: NULL for none.
     """
 
     __tablename__ = "models"
@@ -25,4 +26,6 @@ class ModelRecord(Base):
     max_output: Mapped[int | None]
     fallbacks: Mapped[list[str]] = mapped_column(Document)
     cache_seconds: Mapped[int | None]
+    cache_embedding_model: Mapped[str | None] = mapped_column(String(200))
+    cache_similarity: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[datetime] = mapped_column(Instant)

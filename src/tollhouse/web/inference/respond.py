@@ -14,7 +14,6 @@ from tollhouse.domain.call import Call, Facts
 from tollhouse.domain.course import Course
 from tollhouse.domain.errors import BudgetExceeded, RateLimited, TollhouseError, Unavailable, UpstreamError
 from tollhouse.domain.identifiers import new_id
-from tollhouse.domain.money import usd_from_nanos
 from tollhouse.domain.ports import Outside, at_once
 from tollhouse.domain.principal import Principal
 from tollhouse.domain.tags import Tags
@@ -28,11 +27,11 @@ from tollhouse.web.client_watch import begin_in_turn, end_with_client
 from tollhouse.web.errors import refusal
 from tollhouse.web.inference import once
 from tollhouse.web.inference.body import PIECE, read_body
+from tollhouse.web.inference.reply_headers import Said, headers_of
 from tollhouse.web.inference.spool import UploadSpool
 from tollhouse.web.inference.upload import Upload
 from tollhouse.wire import FORM_FORMATS, FORMATS, json_text
 from tollhouse.wire.format import FormFormat
-from tollhouse.wire.rate_limit_headers import rate_limit_headers
 from tollhouse.wiring_serving import Serving
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ REFUSAL = "tollhouse.refusal"
 AT_ONCE = (Unavailable, RateLimited, BudgetExceeded)
 """What is refused because there is too much of it: Flask would spend more on that than was saved."""
 Open = Callable[[Principal, Call], Reply | GivenAnswer]
-Said = Reply | GivenAnswer | Recorded
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -127,7 +125,7 @@ class Calls:
             environ[REFUSAL] = error
             return self._flask(environ, start_response)
         try:
-            start_response(_status_line(reply.status), [*_headers(reply), *gate.named(environ, request_id)])
+            start_response(_status_line(reply.status), [*headers_of(reply), *gate.named(environ, request_id)])
             if course.trace is not None and isinstance(reply, GivenAnswer):
                 course.trace.end(None, {"http.response.status_code": reply.status, "tollhouse.request_id": request_id})
         except BaseException:
@@ -267,44 +265,3 @@ def _parsed(format_name: str, text: bytes | bytearray) -> tuple[dict[str, Any], 
 def json_response(document: Mapping[str, Any]) -> Response:
     """Of an endpoint that calls nobody."""
     return Response(json_text.write(document), content_type="application/json")
-
-
-def _headers(reply: Said) -> list[tuple[str, str]]:
-    if isinstance(reply, Reply):
-        return _described(reply)
-    if isinstance(reply, GivenAnswer):
-        return _given(reply)
-    headers = _described(reply.source)
-    reply.told(headers)
-    return headers if reply.is_kept is not False else [*headers, ("idempotency-kept", "false")]
-
-
-def _given(answer: GivenAnswer) -> list[tuple[str, str]]:
-    return [("content-type", answer.content_type), *answer.headers.items()]
-
-
-def _described(reply: Reply) -> list[tuple[str, str]]:
-    headers = [
-        ("content-type", reply.content_type),
-        ("x-tollhouse-model", reply.model),
-        ("x-tollhouse-provider", reply.provider),
-        ("x-tollhouse-attempts", str(reply.attempts)),
-    ]
-    headers += reply.headers.items()
-    if reply.standing is not None:
-        headers += rate_limit_headers(reply.standing, reply.dialect or "openai")
-    if reply.dropped:
-        headers.append(("x-tollhouse-dropped", ", ".join(reply.dropped)))
-    if reply.cap is not None:
-        headers.append(("x-tollhouse-output-cap", str(reply.cap)))
-    if reply.cache is not None:
-        headers.append(("x-tollhouse-cache", reply.cache))
-        if reply.age is not None:
-            headers.append(("age", str(reply.age)))
-    if reply.streamed:
-        headers += (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
-        return headers
-    headers.append(("content-length", str(reply.size)))
-    if (cost := reply.cost) is not None:
-        headers.append(("x-tollhouse-cost-usd", usd_from_nanos(cost)))
-    return headers

@@ -1,4 +1,4 @@
-"""The errors of an operation, as its callers get them: read off the tree in `domain/errors.py`."""
+"""The errors of an operation, as its callers get them: read off the tree in `domain/errors/`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus

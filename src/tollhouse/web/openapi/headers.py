@@ -16,9 +16,10 @@ CALL: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "x-tollhouse-dropped": (_TEXT, "The fields that a translation could not carry, by their paths."),
     "x-tollhouse-output-cap": (_NUMBER, "The output cap that the gateway set or cut."),
     "x-tollhouse-cache": (
-        {"enum": ["hit", "miss"]},
-        "Whether the reply was made before, or for another call at this moment; where it may be.",
+        {"enum": ["hit", "similar", "miss"]},
+        "Whether the reply was made before, or for another call at this moment, or for a similar one; where it may be.",
     ),
+    "x-tollhouse-similarity": ({"type": "number"}, "How similar the call was that a reply was made for: at most 1."),
     "age": (_NUMBER, "Seconds since a reply was made that was kept."),
     "x-tollhouse-cost-usd": (_TEXT, "What the call cost, as a decimal number; of whole replies alone."),
 }
