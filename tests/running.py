@@ -130,7 +130,7 @@ class RunningGateway:
             )
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 130
         while "Ctrl-C" not in self.output():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()

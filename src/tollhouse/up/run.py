@@ -19,7 +19,8 @@ from tollhouse.up.supervisor import Interrupted, Supervisor
 from tollhouse.up.terminal import Terminal
 from tollhouse.up.workers import COMMAND, worker_parts
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
+"""It takes two on a machine that is not busy; on one that is, patience serves better than a start that is given up."""
 WEB_GRACE_SECONDS = 30.0
 
 
