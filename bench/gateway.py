@@ -97,8 +97,8 @@ class Gateway:
         return str(max((one["held_usd"] for one in self.json("budgets", "list")), key=float, default="0"))
 
     def metric(self, name: str, of: str = "") -> float:
-        """The sum over the processes and labels of a metric of the web processes; 0 where there is none. `of` is a label
-        that counts alone, as it is written.
+        """The sum over the processes and labels of a metric of the web processes; 0 where there is none. `of` is a
+        label that counts alone, as it is written.
         """
         with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:
             lines = response.read().decode().splitlines()

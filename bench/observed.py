@@ -158,13 +158,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     given = parser.parse_args()
     terminal = sys.stdout
-    with tempfile.TemporaryDirectory(prefix="tollhouse-bench-") as made:
-        with (Path(made) / "output.log").open("w") as output:
-            sys.stdout = output  # where its lines go
-            try:
-                found = measure(Path(made), given.rounds, lambda text: print(text, end="", file=sys.stderr))
-            finally:
-                sys.stdout = terminal
+    with tempfile.TemporaryDirectory(prefix="tollhouse-bench-") as made, (Path(made) / "output").open("w") as output:
+        sys.stdout = output  # where its lines go
+        try:
+            found = measure(Path(made), given.rounds, lambda text: print(text, end="", file=sys.stderr))
+        finally:
+            sys.stdout = terminal
     plain = found["nothing"]
     for name, times in found.items():
         more = median([one - without for one, without in zip(times, plain, strict=True)])

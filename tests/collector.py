@@ -1,4 +1,4 @@
-"""A collector of traces, as far as a gateway can tell: it takes OTLP over HTTP, in protobuf, and remembers the spans."""
+"""A collector of traces, as far as a gateway can tell: it takes OTLP over HTTP in protobuf and keeps the spans."""
 
 import threading
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 class Collector:
-    """At `url`. While it `hangs` it takes requests and answers none; while it is `full` it refuses them. Of each request
-    it says to have `rejected` so many spans.
+    """At `url`. While it `hangs` it takes requests and answers none; while it is `full` it refuses them. Of each
+    request it says to have `rejected` so many spans.
     """
 
     def __init__(self) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 Attributes = dict[str, Any]
 """By OpenTelemetry's name: text, whole numbers, true or false. Never what a caller wrote or a model said."""
+Group = tuple[tuple[str, Any], ...]
+"""Text and whole numbers that many spans have alike: how they are written is remembered."""
 Kind = Literal["internal", "server", "client", "consumer"]
 
 _HALF = (1 << 63) - 1
@@ -15,13 +17,14 @@ _HALF = (1 << 63) - 1
 class Span:
     """The call, or an attempt. Times are in nanoseconds since 1970; `error` is a code, None where all is well."""
 
-    __slots__ = ("attributes", "began", "ended", "error", "id", "kind", "name")
+    __slots__ = ("attributes", "began", "ended", "error", "groups", "id", "kind", "name")
 
-    def __init__(self, id: int, name: str, kind: Kind, attributes: Attributes) -> None:
+    def __init__(self, id: int, name: str, kind: Kind, attributes: Attributes, groups: tuple[Group, ...] = ()) -> None:
         self.id = id
         self.name = name
         self.kind = kind
         self.attributes = attributes
+        self.groups = groups
         self.error: str | None = None
         self.began = time.time_ns()
         self.ended = 0
@@ -65,24 +68,23 @@ class Trace:
         if self._done is not None:
             self._marks += name, time.time_ns()
 
-    def attempt(self, name: str, attributes: Attributes) -> None:
+    def attempt(self, name: str, attributes: Attributes, *groups: Group) -> None:
         """A provider is called: the stage before has ended."""
         if self._done is not None:
             self.end_attempt("abandoned")
-            span = self._attempt = Span(self.root.id + 1 + len(self.attempts), name, "client", attributes)
+            span = self._attempt = Span(self.root.id + 1 + len(self.attempts), name, "client", attributes, groups)
             self._marks += None, span.began
             self.attempts.append(span)
 
-    def end_attempt(self, error: str | None = None, attributes: Attributes | None = None) -> None:
+    def end_attempt(self, error: str | None = None, *groups: Group) -> None:
         """What became of the attempt that is under way, if one is."""
         span, self._attempt = self._attempt, None
         if span is not None:
             span.ended = time.time_ns()
             span.error = error
-            if attributes:
-                span.attributes |= attributes
+            span.groups += groups
 
-    def end(self, error: str | None, attributes: Attributes) -> None:
+    def end(self, error: str | None, attributes: Attributes, *groups: Group) -> None:
         """The call has ended; only the first time counts."""
         done, self._done = self._done, None
         if done is None:
@@ -92,7 +94,7 @@ class Trace:
         root.ended = time.time_ns()
         self._marks += None, root.ended
         root.error = error
-        root.attributes = attributes
+        root.attributes, root.groups = attributes, groups
         done(self)
 
     @property

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from struct import Struct, pack
 from typing import Any
 
-from tollhouse.domain.trace import Kind, Span, Trace
+from tollhouse.domain.trace import Group, Kind, Span, Trace
 from tollhouse.logs.masking import mask
 from tollhouse.traces.protobuf import field, read_varint, varint
 
@@ -103,11 +103,16 @@ def _span(common: bytes, span: Span) -> bytes:
     times = _ID_AND_TIMES.pack(
         _SPAN_ID, span.id.to_bytes(8, "big"), _BEGAN, span.began, _ENDED, span.ended or span.began
     )
-    parts = [_named(span.name, span.kind), common, times]
+    parts = [_named(span.name, span.kind), common, times, *map(_group, span.groups)]
     parts += [_attribute(name, value) for name, value in span.attributes.items() if value is not None]
     if span.error is not None:
         parts += _text("error.type", span.error), _FAILED
     return field(_SPAN, b"".join(parts))
+
+
+@lru_cache(4096)
+def _group(group: Group) -> bytes:
+    return b"".join([_attribute(name, value) for name, value in group])
 
 
 def _attribute(name: str, value: Any) -> bytes:

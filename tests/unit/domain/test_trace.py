@@ -41,10 +41,10 @@ def test_an_attempt_that_failed_says_so_and_the_next_is_a_span_of_its_own() -> N
     trace.attempt("chat a", {})
     trace.end_attempt("upstream_gone")
     trace.attempt("chat b", {})
-    trace.end_attempt(None, {"used": 3})
+    trace.end_attempt(None, (("used", 3),))
     trace.end(None, {})
     assert [(span.name, span.error) for span in trace.attempts] == [("chat a", "upstream_gone"), ("chat b", None)]
-    assert trace.attempts[1].attributes == {"used": 3}
+    assert trace.attempts[1].groups == ((("used", 3),),)
 
 
 def test_who_is_called_is_told_the_attempt_as_its_parent() -> None:
