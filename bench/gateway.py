@@ -96,11 +96,14 @@ class Gateway:
         """The most that is held on a budget, in US dollars; "0" where there is none."""
         return str(max((one["held_usd"] for one in self.json("budgets", "list")), key=float, default="0"))
 
-    def metric(self, name: str) -> float:
-        """The sum over the processes and labels of a metric of the web processes; 0 where there is none."""
+    def metric(self, name: str, of: str = "") -> float:
+        """The sum over the processes and labels of a metric of the web processes; 0 where there is none. `of` is a
+        label that counts alone, as it is written.
+        """
         with urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:
             lines = response.read().decode().splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+        found = [line for line in lines if line.split("{")[0].split(" ")[0] == name and of in line]
+        return sum(float(line.rpartition(" ")[2]) for line in found)
 
     def python(self, *arguments: str) -> Child:
         """The gateway's interpreter, with its settings."""

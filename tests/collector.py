@@ -1,30 +1,24 @@
-"""A collector of traces, as far as a gateway can tell: it takes OTLP over HTTP, in JSON, and remembers the spans."""
+"""A collector of traces, as far as a gateway can tell: it takes OTLP over HTTP in protobuf and keeps the spans."""
 
-import base64
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from google.protobuf.json_format import ParseDict
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
-IDS = {"traceId", "spanId", "parentSpanId"}
 
 
 def read_export(body: bytes) -> ExportTraceServiceRequest:
     """The request as OpenTelemetry's own definition has it: what that does not know is an error."""
-    document = json.loads(body)
-    for resource in document["resourceSpans"]:
-        for scope in resource["scopeSpans"]:
-            for span in scope["spans"]:
-                for name in IDS & span.keys():
-                    # OTLP writes ids in hexadecimal, where protobuf's own JSON has base64.
-                    span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
-    return ParseDict(document, ExportTraceServiceRequest())
+    request = ExportTraceServiceRequest.FromString(body)
+    request.DiscardUnknownFields()
+    assert request.ByteSize() == len(body)
+    return request
 
 
 def attributes(span: Span) -> dict[str, Any]:
@@ -32,7 +26,9 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 class Collector:
-    """At `url`. While it `hangs` it takes requests and answers none; while it is `full` it refuses them."""
+    """At `url`. While it `hangs` it takes requests and answers none; while it is `full` it refuses them. Of each
+    request it says to have `rejected` so many spans.
+    """
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -40,6 +36,7 @@ class Collector:
         self.headers: list[dict[str, str]] = []
         self.resources: list[dict[str, Any]] = []
         self.full = False
+        self.rejected = 0
         self.goes_on = threading.Event()
         self.goes_on.set()
         collector = self
@@ -50,14 +47,20 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 collector.goes_on.wait(60)
-                status = 503 if collector.full else 200 if self.path == "/v1/traces" else 404
+                kind = self.headers["content-type"]
+                known = self.path == "/v1/traces" and kind == "application/x-protobuf"
+                status = 503 if collector.full else 200 if known else 404
                 if status == 200:
                     collector.take(body, dict(self.headers))
                 self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", "2")
+                self.send_header("content-type", "application/x-protobuf")
+                answer = ExportTraceServiceResponse()
+                if collector.rejected:
+                    answer.partial_success.rejected_spans = collector.rejected
+                    answer.partial_success.error_message = "too many" * 30
+                self.send_header("content-length", str(answer.ByteSize()))
                 self.end_headers()
-                self.wfile.write(b"{}")
+                self.wfile.write(answer.SerializeToString())
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -1,13 +1,13 @@
 """Tollhouse with its real defaults: authentication, three limits, four hard budgets that are held and booked, the
-synced ledger, logs. Once without budgets and limits, and once with traces of all calls and the log file: what these
-cost.
+synced ledger, logs. Once without budgets and limits, once with traces of all calls and the log file, and once with what
+is asked and answered kept: what these cost.
 """
 
 import time
 
 from bench.collector import Collector
 from bench.contestants import Contestant, Surroundings
-from bench.gateway import Gateway
+from bench.gateway import TEAM, Gateway
 from bench.postgres import Postgres
 from bench.processes import Failed
 from bench.valkey import Valkey
@@ -52,6 +52,8 @@ class Tollhouse:
             raise Failed(f"{self.label} dropped {dropped:.0f} spans.")
         if dropped := self._gateway.metric("tollhouse_log_lines_dropped_total"):
             raise Failed(f"{self.label} dropped {dropped:.0f} lines of its log.")
+        if dropped := self._gateway.metric("tollhouse_request_notes_total", 'outcome="dropped"'):
+            raise Failed(f"{self.label} dropped {dropped:.0f} payloads.")
         if by_share := self._gateway.metric("tollhouse_limits_by_share_total"):
             raise Failed(f"{self.label} decided {by_share:.0f} calls without Redis.")
 
@@ -86,6 +88,14 @@ def start_observed(given: Surroundings) -> Contestant:
     return Tollhouse(
         "Tollhouse on SQLite, all calls traced, with the log file", gateway, given.upstream_port, valkey, collector
     )
+
+
+def start_keeping(given: Surroundings) -> Contestant:
+    valkey = Valkey(given.folder / "keeping-kv")
+    gateway = Gateway(given.folder / "keeping", given.source, TOLLHOUSE_REDIS_URL=valkey.url)
+    kept = Tollhouse("Tollhouse on SQLite, payloads kept", gateway, given.upstream_port, valkey)
+    gateway.command("teams", "payloads", TEAM, "--days", "1")
+    return kept
 
 
 def start_on_postgres(given: Surroundings) -> Contestant:

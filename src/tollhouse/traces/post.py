@@ -5,6 +5,8 @@ import ssl
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
+from tollhouse.traces.otlp import CONTENT_TYPE
+
 PATH = "/v1/traces"
 SECONDS = 10.0
 LONGEST_ANSWER = 64 * 1024
@@ -26,22 +28,22 @@ class Post:
         self._ca_bundle = ca_bundle
         self._connection: http.client.HTTPConnection | None = None
 
-    def __call__(self, body: bytes) -> None:
-        """Return once it has been taken. Raises OSError, HTTPException."""
+    def __call__(self, body: bytes) -> bytes:
+        """The answer, once it has been taken. Raises OSError, HTTPException."""
         used = self._connection is not None
         try:
-            self._post(body)
+            return self._post(body)
         except (ConnectionError, http.client.RemoteDisconnected):
             if not used:
                 raise
-            self._post(body)  # the collector had closed what was kept open
+            return self._post(body)  # the collector had closed what was kept open
 
-    def _post(self, body: bytes) -> None:
+    def _post(self, body: bytes) -> bytes:
         connection = self._connection = self._connection or self._connect()
         try:
-            connection.request("POST", self._path, body, {"content-type": "application/json", **self._headers})
+            connection.request("POST", self._path, body, {"content-type": CONTENT_TYPE, **self._headers})
             answer = connection.getresponse()
-            answer.read(LONGEST_ANSWER)
+            said = answer.read(LONGEST_ANSWER)
         except BaseException:
             self._connection = None
             connection.close()
@@ -51,6 +53,7 @@ class Post:
             connection.close()
         if not 200 <= answer.status < 300:
             raise http.client.HTTPException(f"the collector answered with status {answer.status}")
+        return said
 
     def _connect(self) -> http.client.HTTPConnection:
         if not self._tls:

@@ -15,7 +15,7 @@ def test_stages_follow_one_another_and_attempts_go_on_beside_them() -> None:
     trace.end(None, {"status": 200})
     assert [name for name, _, _ in trace.stages] == ["route", "admit", "relay"]
     (attempt,) = trace.attempts
-    assert (trace.root.parent, attempt.parent) == ("b" * 16, trace.root.id)
+    assert (trace.id.hex(), trace.caller.hex()) == ("a" * 32, "b" * 16)
     (_, began, until), (_, after, sent), (_, relayed, over) = trace.stages
     assert trace.root.began <= began <= until == after <= sent == attempt.began <= relayed <= over == trace.root.ended
     assert attempt.began <= attempt.ended <= trace.root.ended
@@ -33,6 +33,7 @@ def test_nothing_is_added_once_it_has_ended_and_it_ends_once() -> None:
     assert trace.root.error == "forbidden"
     assert trace.root.attributes == {"status": 403}
     assert len(done) == 1
+    assert not list(trace.stages)
 
 
 def test_an_attempt_that_failed_says_so_and_the_next_is_a_span_of_its_own() -> None:
@@ -40,14 +41,14 @@ def test_an_attempt_that_failed_says_so_and_the_next_is_a_span_of_its_own() -> N
     trace.attempt("chat a", {})
     trace.end_attempt("upstream_gone")
     trace.attempt("chat b", {})
-    trace.end_attempt(None, {"used": 3})
+    trace.end_attempt(None, (("used", 3),))
     trace.end(None, {})
     assert [(span.name, span.error) for span in trace.attempts] == [("chat a", "upstream_gone"), ("chat b", None)]
-    assert trace.attempts[1].attributes == {"used": 3}
+    assert trace.attempts[1].groups == ((("used", 3),),)
 
 
 def test_who_is_called_is_told_the_attempt_as_its_parent() -> None:
     trace, _ = ended()
-    assert trace.parent == f"00-{'a' * 32}-{trace.root.id}-01"
+    assert trace.parent == f"00-{'a' * 32}-{trace.root.id:016x}-01"
     trace.attempt("chat a", {})
-    assert trace.parent == f"00-{'a' * 32}-{trace.attempts[0].id}-01"
+    assert trace.parent == f"00-{'a' * 32}-{trace.attempts[0].id:016x}-01"

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import delete, insert
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tollhouse import logs, metrics
@@ -27,8 +27,8 @@ from tollhouse.store.sealed_boxes import SealedBoxes
 from tollhouse.wire import json_text
 from tollhouse.wire.spoken import spoken
 
-AT_ONCE = 50
-"""Notes that one transaction writes."""
+AT_ONCE, AT_ONCE_BYTES = 200, 1 << 20
+"""Notes that one transaction writes, and of how many bytes: it keeps others from writing for some ten milliseconds."""
 PAUSE_SECONDS = 0.1
 """Between two transactions: a flood of refusals is written no faster than this, and the rest of it is dropped."""
 STOP_SECONDS = 5.0
@@ -164,7 +164,7 @@ class RequestNotes:
                 self._some.clear()
                 continue
             with self._lock:
-                batch = [self._waiting[place] for place in range(min(AT_ONCE, len(self._waiting)))]
+                batch = self._next()
             self._write(batch)
             with self._lock:
                 for note in batch:
@@ -173,6 +173,16 @@ class RequestNotes:
             if not self._stopped:
                 time.sleep(PAUSE_SECONDS)
 
+    def _next(self) -> list[Note]:
+        """What is written together: one at least."""
+        room, batch = AT_ONCE_BYTES, list[Note]()
+        for note in islice(self._waiting, AT_ONCE):
+            room -= note.size
+            if room < 0 and batch:
+                break
+            batch.append(note)
+        return batch
+
     def _write(self, batch: list[Note]) -> None:
         try:
             sealed = self._outside(lambda: [self._seal(note) for note in batch])
@@ -180,7 +190,7 @@ class RequestNotes:
             # Committed where that holds up nobody: it waits for the disk.
             self._database.put(lambda session: self._put(session, notes))
             outcome = "kept"
-        except (SQLAlchemyError, TollhouseError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, later notes are written
             logs.event("request_notes_dropped", level=logs.ERROR, notes=len(batch), error=type(error).__name__)
             outcome = "dropped"
         for note in batch:
