@@ -32,9 +32,11 @@ def gateway(host: EmbeddingHost) -> Iterator[RunningGateway]:
             TOLLHOUSE_LOCAL_MODEL="off",
             TOLLHOUSE_CACHE_EMBEDDING_SECONDS="20",
         )
-        add_models(gateway, host)
-        yield gateway
-        gateway.stop()
+        try:
+            add_models(gateway, host)
+            yield gateway
+        finally:
+            gateway.stop()
 
 
 def add_models(gateway: RunningGateway, host: EmbeddingHost) -> None:
