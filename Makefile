@@ -32,7 +32,8 @@ fuzz: .venv/installed-dev ## made-up requests to both APIs, after their own desc
 	@exec env SECONDS=$(or $(SECONDS),180) $(BIN)/python scripts/fuzz.py $(ARGS)
 
 faults: .venv/installed-dev ## every fault that the gateway survives, also the long ones
-	@exec $(BIN)/pytest -m 'faults or not faults' --timeout 600 tests/faults $(ARGS)
+	@$(BIN)/pytest -m 'faults or not faults' --timeout 600 tests/faults $(ARGS)
+	@exec $(BIN)/pytest -m faults --timeout 900 --ignore tests/faults $(ARGS)
 
 check: static test ## everything that must be green
 
