@@ -1,4 +1,4 @@
-"""What runs or ran in the background: one list of all kinds, newest first. Each has a source in `job_sources.py`."""
+"""What runs or ran in the background: one list of all kinds, newest first. Each has a source in `sources.py`."""
 
 import heapq
 from collections.abc import Iterable, Sequence
