@@ -1,5 +1,5 @@
 """Responses with `background: true`, as whoever asks for them sees them: queued, streamed from where they are kept,
-cancelled. `background_run.py` makes them.
+cancelled. `run.py` makes them.
 """
 
 import time
